@@ -1,0 +1,20 @@
+import type { JobSpec, Overlap } from './model.ts';
+
+/** What every command carries. `commandId` is chosen by the sender: the same id twice has one effect. */
+type Head = { commandId: string; tenant: string; jobId: string; ack: boolean };
+
+export type ScheduleCommand = Head & {
+  type: 'schedule';
+  ifExists: 'replace' | 'keep' | 'reject';
+  /** Compare-and-set: applied only to this version of an existing job. */
+  ifVersion: number | null;
+  job: JobSpec;
+};
+
+/** `hasPayload` tells an absent payload (the job's own is used) from an explicit null. */
+export type TriggerCommand = Head & { type: 'trigger'; hasPayload: boolean; payload: unknown; overlap: Overlap | null };
+export type ReplayCommand = Head & { type: 'replay'; runId: string; force: boolean };
+export type SimpleCommand = Head & { type: 'cancel' | 'pause' | 'resume' };
+
+/** A command after validation (`spec/parse-command.ts`): every default is filled in. */
+export type Command = ScheduleCommand | TriggerCommand | ReplayCommand | SimpleCommand;

@@ -1,0 +1,130 @@
+/**
+ * The vocabulary of Belfry: jobs, runs, schedules, policies, as they are after validation (`spec/` makes them from what
+ * users write). Times are milliseconds since the epoch (`…At`), durations are milliseconds (`…Ms`).
+ * The same words stand in the database, the events, the metrics and the pages.
+ */
+
+export const PRIORITIES = ['high', 'medium', 'low'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export const JOB_TYPES = ['HTTP_REQUEST', 'KAFKA_MESSAGE', 'CUSTOM'] as const;
+export type JobType = (typeof JOB_TYPES)[number];
+
+export const JOB_STATES = ['SCHEDULED', 'PAUSED', 'FINISHED', 'CANCELLED'] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+export const RUN_STATUSES = ['ENQUEUED', 'RUNNING', 'RETRYING', 'COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+export const TERMINAL_STATUSES = ['COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
+export type TerminalStatus = (typeof TERMINAL_STATUSES)[number];
+
+export const TRIGGERS = ['schedule', 'manual', 'event', 'dependency', 'replay', 'backfill'] as const;
+export type Trigger = (typeof TRIGGERS)[number];
+
+export const OVERLAPS = ['allow', 'skip', 'buffer_one', 'buffer_all', 'cancel_running'] as const;
+export type Overlap = (typeof OVERLAPS)[number];
+
+export const SKIP_REASONS = ['overlap', 'missed', 'paused', 'excluded', 'upstream', 'quota'] as const;
+export type SkipReason = (typeof SKIP_REASONS)[number];
+
+export type Delivery = 'at_least_once' | 'at_most_once';
+
+export type RetryPolicy = {
+  maxRetries: number;
+  initialDelayMs: number;
+  factor: number;
+  maxDelayMs: number;
+  /** Share of the delay, 0 to 1, by which it is shortened or lengthened at the most. */
+  jitter: number;
+};
+
+export type MissedPolicy = {
+  policy: 'skip' | 'once' | 'all';
+  thresholdMs: number;
+  /** Occurrences older than this at decision time are always skipped; null: none. */
+  windowMs: number | null;
+  limit: number;
+};
+
+export type DstPolicy = { gap: 'shift' | 'skip'; repeat: 'once' | 'both' };
+
+/** What bounds and thins a recurring schedule. */
+export type Bounds = {
+  startAt: number | null;
+  endAt: number | null;
+  /** Days, in the schedule's time zone, both ends included: `2026-12-24` or `2026-12-24/2026-12-27`. */
+  exclude: readonly string[];
+  jitterMs: number;
+  maxRuns: number | null;
+};
+
+export type Schedule =
+  | { kind: 'at'; at: number }
+  /** `delayMs` counts from the Kafka timestamp of the command. */
+  | { kind: 'in'; delayMs: number }
+  | ({ kind: 'cron'; cron: string; timezone: string; dst: DstPolicy } & Bounds)
+  | ({ kind: 'every'; everyMs: number; timezone: string } & Bounds)
+  | ({ kind: 'fixedDelay'; delayMs: number; timezone: string } & Bounds);
+
+/** A job as validated: every default is filled in. Kept as JSON in `jobs.spec`. */
+export type JobSpec = {
+  type: JobType;
+  /** Name of the handler; the empty string for HTTP_REQUEST and KAFKA_MESSAGE. */
+  handler: string;
+  /** Any JSON, ≤ 256 KiB serialised. */
+  payload: unknown;
+  schedule: Schedule;
+  priority: Priority;
+  queue: string;
+  retry: RetryPolicy;
+  timeoutMs: number;
+  overlap: Overlap;
+  missed: MissedPolicy;
+  delivery: Delivery;
+  labels: Readonly<Record<string, string>>;
+};
+
+/** What made a run: kept on the run and in its events. */
+export type Origin = { trigger: Trigger; cause: string; replayOf: string | null };
+
+/**
+ * A run that waits for a slot under `buffer_one` or `buffer_all`, in the order in which it came due.
+ * `payload` is set when the trigger brought its own.
+ */
+export type BufferedRun = { runId: string; scheduledFor: number; origin: Origin; payload?: unknown; idempotencyKey?: string };
+
+/** A run of the job that was decided and has no terminal outcome yet, as far as the timer knows. */
+export type ActiveRun = { runId: string; since: number };
+
+/** A job as the timer that owns it sees it: one row of `jobs`. */
+export type Job = {
+  tenant: string;
+  jobId: string;
+  partition: number;
+  state: JobState;
+  /** Counts applied schedule commands; `ifVersion` compares with it. */
+  version: number;
+  spec: JobSpec;
+  /** Raised by every cancel (and by `cancel_running`); due and retry records carry the value they were decided under. */
+  cancelGen: number;
+  /** The instant that `every` and `fixedDelay` count from: startAt, or when the schedule was applied. */
+  anchorAt: number;
+  /** `scheduledFor` of the next undecided occurrence; null: there is none (finished, cancelled, waiting for the end of a run). */
+  nextAt: number | null;
+  /** When the timer of that occurrence strikes (nextAt plus jitter); null while paused. With nextAt it finds the row of `timers`. */
+  nextFireAt: number | null;
+  /** Occurrences that got a run since the job was last scheduled anew; compared with maxRuns. */
+  runCount: number;
+  active: readonly ActiveRun[];
+  buffered: readonly BufferedRun[];
+  /** Ids of the last 16 applied commands. */
+  recentCommands: readonly string[];
+  pausedAt: number | null;
+  createdAt: number;
+  updatedAt: number;
+};
+
+/** Whether the timer must know the end of this job's runs: overlap control and fixed delay need it, plain one-shots do not. */
+export function tracksRuns(spec: JobSpec): boolean {
+  return spec.overlap !== 'allow' || spec.schedule.kind === 'fixedDelay';
+}

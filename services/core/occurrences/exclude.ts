@@ -1,0 +1,30 @@
+/** Days on which a recurring schedule does not run. They still have occurrences, which are skipped. */
+import type { Schedule } from '../model.ts';
+import { firstInstantOf, wallTimeAt } from './time-zone.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Whether the occurrence at `at` falls on an excluded day of the schedule's time zone. */
+export function isExcluded(schedule: Schedule, at: number): boolean {
+  return excludedDaysAt(schedule, at) !== undefined;
+}
+
+/** The instants `[from, to)` of the excluded day or range of days that `at` falls in, null when it is not excluded. */
+export function excludedSpanAt(schedule: Schedule, at: number): { from: number; to: number } | null {
+  const days = excludedDaysAt(schedule, at);
+  if (days === undefined || !('timezone' in schedule)) return null;
+  return {
+    from: firstInstantOf(schedule.timezone, Date.parse(days.first)),
+    to: firstInstantOf(schedule.timezone, Date.parse(days.last) + DAY_MS),
+  };
+}
+
+function excludedDaysAt(schedule: Schedule, at: number): { first: string; last: string } | undefined {
+  if (!('exclude' in schedule) || schedule.exclude.length === 0) return undefined;
+  const day = new Date(wallTimeAt(schedule.timezone, at)).toISOString().slice(0, 10);
+  for (const days of schedule.exclude) {
+    const [first = days, last = first] = days.split('/');
+    if (first <= day && day <= last) return { first, last };
+  }
+  return undefined;
+}

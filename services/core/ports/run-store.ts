@@ -1,0 +1,122 @@
+/**
+ * What executors keep: runs (the idempotency table and the history), leases, parked runs.
+ * Implementations: `adapters/postgres`, `adapters/memory`. All times that decide something are the store's own clock.
+ *
+ * Errors: BelfryError `store_unavailable` (retryable; the outcome of a write is unknown), `bad_data` (not retryable).
+ */
+import type { Priority, RunStatus } from '../model.ts';
+import type { DueRecord, RunError } from '../records.ts';
+
+/** One incarnation of an executor. `worker` is what people see (`host:pid`). */
+export type Lease = {
+  executor: string;
+  worker: string;
+  queue: string;
+  transactionalId: string;
+  /** Handlers it has (`HTTP_REQUEST` for that type). */
+  handlers: readonly string[];
+};
+
+/** A run's row, as the claim's decision needs it. */
+export type RunRow = {
+  runId: string;
+  status: RunStatus;
+  attempt: number;
+  /** Raised by every claim; every write of a run's owner is fenced by it. */
+  token: number;
+  /** Attempts lost with their worker. */
+  lost: number;
+  executor: string | null;
+  worker: string;
+  nonce: string | null;
+  /** The lease of `executor` is neither dead nor past its end. */
+  leaseAlive: boolean;
+  /** A row of `parked` holds this run. */
+  parked: boolean;
+  startedAt: number | null;
+  finishedAt: number | null;
+  /** RETRYING: when the next attempt is due. */
+  retryAt: number | null;
+  result: unknown;
+  resultTruncated: boolean;
+  error: RunError | null;
+  reason: string | null;
+};
+
+export type ClaimRequest = { due: DueRecord; nonce: string };
+/** `row.status` RUNNING, executor me and nonce mine: the claim is ours (even after an in-doubt commit). */
+export type Claim = { runId: string; inserted: boolean; row: RunRow };
+
+/** Compare-and-set of an existing row: taken only if its token is still `expectedToken`. */
+export type Reclaim = {
+  due: DueRecord;
+  nonce: string;
+  expectedToken: number;
+  /** Taking over a dead worker's attempt: its lease must be dead, `lost` goes up by one. */
+  lostAttempt: boolean;
+};
+
+export type Settlement = {
+  runId: string;
+  token: number;
+  /** COMPLETED, FAILED, CANCELLED are terminal; RETRYING waits; ENQUEUED hands the run back at no cost. */
+  status: 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'ENQUEUED';
+  /** The attempt that RETRYING announces; else the one that ran. */
+  attempt: number;
+  /** RETRYING: from now, by the store's clock. */
+  retryInMs: number | null;
+  result: unknown;
+  resultTruncated: boolean;
+  error: RunError | null;
+  /** Kept for replay when FAILED. */
+  due: DueRecord | null;
+};
+/** Only for settlements that took effect (now, or in an earlier try whose answer was lost). */
+export type Settled = { runId: string; startedAt: number; finishedAt: number; retryAt: number | null; /** A parked row holds it: publish without an offset, then unpark. */ parked: boolean };
+
+export type ParkKind = 'handed_over' | 'detached';
+/**
+ * A run that no Kafka offset holds any more. `handed_over`: nobody's, free executors take it. `detached`: `executor` runs
+ * it or has still to publish its outcome.
+ */
+export type ParkedRun = { runId: string; kind: ParkKind; executor: string | null; queue: string; priority: Priority; handler: string; due: DueRecord; parkedAt: number };
+
+export type LeaseState = { executor: string; worker: string; transactionalId: string; alive: boolean; /** Ms since it was taken, and since it was last renewed. */ ageMs: number; free: number; handlers: readonly string[]; queue: string };
+
+/** A handler's own transaction: its writes and the run's outcome commit together. `client` is a pg client in PostgreSQL. */
+export type RunTransaction = { client: unknown; settle(settlement: Settlement): Promise<Settled | undefined> };
+
+export interface RunStore {
+  databaseNow(): Promise<number>;
+  /** Inserts a row RUNNING under this lease for every run that has none, and answers every run's row as it is then. One batch holds no run twice. */
+  claim(lease: Lease, requests: readonly ClaimRequest[]): Promise<Claim[]>;
+  /** Answers the rows that were taken: RUNNING, token raised, attempt = the due record's. */
+  reclaim(lease: Lease, requests: readonly Reclaim[]): Promise<RunRow[]>;
+  /** Writes what takes effect under its token. Settling again the same way answers again. */
+  settle(lease: Lease, settlements: readonly Settlement[]): Promise<Settled[]>;
+  /** Runs `work` in a database transaction that ends with settle; everything rolls back when the token is stale or work throws. */
+  transaction<T>(lease: Lease, timeoutMs: number, work: (transaction: RunTransaction) => Promise<T>): Promise<T>;
+  /** Ends runs that nobody claimed as CANCELLED (a row each, unless there is one). Answers those that are CANCELLED now by this. */
+  cancelUnclaimed(dues: readonly DueRecord[], worker: string): Promise<Settled[]>;
+  /** The jobs' present cancel generations, in the order asked (0 for a job that is gone). Read after the claim's commit. */
+  cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]>;
+  progress(lease: Lease, entries: readonly { runId: string; token: number; fraction: number; note: string | null }[]): Promise<void>;
+
+  park(entries: readonly ParkedRun[]): Promise<void>;
+  unpark(runIds: readonly string[]): Promise<void>;
+  /** Takes up to `limit` handed-over runs that this lease has handlers for (SKIP LOCKED, high priority first): they become detached, this executor's. */
+  takeParked(lease: Lease, limit: number): Promise<ParkedRun[]>;
+  /** Parked runs of dead leases become handed_over again; answers how many. */
+  releaseParkedOfDead(): Promise<number>;
+  /** Handed over longer than `olderThanMs` although no live executor of its queue has the handler: taken, to end as `handler_not_found`. */
+  takeOrphans(lease: Lease, olderThanMs: number, limit: number): Promise<ParkedRun[]>;
+
+  /** Makes the lease; `lengthMs` from now. */
+  openLease(lease: Lease, lengthMs: number): Promise<void>;
+  /** Renews unless it was marked dead; false: it is dead. `free` slots are advertised to those that hand over. */
+  renewLease(executor: string, lengthMs: number, free: number): Promise<boolean>;
+  /** Marks leases dead that ran out, in a transaction of its own; answers those marked by this call, to fence their transactional ids. */
+  markDead(executors: readonly string[]): Promise<{ executor: string; transactionalId: string }[]>;
+  closeLease(executor: string): Promise<void>;
+  leases(): Promise<LeaseState[]>;
+}

@@ -1,0 +1,118 @@
+/**
+ * What the timer keeps: jobs, timers, outbox, owners. Implementations: `adapters/postgres`, `adapters/memory`.
+ *
+ * The owner of a partition is the only writer of its jobs and timers: it may read first and decide in memory; `step`
+ * then applies everything in one statement that is refused as a whole (per partition) unless the owner's epoch and the
+ * offsets are still those it knew. So a zombie changes nothing, and nothing is applied twice.
+ */
+import type { Job } from '../model.ts';
+import type { Outcome, DueRecord } from '../records.ts';
+import type { Intake } from '../topics.ts';
+
+export type Offsets = Readonly<Record<Intake, bigint>>;
+
+/**
+ * - `once`: the occurrence of a one-shot that nobody tracks: fired without reading the job, which becomes FINISHED.
+ * - `occurrence`: the next occurrence of any other job: the job is read, policies are applied.
+ * - `run`: a run that is decided but for overlap (trigger, replay, a buffered run whose turn came).
+ * - `retry`: the next attempt of a run: passed on as it is.
+ */
+export type TimerKind = 'once' | 'occurrence' | 'run' | 'retry';
+
+/** One row of `timers`; (partition, fireAt, runId) is its key and its order. */
+export type TimerRow = {
+  partition: number;
+  fireAt: number;
+  runId: string;
+  kind: TimerKind;
+  tenant: string;
+  jobId: string;
+  /** Where the due record goes. The topic of a KAFKA_MESSAGE's due is the empty string: it takes the exact lane. */
+  topic: string;
+  /** JSON of the DueRecord, made at intake, so that firing parses nothing. */
+  due: string;
+  /** For `run`: the overlap policy that the trigger brought, or null: the job's own. */
+  overlap: string | null;
+};
+export type TimerKey = Pick<TimerRow, 'partition' | 'fireAt' | 'runId'>;
+export type JobRef = { tenant: string; jobId: string };
+
+/** `plain`: produced as it is. `exact`: KAFKA_MESSAGEs and their outcomes, in a transaction of the partition's producer. */
+export type OutboxLane = 'plain' | 'exact';
+export type OutboxBatch = { partition: number; seq: number; lane: OutboxLane; body: Buffer };
+
+/** A run row that the timer writes itself: skipped and cancelled occurrences, and finished KAFKA_MESSAGEs. */
+export type DecidedRun = { outcome: Outcome; idempotencyKey: string; /** Kept for replay when FAILED. */ due: DueRecord | null };
+
+export type Ownership = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
+
+/** All effects of one step on one partition. */
+export type PartitionStep = {
+  partition: number;
+  epoch: number;
+  /** The offsets as this owner knows them: part of the fence. */
+  offsets: Offsets;
+  nextOffsets: Offsets;
+  outboxSeq: number;
+  jobs: readonly Job[];
+  /** One-shots whose `once` timer fired: SCHEDULED becomes FINISHED, nextAt and nextFireAt null. */
+  finished: readonly JobRef[];
+  addTimers: readonly TimerRow[];
+  removeTimers: readonly TimerKey[];
+  /** Inserted unless a row with this run id exists. */
+  runs: readonly DecidedRun[];
+  /** Ids of trigger and replay commands to remember for a day. */
+  seenCommands: readonly (JobRef & { commandId: string })[];
+  outbox: readonly OutboxBatch[];
+  /** Outbox rows that were produced and can go. */
+  producedSeqs: readonly number[];
+};
+
+export type Known = {
+  jobs: ReadonlyMap<string, Job>;
+  /** `tenant/jobId/commandId` of those asked for that are remembered. */
+  seen: ReadonlySet<string>;
+};
+
+/** A finished run, for replay and reconciliation. */
+export type StoredRun = {
+  runId: string;
+  tenant: string;
+  jobId: string;
+  status: string;
+  finishedAt: number | null;
+  scheduledFor: number;
+  idempotencyKey: string;
+  /** The due record of FAILED runs. */
+  due: DueRecord | null;
+  /** Statuses of the runs that replay this one. */
+  replays: readonly string[];
+};
+
+export type TimerStats = { overdue: number; oldestOverdueAt: number | null; timers: number; outboxDepth: number; oldestSnapshotAgeMs: number };
+
+export interface TimerStore {
+  /** The database's clock, ms. */
+  databaseNow(): Promise<number>;
+  /**
+   * Raises the partition's epoch and makes `instance` its owner; waits shortly for a step under way and ends its
+   * backend when it is stuck. What the former owner left unproduced comes along, in order.
+   */
+  take(partition: number, instance: string): Promise<{ ownership: Ownership; outbox: readonly OutboxBatch[] }>;
+  /** Applies each partition's effects or refuses that partition whole; answers the partitions that were accepted.
+   * Throws `step_unclear` (retryable) when it may have been applied (timeout, connection lost): take again; throws
+   * `bad_data` (not retryable) when the data was refused (SQLSTATE class 22 or 23) and nothing was applied. */
+  step(steps: readonly PartitionStep[]): Promise<ReadonlySet<number>>;
+  /** Timers of these partitions with fireAt < before, each partition's first `limit` by (fireAt, runId), in that order. */
+  timers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]>;
+  /** The waiting retries of a job (kind `retry`), so that a cancel can bring them forward. */
+  retryTimers(job: JobRef): Promise<TimerRow[]>;
+  read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;
+  /** Runs by id, for replay. */
+  runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>>;
+  /** Jobs of the partition with active runs older than `before`, and those of their active runs that ended meanwhile. */
+  endedActive(partition: number, before: number): Promise<{ job: JobRef; runId: string; finishedAt: number }[]>;
+  stats(partitions: readonly number[]): Promise<TimerStats>;
+  /** Housekeeping, safe to run anywhere at once: day partitions ahead, old history, remembered commands, finished jobs. */
+  maintain(now: number, historyMs: number): Promise<void>;
+}

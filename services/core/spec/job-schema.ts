@@ -1,0 +1,117 @@
+/** A job as users write it → `JobSpec`, with every default filled in. */
+import { z } from 'zod';
+import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobSpec, type MissedPolicy, type RetryPolicy } from '../model.ts';
+import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
+import { HANDLER, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
+import { listed } from './problems.ts';
+import { scheduleSchema } from './schedule-schema.ts';
+
+/** Types whose names are kept for later. */
+export const RESERVED_JOB_TYPES: readonly unknown[] = ['DATABASE_QUERY', 'ETL_TASK', 'NOTIFICATION', 'DATA_SYNC'];
+
+const HOUR_MS = 3_600_000;
+/** Timers of JavaScript end at 24.8 days, and an attempt that long is a mistake. */
+const MAX_TIMEOUT_MS = 7 * 24 * HOUR_MS;
+
+const typeSchema = z.enum(JOB_TYPES, {
+  error: ({ input }) =>
+    RESERVED_JOB_TYPES.includes(input)
+      ? `${String(input)} is reserved, not available yet; use ${listed(JOB_TYPES)}`
+      : `must be ${listed(JOB_TYPES)}`,
+});
+
+const retrySchema = record('retry', {
+  maxRetries: whole(0, 100).optional(),
+  initialDelay: duration().default(2_000),
+  factor: amount(1, 10).default(2),
+  maxDelay: duration().optional(),
+  jitter: amount(0, 1).default(0),
+});
+
+const missedSchema = record('missed', {
+  policy: word(['skip', 'once', 'all']).default('once'),
+  // Below a second even an idle, healthy scheduler would count its own small delays as missed.
+  threshold: duration(1_000).default(60_000),
+  window: duration(1).optional(),
+  limit: whole(1, 1_000).default(100),
+});
+
+const fields = record('a job', {
+  type: typeSchema,
+  handler: name(HANDLER).optional(),
+  payload: z.unknown().optional(),
+  schedule: scheduleSchema,
+  priority: word(PRIORITIES).default('medium'),
+  queue: name(QUEUE).default('default'),
+  retry: retrySchema.optional(),
+  timeout: duration(1, MAX_TIMEOUT_MS).optional(),
+  overlap: word(OVERLAPS).optional(),
+  missed: missedSchema.optional(),
+  delivery: word(['at_least_once', 'at_most_once']).default('at_least_once'),
+  labels: mapOf(LABEL_KEY, name(LABEL_VALUE), 32).default({}),
+});
+
+type Fields = z.output<typeof fields>;
+
+/** The payload is checked elsewhere (`payload.ts`): its rules depend on the installation's settings. */
+export const jobSchema = fields
+  .superRefine((written, context) => {
+    for (const [path, message] of contradictions(written)) context.addIssue({ code: 'custom', path, message });
+  })
+  .transform(specOf);
+
+/** Fields that cannot stand together, each with the path to blame. */
+function contradictions({ type, handler, schedule, delivery, retry, missed }: Fields): [string[], string][] {
+  const found: [string[], string][] = [];
+  if (type === 'CUSTOM' && handler === undefined) found.push([['handler'], 'is missing; a CUSTOM job needs the name of its handler']);
+  if (type !== 'CUSTOM' && handler !== undefined) found.push([['handler'], `belongs to CUSTOM jobs; ${type} has its own`]);
+  if (delivery === 'at_most_once' && (retry?.maxRetries ?? 0) > 0) {
+    found.push([['retry', 'maxRetries'], 'must be 0 with delivery at_most_once: what may have run is never tried again']);
+  }
+  if (retry?.maxDelay !== undefined && retry.maxDelay < retry.initialDelay) {
+    found.push([['retry', 'maxDelay'], 'must not be shorter than initialDelay']);
+  }
+  if (missed !== undefined && isOneShot(schedule)) {
+    found.push([['missed'], 'belongs to cron, every and fixedDelay; a one-shot runs however late it is']);
+  }
+  return found;
+}
+
+function specOf(written: Fields): JobSpec {
+  const { type, schedule, delivery } = written;
+  return {
+    type,
+    handler: written.handler ?? '',
+    payload: written.payload ?? {},
+    schedule,
+    priority: written.priority,
+    queue: written.queue,
+    retry: retryOf(written.retry, delivery),
+    timeoutMs: written.timeout ?? (type === 'HTTP_REQUEST' ? 30_000 : 15 * 60_000),
+    overlap: written.overlap ?? (isOneShot(schedule) ? 'allow' : 'skip'),
+    missed: missedOf(written.missed),
+    delivery,
+    labels: written.labels,
+  };
+}
+
+function retryOf(written: Fields['retry'], delivery: Fields['delivery']): RetryPolicy {
+  const { maxRetries, initialDelay, factor, maxDelay, jitter } = written ?? retrySchema.parse({});
+  return {
+    maxRetries: delivery === 'at_most_once' ? 0 : (maxRetries ?? 3),
+    initialDelayMs: initialDelay,
+    factor,
+    maxDelayMs: maxDelay ?? Math.max(HOUR_MS, initialDelay),
+    jitter,
+  };
+}
+
+function missedOf(written: Fields['missed']): MissedPolicy {
+  const { policy, threshold, window, limit } = written ?? missedSchema.parse({});
+  return { policy, thresholdMs: threshold, windowMs: window ?? null, limit };
+}
+
+/** Whether the job runs once: `at` or `in`. */
+export function isOneShot({ kind }: JobSpec['schedule']): boolean {
+  return kind === 'at' || kind === 'in';
+}

@@ -1,0 +1,125 @@
+/** From the value of a command record to a `Command`: nothing is thrown, whatever comes. */
+import { z } from 'zod';
+import type { Command } from '../command.ts';
+import { OVERLAPS, type JobSpec } from '../model.ts';
+import { COMMAND_TYPES, type CommandType, type Rejection } from '../records.ts';
+import { flag, name, record, whole, withoutNulls, word } from './fields.ts';
+import { jobSchema } from './job-schema.ts';
+import { COMMAND_ID, JOB_ID, RUN_ID, TENANT } from './names.ts';
+import type { SpecOptions } from './options.ts';
+import { checkPayload, checkPayloadLimits } from './payload.ts';
+import { invalid, listed, rejectionOf } from './problems.ts';
+
+const DEFAULT_TENANT = 'default';
+
+const head = <T extends CommandType>(type: T) => ({
+  type: z.literal(type),
+  commandId: name(COMMAND_ID),
+  tenant: name(TENANT).default(DEFAULT_TENANT),
+  jobId: name(JOB_ID),
+  ack: flag.default(false),
+});
+
+const scheduleCommand = record('a schedule command', {
+  ...head('schedule'),
+  ifExists: word(['replace', 'keep', 'reject']).default('replace'),
+  ifVersion: whole(1, Number.MAX_SAFE_INTEGER).default(null as never),
+  job: jobSchema,
+});
+
+const triggerCommand = record('a trigger command', {
+  ...head('trigger'),
+  payload: z.unknown().optional(),
+  overlap: word(OVERLAPS).optional(),
+});
+
+const replayCommand = record('a replay command', {
+  ...head('replay'),
+  runId: name({ ...RUN_ID, holds: (text) => RUN_ID.holds(text.toLowerCase()) }).toLowerCase(),
+  force: flag.default(false),
+});
+
+/** The schema of each type of command. */
+export const commandSchemas = {
+  schedule: scheduleCommand,
+  cancel: record('a cancel command', head('cancel')),
+  pause: record('a pause command', head('pause')),
+  resume: record('a resume command', head('resume')),
+  trigger: triggerCommand,
+  replay: replayCommand,
+};
+
+const NOT_YET: readonly unknown[] = ['emit', 'backfill'];
+
+/**
+ * Validates a command and fills in its defaults.
+ * @param value the decoded record; null means absent everywhere but in payloads.
+ * @returns the command, or why it is refused.
+ */
+export function parseCommand(value: unknown, options: SpecOptions): Command | { rejection: Rejection } {
+  if (!isObject(value)) return { rejection: invalid([], 'must be an object') };
+  const written = withoutNulls(value) as Record<string, unknown>;
+  const type = COMMAND_TYPES.find((known) => known === written.type);
+  if (type === undefined) return { rejection: badType(written.type) };
+  // The one null that says something: "run it with null", where an absent payload is "run it with the job's own".
+  if (type === 'trigger' && value.payload === null) written.payload = null;
+  const { data, error } = commandSchemas[type].safeParse(written);
+  if (error !== undefined) return { rejection: rejectionOf(error, written, 'a command') };
+  const command = commandOf(data);
+  const rejection = payloadRejection(command, options);
+  return rejection === undefined ? command : { rejection };
+}
+
+/**
+ * Validates a job by itself, as the API, the CLI and the client take it; fields in the rejection begin at the job.
+ * @param value what the user wrote; null means absent everywhere but in the payload.
+ * @returns the job with every default filled in, or why it is refused.
+ */
+export function parseJobSpec(value: unknown, options: SpecOptions): JobSpec | { rejection: Rejection } {
+  const written = withoutNulls(value);
+  const { data, error } = jobSchema.safeParse(written);
+  if (error !== undefined) return { rejection: rejectionOf(error, written, 'a job') };
+  const rejection = checkPayload(data.type, data.payload, options, ['payload']);
+  return rejection === undefined ? data : { rejection };
+}
+
+/** The ids of a command that may be invalid otherwise, each only if it is valid itself. */
+export type CommandHead = { commandId?: string; tenant?: string; jobId?: string; ack?: boolean };
+
+/** What can be told about an invalid command, so that its rejection can be acknowledged. */
+export function headOf(value: unknown): CommandHead {
+  if (!isObject(value)) return {};
+  const { commandId, tenant, jobId, ack } = withoutNulls(value, 1) as Record<string, unknown>;
+  const result: CommandHead = {};
+  if (typeof commandId === 'string' && COMMAND_ID.holds(commandId)) result.commandId = commandId;
+  if (tenant === undefined) result.tenant = DEFAULT_TENANT;
+  else if (typeof tenant === 'string' && TENANT.holds(tenant)) result.tenant = tenant;
+  if (typeof jobId === 'string' && JOB_ID.holds(jobId)) result.jobId = jobId;
+  if (typeof ack === 'boolean') result.ack = ack;
+  return result;
+}
+
+type Validated = z.output<(typeof commandSchemas)[CommandType]>;
+
+function commandOf(written: Validated): Command {
+  if (written.type === 'trigger') {
+    const { payload, overlap, ...rest } = written;
+    return { ...rest, hasPayload: payload !== undefined, payload: payload ?? null, overlap: overlap ?? null };
+  }
+  return written;
+}
+
+function payloadRejection(command: Command, options: SpecOptions): Rejection | undefined {
+  if (command.type === 'schedule') return checkPayload(command.job.type, command.job.payload, options, ['job', 'payload']);
+  return command.type === 'trigger' ? checkPayloadLimits(command.payload, ['payload']) : undefined;
+}
+
+function badType(type: unknown): Rejection {
+  if (NOT_YET.includes(type)) return invalid(['type'], `${String(type)} is not available yet; use ${listed(COMMAND_TYPES)}`);
+  const { error } = word(COMMAND_TYPES).safeParse(type);
+  return rejectionOf(error!, type, 'a command', ['type']);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

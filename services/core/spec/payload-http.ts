@@ -1,0 +1,79 @@
+/** The payload of HTTP_REQUEST jobs. */
+import { z } from 'zod';
+import type { Rejection } from '../records.ts';
+import { mapOf, name, record, word } from './fields.ts';
+import { HEADER_NAME, SECRET } from './names.ts';
+import type { SpecOptions } from './options.ts';
+import { invalid, rejectionOf, type Path } from './problems.ts';
+
+const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+/** Headers that carry credentials: as literal text they would stand in topics, tables and pages. */
+const CREDENTIAL_HEADERS = ['authorization', 'cookie', 'proxy-authorization'];
+/** Headers that belong to the connection, which is ours. */
+const CONNECTION_HEADERS = ['connection', 'content-length', 'expect', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
+
+const headerText = z
+  .string()
+  .refine((text) => /^[\t\x20-\x7e\x80-\xff]*$/.test(text), { error: 'has characters that a header cannot carry' });
+const secret = record('a secret header', { secret: name(SECRET) });
+
+const httpSchema = record('an HTTP payload', {
+  method: word(HTTP_METHODS).default('GET'),
+  url: z.string({ error: 'is missing; it must be an http or https URL' }).superRefine((text, context) => {
+    const problem = urlProblem(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  }),
+  headers: mapOf(
+    HEADER_NAME,
+    z.union([headerText, secret], { error: 'must be text a header can carry (no line breaks), or { "secret": name }' }),
+    100,
+  ).default({}),
+  body: z.unknown().optional(),
+  expectStatus: z
+    .array(
+      z.string({ error: 'must be a status such as 204 or a class such as 2xx' }).regex(/^[1-5](?:\d\d|xx)$/, {
+        error: 'must be a status such as 204 or a class such as 2xx',
+      }),
+      { error: 'must be a list of statuses such as 204 or 2xx' },
+    )
+    .min(1, { error: 'is empty: no answer could be right' })
+    .max(100, { error: 'has too many entries; at most 100 are allowed' })
+    .default(['2xx']),
+}).superRefine(({ method, body, headers }, context) => {
+  if (body !== undefined && (method === 'GET' || method === 'HEAD')) {
+    context.addIssue({ code: 'custom', path: ['body'], message: `does not go with ${method}; choose another method` });
+  }
+  for (const header of Object.keys(headers)) {
+    if (CONNECTION_HEADERS.includes(header.toLowerCase())) {
+      context.addIssue({ code: 'custom', path: ['headers', header], message: 'is set by the connection; leave it out' });
+    }
+  }
+});
+
+/**
+ * What an HTTP_REQUEST job sends. A text `body` goes out as it is, anything else as JSON; undefined: none.
+ * A status is right when it equals an entry of `expectStatus` or belongs to its class (`2xx`).
+ */
+export type HttpPayload = z.output<typeof httpSchema>;
+
+/** Reads the payload of an HTTP_REQUEST job, with the defaults filled in. */
+export function parseHttpPayload(payload: unknown, options: SpecOptions, path: Path = ['payload']): HttpPayload | { rejection: Rejection } {
+  const { data, error } = httpSchema.safeParse(payload);
+  if (error !== undefined) return { rejection: rejectionOf(error, payload, 'the payload', path) };
+  const literal = Object.entries(data.headers).find(
+    ([header, value]) => typeof value === 'string' && CREDENTIAL_HEADERS.includes(header.toLowerCase()),
+  );
+  if (literal === undefined || options.allowInlineSecrets) return data;
+  const message = 'is refused as literal text; write { "secret": name } and put the value into the secrets folder';
+  return { rejection: invalid([...path, 'headers', literal[0]], message) };
+}
+
+function urlProblem(text: string): string | undefined {
+  // What came is never shown: URLs with mistakes may hold passwords too.
+  if (text.length > 8_192) return 'is longer than 8192 characters';
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return 'is not an http or https URL';
+  if (url.username === '' && url.password === '') return undefined;
+  return 'carries a user name or password; send a header with { "secret": name } instead';
+}
+

@@ -1,0 +1,49 @@
+/** The rules that every payload keeps, and the way to those of its job's type. */
+import type { JobType } from '../model.ts';
+import type { Rejection } from '../records.ts';
+import type { SpecOptions } from './options.ts';
+import { parseHttpPayload } from './payload-http.ts';
+import { parseKafkaPayload } from './payload-kafka.ts';
+import { invalid, type Path } from './problems.ts';
+
+export const MAX_PAYLOAD_BYTES = 256 * 1024;
+/** Deeper ones exhaust the stack of whoever reads them. */
+export const MAX_PAYLOAD_DEPTH = 100;
+
+/**
+ * Checks the payload of a job or of a trigger.
+ * @param path where it stands in what the user wrote.
+ * @returns the rejection, or undefined when all is well.
+ */
+export function checkPayload(type: JobType, payload: unknown, options: SpecOptions, path: Path): Rejection | undefined {
+  const limited = checkPayloadLimits(payload, path);
+  if (limited !== undefined || type === 'CUSTOM') return limited;
+  const result = type === 'HTTP_REQUEST' ? parseHttpPayload(payload, options, path) : parseKafkaPayload(payload, options, path);
+  return 'rejection' in result ? result.rejection : undefined;
+}
+
+/** The limits on size and depth alone, for when the job's type is not known yet. */
+export function checkPayloadLimits(payload: unknown, path: Path): Rejection | undefined {
+  if (isDeeperThan(MAX_PAYLOAD_DEPTH, payload)) {
+    return invalid(path, `is nested too deeply; at most ${MAX_PAYLOAD_DEPTH} levels are allowed`);
+  }
+  const bytes = jsonBytes(payload);
+  if (bytes === undefined) return invalid(path, 'must be JSON');
+  if (bytes <= MAX_PAYLOAD_BYTES) return undefined;
+  return { ...invalid(path, `has ${bytes} bytes as JSON; at most ${MAX_PAYLOAD_BYTES} are allowed`), code: 'too_large' };
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => isDeeperThan(levels - 1, item));
+}
+
+function jsonBytes(value: unknown): number | undefined {
+  try {
+    const text = JSON.stringify(value);
+    return text === undefined ? undefined : Buffer.byteLength(text);
+  } catch {
+    // A BigInt, or a toJSON that throws: no JSON.
+    return undefined;
+  }
+}

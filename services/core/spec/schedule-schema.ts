@@ -1,0 +1,147 @@
+/** The `schedule` of a job: exactly one kind, with the bounds that the recurring kinds take. */
+import { z } from 'zod';
+import type { Bounds, Schedule } from '../model.ts';
+import { validateCron } from '../occurrences/cron.ts';
+import { duration, instant, record, whole, word } from './fields.ts';
+import { isDay } from './instant.ts';
+import { listed } from './problems.ts';
+
+export const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay'] as const;
+type Kind = (typeof SCHEDULE_KINDS)[number];
+
+/** What bounds and thins a recurring schedule; a one-shot has none of it. */
+const BOUND_FIELDS = ['startAt', 'endAt', 'exclude', 'jitter', 'maxRuns'] as const;
+
+const NOT_YET = {
+  after: 'is not available yet: chains are to come',
+  on: 'is not available yet: event-triggered jobs are to come',
+  filter: 'is not available yet: event-triggered jobs are to come',
+  wait: 'is not available yet: event-triggered jobs are to come',
+  delay: 'is not a field of a schedule; did you mean in or fixedDelay?',
+};
+
+const dstSchema = record('dst', {
+  gap: word(['shift', 'skip']).default('shift'),
+  repeat: word(['once', 'both']).default('once'),
+});
+
+const fields = record(
+  'a schedule',
+  {
+    at: instant.optional(),
+    in: duration().optional(),
+    cron: z.string({ error: 'must be a cron expression such as 0 9 * * MON-FRI' }).optional(),
+    every: duration(1_000).optional(),
+    fixedDelay: duration(1).optional(),
+    timezone: z.string({ error: 'must be the name of a time zone such as Europe/Paris' }).optional(),
+    dst: dstSchema.optional(),
+    startAt: instant.optional(),
+    endAt: instant.optional(),
+    exclude: z
+      .array(excludedDays(), { error: 'must be a list of days such as 2026-12-25 or 2026-12-24/2026-12-27' })
+      .max(1_000, { error: 'has too many entries; at most 1000 are allowed' })
+      .optional(),
+    jitter: duration().optional(),
+    maxRuns: whole(1, Number.MAX_SAFE_INTEGER).optional(),
+  },
+  NOT_YET,
+);
+
+type Fields = z.output<typeof fields>;
+type Refuse = (path: readonly PropertyKey[], message: string) => void;
+
+/** What users write → `Schedule`, with every default filled in. */
+export const scheduleSchema = fields.transform((written, context): Schedule => {
+  let refused = false;
+  const refuse: Refuse = (path, message) => {
+    refused = true;
+    context.addIssue({ code: 'custom', path: [...path], message });
+  };
+  const kind = kindOf(written, refuse);
+  if (kind !== undefined) checkCompany(kind, written, refuse);
+  return refused || kind === undefined ? z.NEVER : scheduleOf(kind, written);
+});
+
+function kindOf(written: Fields, refuse: Refuse): Kind | undefined {
+  const kinds = SCHEDULE_KINDS.filter((kind) => written[kind] !== undefined);
+  if (kinds.length === 1) return kinds[0];
+  const has = kinds.length === 0 ? `has none of ${listed(SCHEDULE_KINDS)}` : `has ${listed(kinds, 'and')}`;
+  refuse([], `${has}; exactly one of ${listed(SCHEDULE_KINDS)} is needed`);
+  return undefined;
+}
+
+/** Whether the other fields may stand beside this kind. */
+function checkCompany(kind: Kind, written: Fields, refuse: Refuse): void {
+  if (kind === 'at' || kind === 'in') {
+    for (const field of [...BOUND_FIELDS, 'timezone'] as const) {
+      if (written[field] !== undefined) refuse([field], `belongs to cron, every and fixedDelay; a one-shot (${kind}) has none`);
+    }
+  }
+  if (kind !== 'cron' && written.dst !== undefined) refuse(['dst'], `belongs to cron; ${kind} counts real time`);
+  const { timezone, exclude, startAt, endAt } = written;
+  if ((kind === 'every' || kind === 'fixedDelay') && timezone !== undefined && !exclude?.length) {
+    refuse(['timezone'], `has no effect on ${kind} without exclude; leave it out`);
+  }
+  if (startAt !== undefined && endAt !== undefined && endAt <= startAt) {
+    refuse(['endAt'], 'must be later than startAt');
+  }
+  if (timezone !== undefined && !isTimezone(timezone)) refuse(['timezone'], `names an unknown time zone (${timezone.slice(0, 60)})`);
+  else if (written.cron !== undefined) checkCron(written.cron, timezone ?? 'UTC', refuse);
+}
+
+function checkCron(cron: string, timezone: string, refuse: Refuse): void {
+  const problem = cron.length > 500 ? 'it is longer than 500 characters' : validateCron(cron, timezone);
+  if (problem !== undefined) refuse(['cron'], `is not valid: ${problem}`);
+}
+
+function scheduleOf(kind: Kind, written: Fields): Schedule {
+  const { timezone = 'UTC' } = written;
+  switch (kind) {
+    case 'at':
+      return { kind, at: written.at! };
+    case 'in':
+      return { kind, delayMs: written.in! };
+    case 'cron':
+      return { kind, cron: written.cron!, timezone, dst: written.dst ?? { gap: 'shift', repeat: 'once' }, ...boundsOf(written) };
+    case 'every':
+      return { kind, everyMs: written.every!, timezone, ...boundsOf(written) };
+    case 'fixedDelay':
+      return { kind, delayMs: written.fixedDelay!, timezone, ...boundsOf(written) };
+  }
+}
+
+function boundsOf({ startAt, endAt, exclude, jitter, maxRuns }: Fields): Bounds {
+  return {
+    startAt: startAt ?? null,
+    endAt: endAt ?? null,
+    exclude: exclude ?? [],
+    jitterMs: jitter ?? 0,
+    maxRuns: maxRuns ?? null,
+  };
+}
+
+function excludedDays() {
+  const allowed = 'must be a day that exists such as 2026-12-25, or two in order such as 2026-12-24/2026-12-27';
+  return z.string({ error: allowed }).refine(
+    (text) => {
+      const [from = '', to = from, ...more] = text.split('/');
+      return more.length === 0 && isDay(from) && isDay(to) && from <= to;
+    },
+    { error: allowed },
+  );
+}
+
+const COMMON_ZONES = new Set(['UTC', ...Intl.supportedValuesOf('timeZone')]);
+
+/** Whether it is a name of the time zone database. Offsets are refused: they know no summer time, which users expect. */
+export function isTimezone(text: string): boolean {
+  if (COMMON_ZONES.has(text)) return true;
+  if (!/^[A-Za-z]/.test(text)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    // RangeError is how Intl says no.
+    return false;
+  }
+}

@@ -1,0 +1,47 @@
+import type { Priority } from './model.ts';
+
+export const INTAKES = ['commands', 'retry', 'completed'] as const;
+/** The three topics that a timer reads; the same partition number of all three has one owner. */
+export type Intake = (typeof INTAKES)[number];
+
+export type Topics = {
+  commands: string;
+  retry: string;
+  completed: string;
+  dlq: string;
+  rejected: string;
+  acks: string;
+  /** The topic that executors of `queue` read for this priority. */
+  due(queue: string, priority: Priority): string;
+};
+
+/** Names of Belfry's topics under a prefix (`BELFRY_TOPIC_PREFIX`, empty by default). */
+export function topicsOf(prefix: string): Topics {
+  return {
+    commands: `${prefix}job.commands`,
+    retry: `${prefix}job.retry`,
+    completed: `${prefix}job.completed`,
+    dlq: `${prefix}job.dlq`,
+    rejected: `${prefix}job.commands.rejected`,
+    acks: `${prefix}job.commands.acks`,
+    due: (queue, priority) => (queue === 'default' ? `${prefix}job.due.${priority}` : `${prefix}job.due.${queue}.${priority}`),
+  };
+}
+
+/** Whether a topic is one of Belfry's own: never the target of a KAFKA_MESSAGE. */
+export function isOwnTopic(prefix: string, topic: string): boolean {
+  const rest = topic.startsWith(prefix) ? topic.slice(prefix.length) : topic;
+  return /^job\.(commands|retry|completed|dlq|due)(\.|$)/.test(rest);
+}
+
+/** Key of every record that concerns a job. */
+export function jobKey(tenant: string, jobId: string): string {
+  return `${tenant}/${jobId}`;
+}
+
+/** Reads a record's key back; undefined when it is none of ours. Tenants hold no slash. */
+export function parseJobKey(key: string): { tenant: string; jobId: string } | undefined {
+  const slash = key.indexOf('/');
+  if (slash <= 0 || slash === key.length - 1) return undefined;
+  return { tenant: key.slice(0, slash), jobId: key.slice(slash + 1) };
+}
