@@ -30,7 +30,12 @@ export async function lockDataDir(dataDir: string): Promise<() => Promise<void>>
   } finally {
     await rm(mine, { force: true });
   }
-  return () => rm(lock, { force: true });
+  let released = false;
+  return async () => {
+    if (released) return; // by now it may be another process's lock
+    released = true;
+    await rm(lock, { force: true });
+  };
 }
 
 async function removeDeadOwner(lock: string, former: string, dataDir: string): Promise<void> {

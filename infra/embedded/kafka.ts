@@ -71,7 +71,7 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
   const java = (heap: string) => [jdk.javaBin, ...javaFlags(heap), '-cp', join(jars, '*')] as [string, ...string[]];
 
   const dirs = Array.from({ length: count }, (_, index) => join(dataDir, `node-${index + 1}`));
-  await Promise.all(dirs.map((dir) => stopLeftover(dir, 'Kafka', log)));
+  await Promise.all(dirs.map((dir) => stopLeftover({ name: 'Kafka', dir, stopSignal: 'SIGTERM', log })));
   const ports = await choosePorts(2 * count, options.ports);
   const nodes = dirs.map((dir, index): Node => ({
     id: index + 1,
@@ -108,8 +108,8 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
     stop: () => all((server) => server.stop()),
     kill: () => all((server) => server.kill()),
     async restart() {
-      await this.stop();
-      await this.start();
+      await kafka.stop();
+      await kafka.start();
     },
   };
   try {
@@ -148,7 +148,12 @@ async function clusterIdOf(dataDir: string): Promise<string> {
  * Writes the node's configuration, anew at each start since ports may change, and formats its storage once. The folder gets
  * its name when it is complete, so that a format cut short is made again.
  */
-async function format(node: Node, nodes: readonly Node[], clusterId: string, java: [string, ...string[]]): Promise<void> {
+async function format(
+  node: Node,
+  nodes: readonly Node[],
+  clusterId: string,
+  java: [string, ...string[]],
+): Promise<void> {
   await mkdir(node.dir, { recursive: true });
   const storage = join(node.dir, 'data');
   await writeAtomically(join(node.dir, 'server.properties'), await properties(node, nodes, storage));
@@ -162,7 +167,9 @@ async function format(node: Node, nodes: readonly Node[], clusterId: string, jav
   try {
     await run(command, [...flags, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config]);
   } catch (cause) {
-    throw new BelfryError('server_failed', `Kafka's storage could not be formatted in ${node.dir}: ${String(cause)}`, { cause });
+    throw new BelfryError('server_failed', `Kafka's storage could not be formatted in ${node.dir}: ${String(cause)}`, {
+      cause,
+    });
   }
   await rename(unfinished, storage);
 }

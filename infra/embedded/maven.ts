@@ -22,7 +22,12 @@ export function defaultCacheDir(env: NodeJS.ProcessEnv): string {
 
 /** The folder that holds Kafka's jars; downloaded by Maven at the first call, from the cache afterwards. */
 export function resolveKafkaJars(cacheDir: string, env: NodeJS.ProcessEnv, log: Log): Promise<string> {
-  return resolve({ name: 'kafka-4.1.1', pom: infraFile('kafka', 'pom.xml'), goal: 'copy-dependencies' }, cacheDir, env, log);
+  return resolve(
+    { name: 'kafka-4.1.1', pom: infraFile('kafka', 'pom.xml'), goal: 'copy-dependencies' },
+    cacheDir,
+    env,
+    log,
+  );
 }
 
 /** The folder that holds the schema registry's quarkus-run.jar; downloaded by Maven at the first call, from the cache afterwards. */
@@ -41,7 +46,9 @@ interface Download {
  * first starts at once both download and one rename wins; the other uses the winner's folder.
  */
 async function resolve(download: Download, cacheDir: string, env: NodeJS.ProcessEnv, log: Log): Promise<string> {
-  const hash = createHash('sha256').update(await readFile(download.pom)).digest('hex');
+  const hash = createHash('sha256')
+    .update(await readFile(download.pom))
+    .digest('hex');
   const target = join(cacheDir, `${download.name}-${hash.slice(0, 12)}`);
   if (existsSync(target)) return target;
 
@@ -59,7 +66,11 @@ async function resolve(download: Download, cacheDir: string, env: NodeJS.Process
   return target;
 }
 
-async function callMaven({ name, pom, goal }: Download, outputDirectory: string, env: NodeJS.ProcessEnv): Promise<void> {
+async function callMaven(
+  { name, pom, goal }: Download,
+  outputDirectory: string,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
   const jdk = await requireJdk(17, 'Maven, which downloads the embedded servers,', env);
   const args = ['-q', '-B', '-f', pom, `dependency:${goal}`, `-DoutputDirectory=${outputDirectory}`];
   try {

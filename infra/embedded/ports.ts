@@ -44,6 +44,7 @@ export async function choosePorts(count: number, wanted: readonly number[] = [])
     const port = randomInt(LOWEST, HIGHEST);
     if (!chosen.has(port) && (await isFree(port))) chosen.add(port);
   }
-  if (chosen.size < count) throw new BelfryError('no_free_port', 'Found no free port on 127.0.0.1.', { retryable: true });
+  if (chosen.size < count)
+    throw new BelfryError('no_free_port', 'Found no free port on 127.0.0.1.', { retryable: true });
   return [...chosen];
 }

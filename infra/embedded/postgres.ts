@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -47,7 +47,9 @@ export interface EmbeddedPostgres extends Server {
  */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir, log = () => undefined } = options;
-  await stopLeftover(dataDir, 'PostgreSQL', log);
+  // SIGINT is its "fast" shutdown: it ends the sessions, where SIGTERM would wait for them.
+  const identity = { name: 'PostgreSQL', dir: dataDir, stopSignal: 'SIGINT', log } as const;
+  await stopLeftover(identity);
   await mkdir(dataDir, { recursive: true });
   const programs = await findPrograms();
   const account = await findAccount(programs.postgres, dataDir);
@@ -60,16 +62,13 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const [port] = (await choosePorts(1, options.port === undefined ? [] : [options.port])) as [number];
   const url = `postgresql://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`;
   const server = createServer({
-    name: 'PostgreSQL',
-    dir: dataDir,
+    ...identity,
     command: [...account.prefix, programs.postgres, '-D', cluster, ...settings(port)] as [string, ...string[]],
     env: environment(),
     ...(account.ids ? { account: account.ids } : {}),
-    stopSignal: 'SIGINT', // "fast": ends the sessions, then writes a checkpoint
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
     isReady: () => answers(port, url),
-    log,
   });
   await server.start();
   return Object.assign(server, { url, port });
@@ -128,7 +127,9 @@ async function createCluster(
   try {
     await run(command, args, { env: environment(), ...account.ids });
   } catch (cause) {
-    throw new BelfryError('server_failed', `PostgreSQL could not create its cluster in ${cluster}: ${String(cause)}`, { cause });
+    throw new BelfryError('server_failed', `PostgreSQL could not create its cluster in ${cluster}: ${String(cause)}`, {
+      cause,
+    });
   }
   await rm(passwordFile);
   await rename(unfinished, cluster);
@@ -169,7 +170,7 @@ async function disownLockFile(cluster: string): Promise<void> {
   const pid = Number(text.split('\n', 1)[0]);
   const command = Number.isInteger(pid) && pid > 0 ? await commandOf(pid) : undefined;
   if (command === undefined || command.includes(cluster)) return;
-  await writeAtomically(file, text.replace(/^.*/, String(process.pid)), 0o600);
+  await writeFile(file, text.replace(/^.*/, String(process.pid))); // in place: it must keep its owner
 }
 
 /** Connects as a client would; makes the database at the first start, or where a crash came before that. */

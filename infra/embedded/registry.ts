@@ -35,25 +35,25 @@ export async function startRegistry(options: RegistryOptions): Promise<EmbeddedR
   const { dataDir, env = process.env, log = () => undefined } = options;
   const jdk = await findJdk(MIN_JAVA, env);
   if (!jdk) {
-    log(`no schema registry: it needs Java ${MIN_JAVA} or newer (install one, or set JAVA_HOME, or SCHEMA_REGISTRY_URL)`);
+    log(
+      `no schema registry: it needs Java ${MIN_JAVA} or newer (install one, or set JAVA_HOME, or SCHEMA_REGISTRY_URL)`,
+    );
     return undefined;
   }
   const app = await resolveRegistry(defaultCacheDir(env), env, log);
-  await stopLeftover(dataDir, 'Schema registry', log);
+  const identity = { name: 'Schema registry', dir: dataDir, stopSignal: 'SIGTERM', log } as const;
+  await stopLeftover(identity);
   await mkdir(dataDir, { recursive: true });
 
   const [port] = (await choosePorts(1, options.port === undefined ? [] : [options.port])) as [number];
   const url = `http://127.0.0.1:${port}/apis/ccompat/v7`;
   const server = createServer({
-    name: 'Schema registry',
-    dir: dataDir,
+    ...identity,
     command: [jdk.javaBin, ...javaFlags(dataDir, port), '-jar', join(app, 'quarkus-run.jar')],
     env,
-    stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
     isReady: () => answers(port, url),
-    log,
   });
   await server.start();
   return Object.assign(server, { url, port });
@@ -64,11 +64,12 @@ function javaFlags(dataDir: string, port: number): string[] {
     'quarkus.http.host': '127.0.0.1',
     'quarkus.http.port': port,
     'quarkus.management.host-enabled': false,
+    'quarkus.http.access-log.enabled': false,
     'apicurio.rules.global.compatibility': 'FULL_TRANSITIVE',
-    // In a file: the ids in stored messages must still mean the same schemas after a restart.
+    // In a file, written at each commit: the ids in stored messages must still mean the same schemas after a restart or a crash.
     'apicurio.storage.kind': 'sql',
     'apicurio.storage.sql.kind': 'h2',
-    'apicurio.datasource.url': `jdbc:h2:file:${join(dataDir, 'registry')}`,
+    'apicurio.datasource.url': `jdbc:h2:file:${join(dataDir, 'registry')};WRITE_DELAY=0`,
   };
   const flags = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
   return [...flags, ...Object.entries(values).map(([name, value]) => `-D${name}=${value}`)];

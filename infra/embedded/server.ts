@@ -171,7 +171,10 @@ async function untilReady(spec: ServerSpec, started: Running, logFile: string): 
     const problem = endedAs !== undefined ? `ended while starting (${endedAs})` : undefined;
     if (problem ?? Date.now() > deadline) {
       const told = problem ?? `was not ready within ${spec.readyWithinMs / 1000} s`;
-      throw new BelfryError('server_failed', `${spec.name} ${told}. The end of ${logFile}:\n${await lastLines(logFile)}`);
+      throw new BelfryError(
+        'server_failed',
+        `${spec.name} ${told}. The end of ${logFile}:\n${await lastLines(logFile)}`,
+      );
     }
     await sleep(POLL_MS);
   }
@@ -182,11 +185,11 @@ async function untilReady(spec: ServerSpec, started: Running, logFile: string): 
  * Ends the server that a killed parent left behind in this folder. Its guard is ending it in good order already, unless it was
  * killed as well; the data survives SIGKILL, but the next start is quicker without it, hence the wait.
  */
-export async function stopLeftover(dir: string, name: string, log: Log): Promise<void> {
-  const leftover = await readIdentity(pidFileIn(dir));
+export async function stopLeftover(server: Pick<ServerSpec, 'name' | 'dir' | 'stopSignal' | 'log'>): Promise<void> {
+  const leftover = await readIdentity(pidFileIn(server.dir));
   if (!leftover || !(await isAlive(leftover))) return;
-  log(`${name} of an earlier start still runs (pid ${leftover.pid}); stopping it`);
-  signal(leftover.pid, 'SIGTERM');
+  server.log(`${server.name} of an earlier start still runs (pid ${leftover.pid}); stopping it`);
+  signal(leftover.pid, server.stopSignal);
   const deadline = Date.now() + LEFTOVER_STOPS_WITHIN_MS;
   while (await isAlive(leftover)) {
     if (Date.now() > deadline) signal(-leftover.pid, 'SIGKILL');

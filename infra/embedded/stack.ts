@@ -51,14 +51,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const last = await readPorts(portsFile);
   const dir = (name: string) => join(dataDir, name);
 
+  const nothing = Promise.resolve(undefined);
   const starts = [
-    kafkaBrokers ? undefined : startKafka({ dataDir: dir('kafka'), env, log, ports: last.kafka ?? [] }),
-    databaseUrl ? undefined : startPostgres({ dataDir: dir('postgres'), log, ...port(last.postgres) }),
-    wantsRegistry ? startRegistry({ dataDir: dir('registry'), env, log, ...port(last.registry) }) : undefined,
+    kafkaBrokers ? nothing : startKafka({ dataDir: dir('kafka'), env, log, ports: last.kafka ?? [] }),
+    databaseUrl ? nothing : startPostgres({ dataDir: dir('postgres'), log, ...port(last.postgres) }),
+    wantsRegistry ? startRegistry({ dataDir: dir('registry'), env, log, ...port(last.registry) }) : nothing,
   ] as const;
   const stop = async () => {
     const started = await Promise.allSettled(starts);
-    await Promise.all(started.map((start) => (start.status === 'fulfilled' ? start.value?.stop() : undefined)));
+    await Promise.all(started.map(async (start) => start.status === 'fulfilled' && start.value?.stop()));
     await unlock();
   };
 
@@ -71,7 +72,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     await writeAtomically(portsFile, JSON.stringify(ports, undefined, 2));
     return {
-      ...given(kafkaBrokers || (kafka?.brokers.join(',') ?? ''), databaseUrl || (postgres?.url ?? ''), registryUrl || registry?.url),
+      ...given(
+        kafkaBrokers || (kafka?.brokers.join(',') ?? ''),
+        databaseUrl || (postgres?.url ?? ''),
+        registryUrl || registry?.url,
+      ),
       embedded: { ...(kafka && { kafka }), ...(postgres && { postgres }), ...(registry && { registry }) },
       stop,
     };

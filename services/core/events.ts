@@ -31,7 +31,13 @@ export class Records {
    * @param duePartitions number of partitions of a due topic (it may have grown past P)
    * @param source the `ce_source` of every event, for example `/belfry/timer`
    */
-  constructor(options: { topics: Topics; partitions: number; codec: Codec; source: string; duePartitions?: (topic: string) => number }) {
+  constructor(options: {
+    topics: Topics;
+    partitions: number;
+    codec: Codec;
+    source: string;
+    duePartitions?: (topic: string) => number;
+  }) {
     this.topics = options.topics;
     this.partitions = options.partitions;
     this.codec = options.codec;
@@ -47,7 +53,13 @@ export class Records {
   /** A due record, its value ready made: firing parses nothing. */
   due(topic: string, tenant: string, jobId: string, value: string): OutgoingRecord {
     const key = jobKey(tenant, jobId);
-    return { topic, partition: partitionOf(key, this.duePartitions(topic)), key: Buffer.from(key), value: Buffer.from(value), headers: JSON_HEADERS };
+    return {
+      topic,
+      partition: partitionOf(key, this.duePartitions(topic)),
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+      headers: JSON_HEADERS,
+    };
   }
 
   retry(due: DueRecord): OutgoingRecord {
@@ -70,13 +82,23 @@ export class Records {
   }
 
   deadRun(dead: DeadRun): OutgoingRecord {
-    const headers: Record<string, string> = { 'content-type': this.codec.contentType, belfry_error_code: dead.error.code, belfry_run_id: dead.due.runId };
+    const headers: Record<string, string> = {
+      'content-type': this.codec.contentType,
+      belfry_error_code: dead.error.code,
+      belfry_run_id: dead.due.runId,
+    };
     return this.ofJob(this.topics.dlq, dead.due.tenant, dead.due.jobId, this.codec.encodeDeadRun(dead), headers);
   }
 
   ack(ack: Ack, commandKey: Buffer | null): OutgoingRecord {
     const key = commandKey ?? Buffer.from(jobKey(ack.tenant, ack.jobId));
-    return { topic: this.topics.acks, partition: partitionOf(key, this.partitions), key, value: this.codec.encodeAck(ack), headers: { 'content-type': this.codec.contentType } };
+    return {
+      topic: this.topics.acks,
+      partition: partitionOf(key, this.partitions),
+      key,
+      value: this.codec.encodeAck(ack),
+      headers: { 'content-type': this.codec.contentType },
+    };
   }
 
   /** The bytes as they came, with the reason in the headers. */
@@ -97,7 +119,13 @@ export class Records {
     };
   }
 
-  private ofJob(topic: string, tenant: string, jobId: string, value: Buffer, headers: Record<string, string>): OutgoingRecord {
+  private ofJob(
+    topic: string,
+    tenant: string,
+    jobId: string,
+    value: Buffer,
+    headers: Record<string, string>,
+  ): OutgoingRecord {
     const key = Buffer.from(jobKey(tenant, jobId));
     return { topic, partition: partitionOf(key, this.partitions), key, value, headers };
   }

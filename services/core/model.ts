@@ -91,7 +91,13 @@ export type Origin = { trigger: Trigger; cause: string; replayOf: string | null 
  * A run that waits for a slot under `buffer_one` or `buffer_all`, in the order in which it came due.
  * `payload` is set when the trigger brought its own.
  */
-export type BufferedRun = { runId: string; scheduledFor: number; origin: Origin; payload?: unknown; idempotencyKey?: string };
+export type BufferedRun = {
+  runId: string;
+  scheduledFor: number;
+  origin: Origin;
+  payload?: unknown;
+  idempotencyKey?: string;
+};
 
 /** A run of the job that was decided and has no terminal outcome yet, as far as the timer knows. */
 export type ActiveRun = { runId: string; since: number };

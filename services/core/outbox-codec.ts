@@ -27,7 +27,11 @@ export function decodeOutbox(body: Buffer): OutgoingRecord[] {
   while (at < body.length) {
     const lengths = take(12);
     const [keyLength, valueLength] = [lengths.readInt32BE(4), lengths.readInt32BE(8)];
-    const [topic, partition, headers] = JSON.parse(take(lengths.readUInt32BE(0)).toString()) as [string, number, Record<string, string>];
+    const [topic, partition, headers] = JSON.parse(take(lengths.readUInt32BE(0)).toString()) as [
+      string,
+      number,
+      Record<string, string>,
+    ];
     const key = keyLength < 0 ? null : take(keyLength);
     const value = valueLength < 0 ? null : take(valueLength);
     records.push({ topic, partition, headers, key, value });

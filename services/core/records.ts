@@ -2,10 +2,25 @@
  * The records that travel on Belfry's own topics. `DueRecord` and `RetryRecord` are internal JSON; the public ones
  * (`Outcome`, `DeadRun`, `Ack`) are encoded by the codec (JSON or Avro) chosen at migration.
  */
-import type { Delivery, JobType, Overlap, Priority, RetryPolicy, SkipReason, TerminalStatus, Trigger } from './model.ts';
+import type {
+  Delivery,
+  JobType,
+  Overlap,
+  Priority,
+  RetryPolicy,
+  SkipReason,
+  TerminalStatus,
+  Trigger,
+} from './model.ts';
 
 export type RunError = { code: string; message: string };
-export type Failure = { attempt: number; startedAt: number | null; finishedAt: number; worker: string; error: RunError };
+export type Failure = {
+  attempt: number;
+  startedAt: number | null;
+  finishedAt: number;
+  worker: string;
+  error: RunError;
+};
 
 /** All that an executor needs to run one attempt: the value of `job.due.*`. */
 export type DueRecord = {

@@ -24,7 +24,8 @@ export function topicsOf(prefix: string): Topics {
     dlq: `${prefix}job.dlq`,
     rejected: `${prefix}job.commands.rejected`,
     acks: `${prefix}job.commands.acks`,
-    due: (queue, priority) => (queue === 'default' ? `${prefix}job.due.${priority}` : `${prefix}job.due.${queue}.${priority}`),
+    due: (queue, priority) =>
+      queue === 'default' ? `${prefix}job.due.${priority}` : `${prefix}job.due.${queue}.${priority}`,
   };
 }
 

@@ -28,6 +28,8 @@ export class MemoryDatabase {
   readonly owners = new Map<number, OwnerEntry>();
   readonly outbox = new Map<number, OutboxBatch[]>();
   readonly seenCommands = new Map<string, number>();
+  /** Replays that were decided, by the run they repeat. */
+  readonly replays = new Map<string, Set<string>>();
   readonly runs = new Map<string, RunEntry>();
   readonly leases = new Map<string, LeaseEntry>();
   readonly parked = new Map<string, ParkedRun>();

@@ -15,7 +15,7 @@ export type CronFields = {
   hours: readonly number[];
   /** From 1. */
   months: readonly number[];
-  days: Pick<CronFieldCollection['dayOfMonth'], 'values' | 'isWildcard' | 'hasLastChar'>;
+  days: Pick<CronFieldCollection['dayOfMonth'], 'values' | 'isWildcard'>;
   weekdays: Pick<CronFieldCollection['dayOfWeek'], 'values' | 'isWildcard' | 'nthDay'>;
   /** The hour field is `*`, or a step of it: the expression means slots of real time rather than times of day. */
   isInterval: boolean;

@@ -40,7 +40,10 @@ export function firstOccurrence(schedule: Schedule, anchorAt: number, appliedAt:
 
 /** The first occurrence strictly after `after`; null when there is none, or (fixedDelay) when it depends on a run's end. */
 export function nextOccurrence(schedule: Schedule, anchorAt: number, after: number): number | null {
-  if (isOneShot(schedule)) return later(instantOf(schedule, anchorAt), after);
+  if (isOneShot(schedule)) {
+    const at = instantOf(schedule, anchorAt);
+    return at > after ? at : null;
+  }
   const first = earliest(schedule, anchorAt);
   if (schedule.kind === 'cron') {
     const next = cronNext(schedule, Math.max(after, first - 1));
@@ -110,15 +113,11 @@ function instantOf(schedule: OneShot, anchorAt: number): number {
   return schedule.kind === 'at' ? schedule.at : anchorAt + schedule.delayMs;
 }
 
-/** The first instant at which a recurring schedule may occur (cron), or does (every, fixedDelay). */
+/** The first instant at which a recurring schedule occurs or, for a cron, may. A cron without startAt has no beginning. */
 function earliest(schedule: Recurring, anchorAt: number): number {
   if (schedule.startAt !== null) return anchorAt;
-  if (schedule.kind === 'cron') return anchorAt + 1;
+  if (schedule.kind === 'cron') return -Infinity;
   return anchorAt + (schedule.kind === 'every' ? schedule.everyMs : schedule.delayMs);
-}
-
-function later(at: number, after: number): number | null {
-  return at > after ? at : null;
 }
 
 function beforeEnd({ endAt }: Recurring, at: number): number | null {

@@ -13,7 +13,7 @@ export function wallTimeFrom(fields: CronFields, wall: number): number | null {
   const second = Math.ceil(wall / 1000);
   let day = Math.floor(second / 86_400);
   let time = isMatchingDay(fields, day) ? timeFrom(fields, second - day * 86_400) : undefined;
-  for (const last = day + HORIZON_DAYS; time === undefined; ) {
+  for (const last = day + HORIZON_DAYS; time === undefined;) {
     if (++day > last) return null;
     if (isMatchingDay(fields, day)) time = timeFrom(fields, 0);
   }
@@ -25,7 +25,7 @@ export function wallTimeBefore(fields: CronFields, wall: number): number | null 
   const second = Math.ceil(wall / 1000) - 1;
   let day = Math.floor(second / 86_400);
   let time = isMatchingDay(fields, day) ? timeUpTo(fields, second - day * 86_400) : undefined;
-  for (const first = day - HORIZON_DAYS; time === undefined; ) {
+  for (const first = day - HORIZON_DAYS; time === undefined;) {
     if (--day < first) return null;
     if (isMatchingDay(fields, day)) time = timeUpTo(fields, 86_399);
   }
@@ -78,7 +78,10 @@ function isMatchingDay({ months, days, weekdays }: CronFields, day: number): boo
 }
 
 function isDayOfMonth({ values }: CronFields['days'], date: Date): boolean {
-  return values.some((value) => value === date.getUTCDate()) || (values.some((value) => value === 'L') && daysLeft(date) === 0);
+  return (
+    values.some((value) => value === date.getUTCDate()) ||
+    (values.some((value) => value === 'L') && daysLeft(date) === 0)
+  );
 }
 
 /** Weekdays are numbers (Sunday 0 or 7), or texts such as `5L`: the last Friday. `5#3`, the third Friday, sets `nthDay`. */

@@ -11,7 +11,6 @@ export interface Codec {
   encodeAck(ack: Ack): Buffer;
   decodeOutcome(bytes: Buffer): Promise<Outcome>;
   decodeAck(bytes: Buffer): Promise<Ack>;
-  decodeDeadRun(bytes: Buffer): Promise<DeadRun>;
   /** A command's plain value (not yet validated), or why it cannot be read. Throws only `registry_unavailable` (retryable). */
   decodeCommand(bytes: Buffer | null): Promise<{ value: unknown } | { rejection: Rejection }>;
   /** For clients: a command's bytes in the chosen encoding. */

@@ -2,7 +2,8 @@
  * What executors keep: runs (the idempotency table and the history), leases, parked runs.
  * Implementations: `adapters/postgres`, `adapters/memory`. All times that decide something are the store's own clock.
  *
- * Errors: BelfryError `store_unavailable` (retryable; the outcome of a write is unknown), `bad_data` (not retryable).
+ * Errors: BelfryError `store_unavailable` (retryable; the outcome of a write is unknown: the same call again finds its own
+ * effect), `bad_data` (not retryable), `lease_lost` (not retryable; claim and transaction only).
  */
 import type { Priority, RunStatus } from '../model.ts';
 import type { DueRecord, RunError } from '../records.ts';
@@ -31,7 +32,10 @@ export type RunRow = {
   nonce: string | null;
   /** The lease of `executor` is neither dead nor past its end. */
   leaseAlive: boolean;
-  /** A row of `parked` holds this run. */
+  /**
+   * A row of `parked` holds this attempt of the run (one left from an earlier attempt does not count). False in a claim that
+   * inserted: the run is started here whatever is parked; settle tells.
+   */
   parked: boolean;
   startedAt: number | null;
   finishedAt: number | null;
@@ -72,51 +76,100 @@ export type Settlement = {
   due: DueRecord | null;
 };
 /** Only for settlements that took effect (now, or in an earlier try whose answer was lost). */
-export type Settled = { runId: string; startedAt: number; finishedAt: number; retryAt: number | null; /** A parked row holds it: publish without an offset, then unpark. */ parked: boolean };
+export type Settled = {
+  runId: string;
+  /** Of the attempt that ended; null when the run never started. */
+  startedAt: number | null;
+  /** End of the attempt; of a terminal status, the run's `finishedAt`. */
+  finishedAt: number;
+  retryAt: number | null;
+  /** A parked row holds it: publish without an offset, then unpark. */
+  parked: boolean;
+};
 
 export type ParkKind = 'handed_over' | 'detached';
 /**
  * A run that no Kafka offset holds any more. `handed_over`: nobody's, free executors take it. `detached`: `executor` runs
  * it or has still to publish its outcome.
  */
-export type ParkedRun = { runId: string; kind: ParkKind; executor: string | null; queue: string; priority: Priority; handler: string; due: DueRecord; parkedAt: number };
+export type ParkedRun = {
+  runId: string;
+  kind: ParkKind;
+  executor: string | null;
+  queue: string;
+  priority: Priority;
+  handler: string;
+  due: DueRecord;
+  parkedAt: number;
+};
 
-export type LeaseState = { executor: string; worker: string; transactionalId: string; alive: boolean; /** Ms since it was taken, and since it was last renewed. */ ageMs: number; free: number; handlers: readonly string[]; queue: string };
+export type LeaseState = {
+  executor: string;
+  worker: string;
+  transactionalId: string;
+  alive: boolean;
+  /** Ms since it was taken, or since it was renewed for the first time after it had run out: held without a gap since then. */
+  ageMs: number;
+  free: number;
+  handlers: readonly string[];
+  queue: string;
+};
 
 /** A handler's own transaction: its writes and the run's outcome commit together. `client` is a pg client in PostgreSQL. */
 export type RunTransaction = { client: unknown; settle(settlement: Settlement): Promise<Settled | undefined> };
 
 export interface RunStore {
   databaseNow(): Promise<number>;
-  /** Inserts a row RUNNING under this lease for every run that has none, and answers every run's row as it is then. One batch holds no run twice. */
+  /**
+   * Inserts a row RUNNING under this lease for every run that has none, and answers every run's row as it is then. One batch
+   * holds no run twice. Throws `lease_lost` when this lease is dead: then nothing was inserted.
+   */
   claim(lease: Lease, requests: readonly ClaimRequest[]): Promise<Claim[]>;
-  /** Answers the rows that were taken: RUNNING, token raised, attempt = the due record's. */
+  /** Answers the rows that were taken: RUNNING, token raised, attempt = the due record's. Waiting rows (RETRYING, ENQUEUED), or with `lostAttempt` RUNNING ones. */
   reclaim(lease: Lease, requests: readonly Reclaim[]): Promise<RunRow[]>;
   /** Writes what takes effect under its token. Settling again the same way answers again. */
   settle(lease: Lease, settlements: readonly Settlement[]): Promise<Settled[]>;
-  /** Runs `work` in a database transaction that ends with settle; everything rolls back when the token is stale or work throws. */
+  /**
+   * Runs `work` in a database transaction that ends with its settle; everything rolls back when work throws, when its token is
+   * stale (`lease_lost`), when it never settled (`not_settled`) or takes longer than `timeoutMs` (`timeout`). A commit whose
+   * answer was lost is looked up; only when that fails too is it `store_unavailable`.
+   */
   transaction<T>(lease: Lease, timeoutMs: number, work: (transaction: RunTransaction) => Promise<T>): Promise<T>;
-  /** Ends runs that nobody claimed as CANCELLED (a row each, unless there is one). Answers those that are CANCELLED now by this. */
+  /** Ends runs that nobody runs as CANCELLED: those without a row, and those that wait (RETRYING, ENQUEUED). Answers those that this worker cancelled so. */
   cancelUnclaimed(dues: readonly DueRecord[], worker: string): Promise<Settled[]>;
   /** The jobs' present cancel generations, in the order asked (0 for a job that is gone). Read after the claim's commit. */
   cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]>;
-  progress(lease: Lease, entries: readonly { runId: string; token: number; fraction: number; note: string | null }[]): Promise<void>;
+  progress(
+    lease: Lease,
+    entries: readonly { runId: string; token: number; fraction: number; note: string | null }[],
+  ): Promise<void>;
 
+  /** One row a run: a later attempt replaces an earlier one, the same attempt its former kind; an earlier one changes nothing. */
   park(entries: readonly ParkedRun[]): Promise<void>;
-  unpark(runIds: readonly string[]): Promise<void>;
-  /** Takes up to `limit` handed-over runs that this lease has handlers for (SKIP LOCKED, high priority first): they become detached, this executor's. */
-  takeParked(lease: Lease, limit: number): Promise<ParkedRun[]>;
+  /**
+   * Removes rows of these attempts or earlier ones: `unpark([task.due])`, the due record of the attempt whose end was published.
+   * A later attempt may have been parked meanwhile, and its row is then all that is left of the run.
+   */
+  unpark(runs: readonly { runId: string; attempt: number }[]): Promise<void>;
+  /**
+   * Takes up to `limit` handed-over runs that this lease has handlers for (SKIP LOCKED, high priority first): they become
+   * detached, this executor's. With `held`, the ids of all detached runs that the caller knows as its own, the others that are
+   * its own come too: an answer was lost. (Skip those that became known while the call was under way.)
+   */
+  takeParked(lease: Lease, limit: number, held?: readonly string[]): Promise<ParkedRun[]>;
   /** Parked runs of dead leases become handed_over again; answers how many. */
   releaseParkedOfDead(): Promise<number>;
-  /** Handed over longer than `olderThanMs` although no live executor of its queue has the handler: taken, to end as `handler_not_found`. */
+  /** Handed over longer than `olderThanMs`, and in all that time no live executor of its queue had the handler: taken, to end as `handler_not_found`. */
   takeOrphans(lease: Lease, olderThanMs: number, limit: number): Promise<ParkedRun[]>;
 
-  /** Makes the lease; `lengthMs` from now. */
+  /** Makes the lease; `lengthMs` from now. Again is harmless. */
   openLease(lease: Lease, lengthMs: number): Promise<void>;
   /** Renews unless it was marked dead; false: it is dead. `free` slots are advertised to those that hand over. */
   renewLease(executor: string, lengthMs: number, free: number): Promise<boolean>;
   /** Marks leases dead that ran out, in a transaction of its own; answers those marked by this call, to fence their transactional ids. */
   markDead(executors: readonly string[]): Promise<{ executor: string; transactionalId: string }[]>;
+  /** Gives the lease up: it is dead at once, what it still holds is free to be taken. */
   closeLease(executor: string): Promise<void>;
+  /** All that are not dead: alive, or run out and to be marked. */
   leases(): Promise<LeaseState[]>;
 }

@@ -42,7 +42,11 @@ export type OutboxLane = 'plain' | 'exact';
 export type OutboxBatch = { partition: number; seq: number; lane: OutboxLane; body: Buffer };
 
 /** A run row that the timer writes itself: skipped and cancelled occurrences, and finished KAFKA_MESSAGEs. */
-export type DecidedRun = { outcome: Outcome; idempotencyKey: string; /** Kept for replay when FAILED. */ due: DueRecord | null };
+export type DecidedRun = {
+  outcome: Outcome;
+  idempotencyKey: string;
+  /** Kept for replay when FAILED. */ due: DueRecord | null;
+};
 
 export type Ownership = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
 
@@ -54,6 +58,7 @@ export type PartitionStep = {
   offsets: Offsets;
   nextOffsets: Offsets;
   outboxSeq: number;
+  /** A stored job's `spec` changes only together with its `version`; the stored spec is kept otherwise. */
   jobs: readonly Job[];
   /** One-shots whose `once` timer fired: SCHEDULED becomes FINISHED, nextAt and nextFireAt null. */
   finished: readonly JobRef[];
@@ -63,6 +68,8 @@ export type PartitionStep = {
   runs: readonly DecidedRun[];
   /** Ids of trigger and replay commands to remember for a day. */
   seenCommands: readonly (JobRef & { commandId: string })[];
+  /** Replays that were decided: the run that is repeated, and the one that repeats it. */
+  replays: readonly { original: string; replay: string }[];
   outbox: readonly OutboxBatch[];
   /** Outbox rows that were produced and can go. */
   producedSeqs: readonly number[];
@@ -85,11 +92,17 @@ export type StoredRun = {
   idempotencyKey: string;
   /** The due record of FAILED runs. */
   due: DueRecord | null;
-  /** Statuses of the runs that replay this one. */
+  /** Statuses of the runs that replay this one; ENQUEUED for one that was decided and has no row yet. */
   replays: readonly string[];
 };
 
-export type TimerStats = { overdue: number; oldestOverdueAt: number | null; timers: number; outboxDepth: number; oldestSnapshotAgeMs: number };
+export type TimerStats = {
+  overdue: number;
+  oldestOverdueAt: number | null;
+  timers: number;
+  outboxDepth: number;
+  oldestSnapshotAgeMs: number;
+};
 
 export interface TimerStore {
   /** The database's clock, ms. */

@@ -56,7 +56,7 @@ export const flag = z.boolean({ error: 'must be true or false' });
 export function duration(minMs = 0, maxMs = MAX_DURATION_MS) {
   const least = minMs > 0 ? ` of at least ${formatDuration(minMs)}` : '';
   const most = maxMs < MAX_DURATION_MS ? ` and at most ${formatDuration(maxMs)}` : '';
-  const error = `must be a duration${least}${most}, such as 500ms, 30s, 5m, 1h30m or 2d`;
+  const error = `must be a duration${least}${most}, such as ${minMs < 1_000 ? '500ms, ' : ''}30s, 5m, 1h30m or 2d`;
   return z.string({ error }).transform((text, context) => {
     const ms = parseDuration(text);
     if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
@@ -77,15 +77,17 @@ export const instant = z
 
 /** An object whose keys are the user's: at most `max` of them, each keeping to a rule. */
 export function mapOf<V extends z.ZodType>(keys: NameRule, values: V, max: number) {
-  // zod drops an own __proto__ key without a word; here it is an error like any other bad key.
+  const badKey = `has a name that is not allowed; it ${keys.allowed}`;
+  const map = z.record(z.string().refine(keys.holds), values, {
+    error: ({ code }) => (code === 'invalid_key' ? badKey : 'must be an object'),
+  }) as z.ZodType<Record<string, z.output<V>>, Record<string, z.input<V>>>;
+  // zod drops an own __proto__ key without a word; here it is an error like any other unknown key.
   return z
-    .custom<Record<string, z.input<V>>>((map) => !hasOwnProto(map), { error: 'has the key __proto__, which is refused' })
-    .pipe(
-      z.record(z.string().refine(keys.holds), values, {
-        error: (issue) => (issue.code === 'invalid_key' ? keys.allowed.replace('must be', 'has a key that must be') : 'must be an object'),
-      }),
-    )
-    .refine((map) => Object.keys(map).length <= max, { error: `has too many entries; at most ${max} are allowed` });
+    .custom<z.input<typeof map>>((value) => !hasOwnProto(value), { error: 'has the key __proto__, which is refused' })
+    .pipe(map)
+    .refine((entries) => Object.keys(entries).length <= max, {
+      error: `has too many entries; at most ${max} are allowed`,
+    });
 }
 
 const hasOwnProto = (value: unknown): boolean =>

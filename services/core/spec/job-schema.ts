@@ -63,13 +63,18 @@ export const jobSchema = fields
 /** Fields that cannot stand together, each with the path to blame. */
 function contradictions({ type, handler, schedule, delivery, retry, missed }: Fields): [string[], string][] {
   const found: [string[], string][] = [];
-  if (type === 'CUSTOM' && handler === undefined) found.push([['handler'], 'is missing; a CUSTOM job needs the name of its handler']);
-  if (type !== 'CUSTOM' && handler !== undefined) found.push([['handler'], `belongs to CUSTOM jobs; ${type} has its own`]);
+  if (type === 'CUSTOM' && handler === undefined)
+    found.push([['handler'], 'is missing; a CUSTOM job needs the name of its handler']);
+  if (type !== 'CUSTOM' && handler !== undefined)
+    found.push([['handler'], `belongs to CUSTOM jobs; ${type} has its own`]);
   if (delivery === 'at_most_once' && (retry?.maxRetries ?? 0) > 0) {
-    found.push([['retry', 'maxRetries'], 'must be 0 with delivery at_most_once: what may have run is never tried again']);
+    found.push([
+      ['retry', 'maxRetries'],
+      'does not go with delivery at_most_once: what may have run is never tried again',
+    ]);
   }
   if (retry?.maxDelay !== undefined && retry.maxDelay < retry.initialDelay) {
-    found.push([['retry', 'maxDelay'], 'must not be shorter than initialDelay']);
+    found.push([['retry', 'maxDelay'], 'is shorter than initialDelay']);
   }
   if (missed !== undefined && isOneShot(schedule)) {
     found.push([['missed'], 'belongs to cron, every and fixedDelay; a one-shot runs however late it is']);

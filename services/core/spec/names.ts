@@ -34,7 +34,7 @@ export const QUEUE: NameRule = {
 };
 
 export const LABEL_KEY: NameRule = rule(
-  'must be named by 1 to 63 letters, digits and . _ / - characters, beginning with a letter or digit',
+  'must be 1 to 63 letters, digits and . _ / - characters, beginning with a letter or digit',
   /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/,
 );
 
@@ -52,7 +52,7 @@ export const KAFKA_TOPIC: NameRule = {
 
 /** A token of RFC 9110. */
 export const HEADER_NAME: NameRule = rule(
-  "must be named by letters, digits and the characters !#$%&'*+-.^_`|~",
+  "must be letters, digits and the characters !#$%&'*+-.^_`|~",
   /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/,
 );
 

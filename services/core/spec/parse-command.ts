@@ -23,7 +23,7 @@ const head = <T extends CommandType>(type: T) => ({
 const scheduleCommand = record('a schedule command', {
   ...head('schedule'),
   ifExists: word(['replace', 'keep', 'reject']).default('replace'),
-  ifVersion: whole(1, Number.MAX_SAFE_INTEGER).default(null as never),
+  ifVersion: whole(1, Number.MAX_SAFE_INTEGER).optional(),
   job: jobSchema,
 });
 
@@ -102,6 +102,7 @@ export function headOf(value: unknown): CommandHead {
 type Validated = z.output<(typeof commandSchemas)[CommandType]>;
 
 function commandOf(written: Validated): Command {
+  if (written.type === 'schedule') return { ...written, ifVersion: written.ifVersion ?? null };
   if (written.type === 'trigger') {
     const { payload, overlap, ...rest } = written;
     return { ...rest, hasPayload: payload !== undefined, payload: payload ?? null, overlap: overlap ?? null };
@@ -110,12 +111,14 @@ function commandOf(written: Validated): Command {
 }
 
 function payloadRejection(command: Command, options: SpecOptions): Rejection | undefined {
-  if (command.type === 'schedule') return checkPayload(command.job.type, command.job.payload, options, ['job', 'payload']);
+  if (command.type === 'schedule')
+    return checkPayload(command.job.type, command.job.payload, options, ['job', 'payload']);
   return command.type === 'trigger' ? checkPayloadLimits(command.payload, ['payload']) : undefined;
 }
 
 function badType(type: unknown): Rejection {
-  if (NOT_YET.includes(type)) return invalid(['type'], `${String(type)} is not available yet; use ${listed(COMMAND_TYPES)}`);
+  if (NOT_YET.includes(type))
+    return invalid(['type'], `${String(type)} is not available yet; use ${listed(COMMAND_TYPES)}`);
   const { error } = word(COMMAND_TYPES).safeParse(type);
   return rejectionOf(error!, type, 'a command', ['type']);
 }

@@ -10,7 +10,16 @@ const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'
 /** Headers that carry credentials: as literal text they would stand in topics, tables and pages. */
 const CREDENTIAL_HEADERS = ['authorization', 'cookie', 'proxy-authorization'];
 /** Headers that belong to the connection, which is ours. */
-const CONNECTION_HEADERS = ['connection', 'content-length', 'expect', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
+const CONNECTION_HEADERS = [
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
 
 const headerText = z
   .string()
@@ -19,7 +28,7 @@ const secret = record('a secret header', { secret: name(SECRET) });
 
 const httpSchema = record('an HTTP payload', {
   method: word(HTTP_METHODS).default('GET'),
-  url: z.string({ error: 'is missing; it must be an http or https URL' }).superRefine((text, context) => {
+  url: z.string({ error: 'must be an http or https URL' }).superRefine((text, context) => {
     const problem = urlProblem(text);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   }),
@@ -45,7 +54,11 @@ const httpSchema = record('an HTTP payload', {
   }
   for (const header of Object.keys(headers)) {
     if (CONNECTION_HEADERS.includes(header.toLowerCase())) {
-      context.addIssue({ code: 'custom', path: ['headers', header], message: 'is set by the connection; leave it out' });
+      context.addIssue({
+        code: 'custom',
+        path: ['headers', header],
+        message: 'is set by the connection; leave it out',
+      });
     }
   }
 });
@@ -57,7 +70,11 @@ const httpSchema = record('an HTTP payload', {
 export type HttpPayload = z.output<typeof httpSchema>;
 
 /** Reads the payload of an HTTP_REQUEST job, with the defaults filled in. */
-export function parseHttpPayload(payload: unknown, options: SpecOptions, path: Path = ['payload']): HttpPayload | { rejection: Rejection } {
+export function parseHttpPayload(
+  payload: unknown,
+  options: SpecOptions,
+  path: Path = ['payload'],
+): HttpPayload | { rejection: Rejection } {
   const { data, error } = httpSchema.safeParse(payload);
   if (error !== undefined) return { rejection: rejectionOf(error, payload, 'the payload', path) };
   const literal = Object.entries(data.headers).find(
@@ -76,4 +93,3 @@ function urlProblem(text: string): string | undefined {
   if (url.username === '' && url.password === '') return undefined;
   return 'carries a user name or password; send a header with { "secret": name } instead';
 }
-

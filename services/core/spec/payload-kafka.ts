@@ -12,7 +12,7 @@ const kafkaSchema = record('a Kafka payload', {
   value: z.unknown().optional(),
   valueBase64: z.base64({ error: 'must be base64' }).optional(),
   headers: mapOf(
-    { allowed: 'must be named', holds: (text) => text !== '' },
+    { allowed: 'must not be empty', holds: (text) => text !== '' },
     z.string({ error: 'must be text' }),
     100,
   ).default({}),
@@ -25,7 +25,11 @@ const kafkaSchema = record('a Kafka payload', {
 export type KafkaPayload = z.output<typeof kafkaSchema>;
 
 /** Reads the payload of a KAFKA_MESSAGE job, with the defaults filled in. */
-export function parseKafkaPayload(payload: unknown, options: SpecOptions, path: Path = ['payload']): KafkaPayload | { rejection: Rejection } {
+export function parseKafkaPayload(
+  payload: unknown,
+  options: SpecOptions,
+  path: Path = ['payload'],
+): KafkaPayload | { rejection: Rejection } {
   const { data, error } = kafkaSchema.safeParse(payload);
   if (error !== undefined) return { rejection: rejectionOf(error, payload, 'the payload', path) };
   const problem = topicProblem(data.topic, options);
@@ -51,4 +55,3 @@ function isOwnTopic(topic: string, prefix: string): boolean {
 function matches(topic: string, entry: string): boolean {
   return entry.endsWith('*') ? topic.startsWith(entry.slice(0, -1)) : topic === entry;
 }
-

@@ -18,7 +18,8 @@ export const MAX_PAYLOAD_DEPTH = 100;
 export function checkPayload(type: JobType, payload: unknown, options: SpecOptions, path: Path): Rejection | undefined {
   const limited = checkPayloadLimits(payload, path);
   if (limited !== undefined || type === 'CUSTOM') return limited;
-  const result = type === 'HTTP_REQUEST' ? parseHttpPayload(payload, options, path) : parseKafkaPayload(payload, options, path);
+  const result =
+    type === 'HTTP_REQUEST' ? parseHttpPayload(payload, options, path) : parseKafkaPayload(payload, options, path);
   return 'rejection' in result ? result.rejection : undefined;
 }
 
@@ -30,7 +31,10 @@ export function checkPayloadLimits(payload: unknown, path: Path): Rejection | un
   const bytes = jsonBytes(payload);
   if (bytes === undefined) return invalid(path, 'must be JSON');
   if (bytes <= MAX_PAYLOAD_BYTES) return undefined;
-  return { ...invalid(path, `has ${bytes} bytes as JSON; at most ${MAX_PAYLOAD_BYTES} are allowed`), code: 'too_large' };
+  return {
+    ...invalid(path, `has ${bytes} bytes as JSON; at most ${MAX_PAYLOAD_BYTES} are allowed`),
+    code: 'too_large',
+  };
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {

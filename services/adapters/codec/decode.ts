@@ -1,0 +1,76 @@
+/** Reading works the same under both encodings: the first byte tells which one a record has. */
+import { BelfryError, messageOf } from '../../core/errors.ts';
+import type { Ack, Outcome, Rejection } from '../../core/records.ts';
+import { MAX_COMMAND_BYTES, decodeJsonCommand } from '../../core/spec/decode-command.ts';
+import { fromAvro } from './avro-shape.ts';
+import type { AvroType, Registry } from './registry.ts';
+import { ackFromWire, asIs, asText, outcomeFromWire } from './wire.ts';
+
+/** The first byte of the registry's wire format; four more hold the schema's id. No JSON text begins with it. */
+const MAGIC_BYTE = 0;
+const HEADER_BYTES = 5;
+
+type Decoded = { value: unknown } | { rejection: Rejection };
+const unreadable = (message: string): Decoded => ({ rejection: { code: 'unreadable', message } });
+
+export type Decoders = {
+  decodeCommand(bytes: Buffer | null): Promise<Decoded>;
+  decodeOutcome(bytes: Buffer): Promise<Outcome>;
+  decodeAck(bytes: Buffer): Promise<Ack>;
+};
+
+/** @param registry undefined: none is configured, and Avro cannot be read */
+export function decoders(registry: Registry | undefined): Decoders {
+  return {
+    decodeCommand: async (bytes) =>
+      bytes?.[0] === MAGIC_BYTE ? decodeAvroCommand(bytes, registry) : decodeJsonCommand(bytes),
+    decodeOutcome: async (bytes) =>
+      isAvro(bytes) ? outcomeFromWire(await readAvro(bytes, registry), asText) : outcomeFromWire(readJson(bytes), asIs),
+    decodeAck: async (bytes) => ackFromWire(isAvro(bytes) ? await readAvro(bytes, registry) : readJson(bytes)),
+  };
+}
+
+const isAvro = (bytes: Buffer): boolean => bytes[0] === MAGIC_BYTE;
+const readJson = (bytes: Buffer): Record<string, unknown> => JSON.parse(bytes.toString()) as Record<string, unknown>;
+
+async function readAvro(bytes: Buffer, registry: Registry | undefined): Promise<Record<string, unknown>> {
+  if (registry === undefined)
+    throw new BelfryError('config_invalid', 'This Belfry writes Avro: set SCHEMA_REGISTRY_URL.');
+  return (await registry.byId(bytes.readInt32BE(1))).fromBuffer(bytes.subarray(HEADER_BYTES)) as Record<
+    string,
+    unknown
+  >;
+}
+
+/**
+ * Commands are read with the writer's own schema, so that a field which ours lacks is seen, and refused by name.
+ * @throws BelfryError `registry_unavailable`: the command may be fine, only its schema cannot be had right now
+ */
+async function decodeAvroCommand(bytes: Buffer, registry: Registry | undefined): Promise<Decoded> {
+  if (bytes.length > MAX_COMMAND_BYTES) {
+    return {
+      rejection: {
+        code: 'too_large',
+        message: `a command has at most ${MAX_COMMAND_BYTES} bytes; this one has ${bytes.length}`,
+      },
+    };
+  }
+  if (registry === undefined)
+    return unreadable(
+      'the record is Avro, and this Belfry has no schema registry; set SCHEMA_REGISTRY_URL, or send JSON',
+    );
+  if (bytes.length < HEADER_BYTES) return unreadable('the record begins like Avro but is too short to name its schema');
+  const id = bytes.readInt32BE(1);
+  let type: AvroType;
+  try {
+    type = await registry.byId(id);
+  } catch (error) {
+    if (error instanceof BelfryError && error.retryable) throw error;
+    return unreadable(`the record names schema ${id}, which the registry does not have`);
+  }
+  try {
+    return { value: fromAvro(type.fromBuffer(bytes.subarray(HEADER_BYTES))) };
+  } catch (error) {
+    return unreadable(`the record does not fit its schema ${id}: ${messageOf(error).slice(0, 200)}`);
+  }
+}

@@ -1,0 +1,13 @@
+/** Real chance; see clock.ts. */
+import { randomUUID } from 'node:crypto';
+import type { Ids } from '../core/ports/clock.ts';
+
+export class RandomIds implements Ids {
+  uuid(): string {
+    return randomUUID();
+  }
+
+  random(): number {
+    return Math.random();
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * One lazily connected kafkajs admin client, replaced after every failure. Traps closed here:
+ *
+ * - Its list of topics grows with every question; one of them deleted later makes every metadata refresh fail, so a
+ *   client that failed is not asked again.
+ * - Errors of single brokers are swallowed inside it and come out as `null` or as a TypeError: any error is tried again
+ *   with a new client, until the deadline.
+ */
+import type { Admin } from 'kafkajs';
+import type { Clock } from '../../core/ports/clock.ts';
+import type { Log } from '../../core/ports/log.ts';
+import { openClient } from './connect.ts';
+import type { KafkaConfig } from './connect.ts';
+import { classify, isRefused, isWrongConfiguration, unavailable, within } from './errors.ts';
+
+export const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION';
+
+const CALL_MS = 10_000;
+const TRY_MS = 5_000;
+const RETRY_AFTER_MS = 200;
+const CLOSE_MS = 2_000;
+
+type Connection = { admin: Admin; ready: Promise<void>; destroy(): void };
+
+export class AdminClient {
+  readonly config: KafkaConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  private current: Connection | undefined;
+  private closed = false;
+
+  constructor(config: KafkaConfig, log: Log, clock: Clock) {
+    this.config = config;
+    this.log = log;
+    this.clock = clock;
+  }
+
+  /**
+   * Asks until there is an answer, 10 s at most.
+   *
+   * @param final errors that are answers: thrown as kafkajs made them
+   * @throws BelfryError `broker_unavailable`, `record_refused`; and whatever is `final`
+   */
+  async call<T>(what: string, work: (admin: Admin) => Promise<T>, final?: (error: unknown) => boolean): Promise<T> {
+    const giveUpAt = this.clock.now() + CALL_MS;
+    for (;;) {
+      if (this.closed) throw unavailable('This broker client was closed.');
+      const connection = (this.current ??= this.open());
+      try {
+        return await within(this.clock, TRY_MS, what, connection.ready.then(() => work(connection.admin)));
+      } catch (error) {
+        this.discard(connection);
+        if (final?.(error)) throw error;
+        const hopeless = isRefused(error) || isWrongConfiguration(error);
+        if (hopeless || this.clock.now() + RETRY_AFTER_MS >= giveUpAt) throw classify(error);
+        this.log.debug({ err: error }, `Kafka: ${what} failed and is tried again.`);
+        await this.clock.sleep(RETRY_AFTER_MS);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    if (this.current) await this.discard(this.current);
+  }
+
+  private open(): Connection {
+    const client = openClient(this.config, this.log, { requestTimeoutMs: TRY_MS, retry: { retries: 2 } });
+    const admin = client.kafka.admin();
+    return { admin, ready: admin.connect(), destroy: () => client.destroy() };
+  }
+
+  /** Lets other calls on it finish. */
+  private discard(connection: Connection): Promise<void> {
+    if (this.current === connection) this.current = undefined;
+    return within(this.clock, CLOSE_MS, 'closing the admin client', connection.admin.disconnect())
+      .catch((error: unknown) => this.log.debug({ err: error }, 'A Kafka admin client did not close cleanly.'))
+      .finally(() => connection.destroy());
+  }
+}

@@ -1,0 +1,127 @@
+/** Topics for `migrate` and `doctor`: make, describe, correct. */
+import { ConfigResourceTypes, ConfigSource } from 'kafkajs';
+import { BelfryError, messageOf } from '../../core/errors.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import type { Log } from '../../core/ports/log.ts';
+import { SystemClock } from '../clock.ts';
+import { AdminClient } from './admin-client.ts';
+import { Catalog } from './catalog.ts';
+import type { KafkaConfig } from './connect.ts';
+
+export type TopicSpec = {
+  topic: string;
+  partitions: number;
+  replicationFactor: number;
+  /** Topic settings by Kafka's names, such as `retention.ms`. */
+  configs: Readonly<Record<string, string>>;
+};
+
+export type TopicDescription = {
+  topic: string;
+  partitions: number;
+  replicationFactor: number;
+  /** All settings in force, and those set on the topic itself. */
+  configs: Readonly<Record<string, string>>;
+  ownConfigs: Readonly<Record<string, string>>;
+};
+
+export class KafkaAdmin {
+  private readonly client: AdminClient;
+  private readonly catalog: Catalog;
+
+  constructor({ config, log, clock = new SystemClock() }: { config: KafkaConfig; log: Log; clock?: Clock }) {
+    this.client = new AdminClient(config, log, clock);
+    this.catalog = new Catalog(this.client);
+  }
+
+  /**
+   * Makes the topics that are missing; those that exist are described as they are, and left so. Safe when run twice at once.
+   *
+   * @throws BelfryError `topic_refused` (not retryable: settings or rights are wrong), `broker_unavailable`
+   */
+  async ensureTopics(specs: readonly TopicSpec[]): Promise<{ created: string[]; existing: TopicDescription[] }> {
+    const created: string[] = [];
+    for (const spec of specs) {
+      if ((await this.catalog.partitions(spec.topic, 0)) === undefined && (await this.create(spec))) created.push(spec.topic);
+    }
+    const others = specs.map(({ topic }) => topic).filter((topic) => !created.includes(topic));
+    return { created, existing: await this.describeTopics(others) };
+  }
+
+  /** Those of the topics that exist. */
+  async describeTopics(names: readonly string[]): Promise<TopicDescription[]> {
+    const described: TopicDescription[] = [];
+    for (const topic of names) {
+      if ((await this.catalog.partitions(topic, 0)) !== undefined) described.push(await this.describe(topic));
+    }
+    return described;
+  }
+
+  /** Sets these settings on the topic and leaves its others. */
+  async setTopicConfigs(topic: string, configs: Readonly<Record<string, string>>): Promise<void> {
+    // The request that kafkajs speaks replaces a topic's settings as a whole: what it has must be sent along.
+    const { ownConfigs } = await this.describe(topic);
+    const configEntries = Object.entries({ ...ownConfigs, ...configs }).map(([name, value]) => ({ name, value }));
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+    await this.change(topic, 'alterConfigs', (admin) => admin.alterConfigs({ validateOnly: false, resources }));
+  }
+
+  /** Raises the topic's number of partitions to `count`. */
+  async growTopic(topic: string, count: number): Promise<void> {
+    await this.change(topic, 'createPartitions', (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+  }
+
+  async brokerCount(): Promise<number> {
+    const { brokers } = await this.client.call('describing the cluster', (admin) => admin.describeCluster());
+    return brokers.length;
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+
+  /** False when somebody else just made it. */
+  private create({ topic, partitions, replicationFactor, configs }: TopicSpec): Promise<boolean> {
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    const topics = [{ topic, numPartitions: partitions, replicationFactor, configEntries }];
+    return this.change(topic, 'createTopics', (admin) => admin.createTopics({ topics, waitForLeaders: true }));
+  }
+
+  private async describe(topic: string): Promise<TopicDescription> {
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic }];
+    const [metadata, described] = await this.client.call(`describing topic ${topic}`, (admin) =>
+      Promise.all([
+        admin.fetchTopicMetadata({ topics: [topic] }),
+        admin.describeConfigs({ resources, includeSynonyms: false }),
+      ]),
+    );
+    const partitions = metadata.topics.find(({ name }) => name === topic)?.partitions ?? [];
+    const entries = described.resources.flatMap(({ configEntries }) => configEntries);
+    const own = entries.filter(({ configSource }) => configSource === ConfigSource.TOPIC_CONFIG);
+    return {
+      topic,
+      partitions: partitions.length,
+      replicationFactor: partitions[0]?.replicas.length ?? 0,
+      configs: Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue])),
+      ownConfigs: Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue])),
+    };
+  }
+
+  /** A change that the controller refused will be refused again. */
+  private async change<T>(topic: string, what: string, work: Parameters<AdminClient['call']>[1]): Promise<T> {
+    try {
+      return (await this.client.call(`${what} of ${topic}`, work, isRefusal)) as T;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const reason = (error as { errors?: unknown[] }).errors?.[0] ?? error;
+      const message = `Kafka refuses ${what} of topic ${topic}: ${messageOf(reason)}`;
+      throw new BelfryError('topic_refused', message, { cause: error, ids: { topic } });
+    }
+  }
+}
+
+/** What the broker answered, as opposed to not having answered. */
+function isRefusal(error: unknown): boolean {
+  const { name, retriable, type } = error as { name?: string; retriable?: boolean; type?: string };
+  return name === 'KafkaJSAggregateError' || (retriable === false && type !== undefined);
+}

@@ -1,0 +1,108 @@
+/** What the broker knows of topics and groups. Positions are asked of it every time: kafkajs's own cache also holds what aborted. */
+import { BelfryError } from '../../core/errors.ts';
+import type { TopicPartition } from '../../core/ports/broker.ts';
+import type { OutgoingRecord } from '../../core/records.ts';
+import { UNKNOWN_TOPIC } from './admin-client.ts';
+import type { AdminClient } from './admin-client.ts';
+import { hasType } from './errors.ts';
+
+const CACHED_MS = 5_000;
+
+export class Catalog {
+  private readonly admin: AdminClient;
+  /** Topics that exist; a missing one is asked for again. */
+  private readonly known = new Map<string, { partitions: number; askedAt: number }>();
+
+  constructor(admin: AdminClient) {
+    this.admin = admin;
+  }
+
+  /** Number of partitions, undefined when there is no such topic. @param maxAgeMs 0 asks the broker */
+  async partitions(topic: string, maxAgeMs = CACHED_MS): Promise<number | undefined> {
+    const now = this.admin.clock.now();
+    const known = this.known.get(topic);
+    if (known && now - known.askedAt < maxAgeMs) return known.partitions;
+    const metadata = await this.ask(`asking for topic ${topic}`, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+    const found = metadata?.topics.find(({ name }) => name === topic);
+    if (!found) {
+      this.known.delete(topic);
+      return undefined;
+    }
+    this.known.set(topic, { partitions: found.partitions.length, askedAt: now });
+    return found.partitions.length;
+  }
+
+  /**
+   * Checks that every record has somewhere to go: kafkajs retries an unknown topic for seconds, and silently skips a
+   * partition that its metadata lack.
+   *
+   * @throws BelfryError `record_refused`, `broker_unavailable`
+   */
+  async requirePartitions(records: readonly OutgoingRecord[]): Promise<void> {
+    const highest = new Map<string, number>();
+    for (const { topic, partition } of records) {
+      if (partition >= (highest.get(topic) ?? -1)) highest.set(topic, partition);
+    }
+    for (const [topic, partition] of highest) {
+      const enough = (count: number | undefined): boolean => count !== undefined && partition < count;
+      if (enough(await this.partitions(topic)) || enough(await this.partitions(topic, 0))) continue;
+      const problem = this.known.has(topic) ? `Topic ${topic} has no partition ${partition}.` : `There is no topic ${topic}.`;
+      throw new BelfryError('record_refused', problem, { ids: { topic, partition } });
+    }
+  }
+
+  /** All committed positions of the group on a topic, by partition. */
+  async committed(groupId: string, topic: string): Promise<ReadonlyMap<number, bigint>> {
+    const what = `asking for the position of group ${groupId}`;
+    const offsets = await this.ask(what, (admin) => admin.fetchOffsets({ groupId, topics: [topic] }));
+    const partitions = offsets?.find((entry) => entry.topic === topic)?.partitions ?? [];
+    const positions = partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const);
+    // -1: none. -2: kafkajs committed "earliest" after a position out of range.
+    return new Map(positions.filter(([, offset]) => offset >= 0n));
+  }
+
+  /** @throws BelfryError `record_refused` when there is no such topic */
+  async logRange(topic: string): Promise<Map<number, { first: bigint; end: bigint }>> {
+    const ends = await this.ask(`asking for the ends of topic ${topic}`, (admin) => admin.fetchTopicOffsets(topic));
+    if (!ends) throw unknownTopic(topic);
+    return new Map(ends.map(({ partition, low, high }) => [partition, { first: BigInt(low), end: BigInt(high) }]));
+  }
+
+  /** The first offset of this time or later in each partition, its end where there is none. */
+  async offsetsSince(topic: string, timestampMs: number): Promise<Map<number, bigint>> {
+    const what = `asking for offsets by time of topic ${topic}`;
+    const offsets = await this.ask(what, (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timestampMs));
+    if (!offsets) throw unknownTopic(topic);
+    return new Map(offsets.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  }
+
+  /** Where a reader of `tp` without a position of its own starts: the committed one, or else the oldest record kept. */
+  async startOf(groupId: string, parts: readonly TopicPartition[]): Promise<Map<TopicPartition, bigint>> {
+    const starts = new Map<TopicPartition, bigint>();
+    for (const [topic, own] of Map.groupBy(parts, (part) => part.topic)) {
+      const committed = await this.committed(groupId, topic);
+      const missing = own.some(({ partition }) => !committed.has(partition));
+      const range = missing ? await this.logRange(topic) : undefined;
+      for (const part of own) starts.set(part, committed.get(part.partition) ?? range?.get(part.partition)?.first ?? 0n);
+    }
+    return starts;
+  }
+
+  /** Undefined when there is no such topic. */
+  private async ask<T>(what: string, work: Parameters<typeof AdminClient.prototype.call<T>>[1]): Promise<T | undefined> {
+    try {
+      return await this.admin.call(what, work, isUnknownTopic);
+    } catch (error) {
+      if (isUnknownTopic(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  return hasType(error, UNKNOWN_TOPIC) || hasType(error, 'INVALID_TOPIC_EXCEPTION');
+}
+
+function unknownTopic(topic: string): BelfryError {
+  return new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
+}

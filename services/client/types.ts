@@ -1,0 +1,38 @@
+/** The client's types: what handlers exist, and what each takes, is inferred from `typeof handlers`. */
+import type { CustomJobInput, HttpJobInput, JobInput, KafkaJobInput } from '../core/spec/input.ts';
+import type { JobState, Overlap } from '../core/model.ts';
+import type { HandlerDefinition, Handlers } from '../executor/handlers/define.ts';
+import type { StandardSchemaV1 } from '../executor/handlers/standard-schema.ts';
+
+/** What a handler accepts as payload, before its schema has validated it. */
+export type PayloadOf<H> = H extends HandlerDefinition<infer Schema> ? (Schema extends StandardSchemaV1<infer Input> ? Input : unknown) : unknown;
+
+type TypedCustomJob<H extends Handlers> = {
+  [Name in keyof H & string]: Omit<CustomJobInput, 'handler' | 'payload'> & { handler: Name; payload: PayloadOf<H[Name]> };
+}[keyof H & string];
+
+/** A job whose handler's name and payload are checked by the compiler; any job where no handlers were given. */
+export type TypedJob<H extends Handlers> = string extends keyof H ? JobInput : HttpJobInput | KafkaJobInput | TypedCustomJob<H>;
+
+export type CommandOptions = {
+  tenant?: string;
+  /** Yours, for safe repeats: the same id twice has one effect. Default: a random UUID. */
+  commandId?: string;
+  /** How long to wait for the answer, ms. Default: 10,000. */
+  timeoutMs?: number;
+};
+export type ScheduleOptions = CommandOptions & { ifExists?: 'replace' | 'keep' | 'reject'; /** Compare-and-set on the job's version. */ ifVersion?: number };
+export type TriggerOptions = CommandOptions & { payload?: unknown; overlap?: Overlap };
+export type ReplayOptions = CommandOptions & { force?: boolean };
+
+/** The job as it is after an applied command. */
+export type CommandResult = {
+  commandId: string;
+  tenant: string;
+  jobId: string;
+  /** `unchanged`: the job was so already; `duplicate`: this commandId was applied before. */
+  outcome: 'applied' | 'unchanged' | 'duplicate';
+  state: JobState | null;
+  version: number | null;
+  nextFireAt: Date | null;
+};

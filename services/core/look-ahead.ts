@@ -1,0 +1,103 @@
+/**
+ * The next wake-up times of one partition: a bounded, sorted copy of the first rows of its `timers`.
+ *
+ * Invariants: every stored row up to the horizon is here, and nothing else is; rows ascend by (fireAt, runId). So what
+ * `due` answers is the true beginning of the stored order, and a million sleeping jobs cost disk, not memory. Only the
+ * owner of the partition changes its timers: it adds and removes here what its accepted steps added and removed there.
+ */
+import type { TimerKey, TimerRow } from './ports/timer-store.ts';
+
+type Place = Pick<TimerRow, 'fireAt' | 'runId'>;
+
+const NOWHERE: Place = { fireAt: -Infinity, runId: '' };
+
+export class LookAhead {
+  readonly capacity: number;
+  private rows: TimerRow[] = [];
+  /** The last place that is surely known; null: all rows are here. */
+  private horizon: Place | null = NOWHERE;
+
+  /** @param capacity most rows kept */
+  constructor(capacity: number) {
+    this.capacity = capacity;
+  }
+
+  get size(): number {
+    return this.rows.length;
+  }
+
+  /** Whether the store must be read before the partition can rely on this copy for long. */
+  needsRefill(): boolean {
+    return this.horizon !== null && this.rows.length < this.capacity / 4;
+  }
+
+  /**
+   * Takes over the first stored rows, in their order.
+   * @param limit how many were asked for at the most; fewer rows mean that there are no others
+   */
+  refill(rows: readonly TimerRow[], limit: number): void {
+    this.rows = [...rows];
+    this.horizon = rows.length < limit ? null : rows.at(-1)!;
+    this.trim();
+  }
+
+  /** Notes a row that was stored. One beyond the horizon is left to the refill. */
+  add(row: TimerRow): void {
+    if (this.horizon !== null && compare(row, this.horizon) > 0) return;
+    const index = this.indexOf(row);
+    const known = this.rows[index];
+    const replaced = known !== undefined && compare(known, row) === 0 ? 1 : 0;
+    this.rows.splice(index, replaced, row);
+    this.trim();
+  }
+
+  /** Notes that a stored row is gone. */
+  remove(key: TimerKey): void {
+    const index = this.indexOf(key);
+    const known = this.rows[index];
+    if (known !== undefined && compare(known, key) === 0) this.rows.splice(index, 1);
+  }
+
+  /**
+   * The rows whose time has come, earliest first; they stay until they are removed.
+   * @param limit most rows
+   * @param maxBytes most bytes of due records, except that one row is always answered
+   */
+  due(now: number, limit: number, maxBytes: number): TimerRow[] {
+    const due: TimerRow[] = [];
+    let bytes = 0;
+    for (const row of this.rows) {
+      bytes += row.due.length;
+      if (row.fireAt > now || due.length >= limit || (due.length > 0 && bytes > maxBytes)) break;
+      due.push(row);
+    }
+    return due;
+  }
+
+  /** When the partition has something to do next (ms): -Infinity when that must be asked of the store, null for never. */
+  nextWakeAt(): number | null {
+    return this.rows[0]?.fireAt ?? (this.horizon === null ? null : -Infinity);
+  }
+
+  private trim(): void {
+    if (this.rows.length <= this.capacity) return;
+    this.rows.length = this.capacity;
+    this.horizon = this.rows.at(-1)!;
+  }
+
+  /** Index of the first row that is not before `place`. */
+  private indexOf(place: Place): number {
+    let [low, high] = [0, this.rows.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compare(this.rows[middle]!, place) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function compare(a: Place, b: Place): number {
+  if (a.fireAt !== b.fireAt) return a.fireAt - b.fireAt;
+  return a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0;
+}

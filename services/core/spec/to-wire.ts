@@ -1,0 +1,82 @@
+/** From validated jobs back to what users write: `parseJobSpec(toWireJob(spec))` equals `spec`. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Bounds, JobSpec, MissedPolicy, RetryPolicy, Schedule } from '../model.ts';
+import { formatDuration } from './duration.ts';
+import type { BoundsInput, JobInput, MissedInput, RetryInput, ScheduleInput } from './input.ts';
+import { formatInstant } from './instant.ts';
+import { isOneShot } from './job-schema.ts';
+
+/** The job as its user would write it, with the defaults spelled out: durations as text, times in ISO 8601 UTC. */
+export function toWireJob(spec: JobSpec): JobInput {
+  const wire = {
+    type: spec.type,
+    ...(spec.handler === '' ? {} : { handler: spec.handler }),
+    payload: spec.payload,
+    schedule: toWireSchedule(spec.schedule),
+    priority: spec.priority,
+    queue: spec.queue,
+    retry: toWireRetry(spec.retry),
+    timeout: formatDuration(spec.timeoutMs),
+    overlap: spec.overlap,
+    ...(isOneShot(spec.schedule) ? {} : { missed: toWireMissed(spec.missed) }),
+    delivery: spec.delivery,
+    labels: { ...spec.labels },
+  };
+  // Type, handler and payload agree because validation made the spec.
+  return wire as JobInput;
+}
+
+/** The schedule as its user would write it. */
+export function toWireSchedule(schedule: Schedule): ScheduleInput {
+  switch (schedule.kind) {
+    case 'at':
+      return { at: formatInstant(schedule.at) };
+    case 'in':
+      return { in: formatDuration(schedule.delayMs) };
+    case 'cron':
+      return { cron: schedule.cron, timezone: schedule.timezone, dst: { ...schedule.dst }, ...toWireBounds(schedule) };
+    case 'every':
+      return { every: formatDuration(schedule.everyMs), ...zoneOfDays(schedule), ...toWireBounds(schedule) };
+    case 'fixedDelay':
+      return { fixedDelay: formatDuration(schedule.delayMs), ...zoneOfDays(schedule), ...toWireBounds(schedule) };
+  }
+}
+
+/** Whether two schedules mean the same, so that a job keeps its phase, next occurrence and run count. */
+export function sameSchedule(a: Schedule, b: Schedule): boolean {
+  return isDeepStrictEqual(a, b);
+}
+
+/** A time zone stands beside `every` and `fixedDelay` only with days to exclude. */
+function zoneOfDays({ exclude, timezone }: Bounds & { timezone: string }): { timezone?: string } {
+  return exclude.length === 0 ? {} : { timezone };
+}
+
+function toWireBounds({ startAt, endAt, exclude, jitterMs, maxRuns }: Bounds): BoundsInput {
+  return {
+    ...(startAt === null ? {} : { startAt: formatInstant(startAt) }),
+    ...(endAt === null ? {} : { endAt: formatInstant(endAt) }),
+    ...(exclude.length === 0 ? {} : { exclude: [...exclude] }),
+    ...(jitterMs === 0 ? {} : { jitter: formatDuration(jitterMs) }),
+    ...(maxRuns === null ? {} : { maxRuns }),
+  };
+}
+
+function toWireRetry({ maxRetries, initialDelayMs, factor, maxDelayMs, jitter }: RetryPolicy): RetryInput {
+  return {
+    maxRetries,
+    initialDelay: formatDuration(initialDelayMs),
+    factor,
+    maxDelay: formatDuration(maxDelayMs),
+    jitter,
+  };
+}
+
+function toWireMissed({ policy, thresholdMs, windowMs, limit }: MissedPolicy): MissedInput {
+  return {
+    policy,
+    threshold: formatDuration(thresholdMs),
+    ...(windowMs === null ? {} : { window: formatDuration(windowMs) }),
+    limit,
+  };
+}

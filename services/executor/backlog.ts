@@ -1,0 +1,105 @@
+/**
+ * Everything this executor has in hand, and of that what waits for a slot.
+ *
+ * Invariants: one task per run and attempt, so that no run is in this process twice (a record read again joins the task
+ * that exists); a task is known from intake until it is finished or nobody needs it here; never handed out before it is due.
+ */
+import { FairQueue } from '../core/fair-queue.ts';
+import { PRIORITIES, type Priority } from '../core/model.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Source, Task } from './task.ts';
+
+export class Backlog {
+  private readonly known = new Map<string, Task>();
+  private readonly queue = new FairQueue<Task>();
+  /** Waiting until they are due, or until their row is looked at again. */
+  private readonly delayed: Record<Priority, number> = { high: 0, medium: 0, low: 0 };
+  private readonly clock: Clock;
+  private readonly onReady: () => void;
+
+  /** @param onReady called whenever a task becomes ready for a slot */
+  constructor(clock: Clock, onReady: () => void) {
+    this.clock = clock;
+    this.onReady = onReady;
+  }
+
+  /** The task of this run and attempt, if it is in hand already. */
+  find(key: string): Task | undefined {
+    return this.known.get(key);
+  }
+
+  /** Whether another attempt of the same run is in hand. */
+  hasOther(task: Task): boolean {
+    return this.known.values().some((each) => each !== task && each.due.runId === task.due.runId);
+  }
+
+  /** Takes a new task in, with the offset that holds it (none: a parked one). */
+  admit(task: Task, source: Source | null): void {
+    if (source !== null) task.attach(source);
+    this.known.set(task.key, task);
+    this.wait(task, task.due.dueAt - this.clock.now());
+  }
+
+  /** Its row did not allow a claim, or changed under us: it comes back after `delayMs`. */
+  lookAgain(task: Task, delayMs: number): void {
+    task.looks++;
+    this.wait(task, delayMs);
+  }
+
+  /** Up to `limit` tasks by priority; each run once. @param fits whether a slot is there for it, counting it */
+  take(limit: number, fits: (task: Task) => boolean): Task[] {
+    const runs = new Set<string>();
+    return this.queue.take(limit, (task) => {
+      if (runs.has(task.due.runId) || !fits(task)) return false;
+      runs.add(task.due.runId);
+      return true;
+    });
+  }
+
+  /** Takes waiting tasks out of the queue for another use; they stay known. */
+  withdraw(matches: (task: Task) => boolean, limit = Infinity): Task[] {
+    return this.queue.remove(matches, limit);
+  }
+
+  /** Puts a task back into the queue as it was. */
+  putBack(task: Task): void {
+    this.queue.push(task.priority, task);
+    this.onReady();
+  }
+
+  /** The task is finished, or somebody else's. */
+  forget(task: Task): void {
+    this.known.delete(task.key);
+  }
+
+  /** Partitions were lost: what waits for their records alone is their new owner's. */
+  dropLost(): void {
+    for (const task of this.queue.remove((each) => !each.mine)) this.forget(task);
+  }
+
+  /** Tasks of a priority (or of all) that wait. */
+  waiting(priority?: Priority): number {
+    if (priority !== undefined) return this.queue.size(priority) + this.delayed[priority];
+    return PRIORITIES.reduce((sum, each) => sum + this.waiting(each), 0);
+  }
+
+  /** How many tasks stand in the queue, ready for a slot. */
+  get ready(): number {
+    return this.queue.size();
+  }
+
+  private wait(task: Task, delayMs: number): void {
+    if (delayMs <= 0) return this.enter(task);
+    this.delayed[task.priority]++;
+    this.clock.after(delayMs, () => {
+      this.delayed[task.priority]--;
+      if (task.mine) this.enter(task);
+      else this.forget(task);
+    });
+  }
+
+  private enter(task: Task): void {
+    task.waitingSince = this.clock.now();
+    this.putBack(task);
+  }
+}

@@ -1,0 +1,61 @@
+/** What a handler is, and what it gets: the interface between the executor and the code that does a job's work. */
+import type { ClientBase } from 'pg';
+import type { RetryPolicy, Trigger } from '../../core/model.ts';
+import type { Log } from '../../core/ports/log.ts';
+import type { DueRecord } from '../../core/records.ts';
+
+/** Given to a handler's `run`, once per attempt. */
+export type HandlerContext<Payload = unknown> = {
+  readonly runId: string;
+  readonly tenant: string;
+  readonly jobId: string;
+  /** The occurrence's nominal time; jitter, retries and delays do not move it. */
+  readonly scheduledFor: Date;
+  /** From 1. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly trigger: Trigger;
+  /** As `validate` answered it. */
+  readonly payload: Payload;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The same through all attempts and replays: send it along with every effect outside PostgreSQL. */
+  readonly idempotencyKey: string;
+  readonly traceparent: string | null;
+  /** Aborted on timeout, cancel, lost lease and shutdown; `signal.reason` is a BelfryError whose `code` tells which. */
+  readonly signal: AbortSignal;
+  readonly logger: Log;
+  /** Shown to people while the run goes on; only the latest is kept. @param fraction 0 to 1 */
+  progress(fraction: number, note?: string): void;
+  /**
+   * Commits the handler's own writes and the run's outcome together: exactly once. `fn`'s value is the run's result. It
+   * is the handler's last act, 30 s at most; what is thrown afterwards is logged and changes nothing.
+   * @throws BelfryError `lease_lost` when another executor has taken the run over; everything is rolled back
+   */
+  transaction<T>(fn: (client: ClientBase) => Promise<T>): Promise<T>;
+};
+
+export type Validation = { ok: true; value: unknown } | { ok: false; message: string };
+
+export type Handler = {
+  /** Checks, and may convert, the payload. A refusal fails the run as `payload_invalid`, without retry. */
+  validate?(payload: unknown): Validation | Promise<Validation>;
+  /** For jobs that have the general default. */
+  timeoutMs?: number;
+  /** For jobs that have the general default. */
+  retry?: RetryPolicy;
+  /** Runs of this handler at once in one executor, at most. */
+  concurrency?: number;
+  /**
+   * Does the work. Its value (JSON, ≤ 64 KiB) is the run's result. What it throws fails the attempt; on the thrown value,
+   * `retryable: false` ends the run at once, and `retryAfterMs` is the least time that the next attempt waits.
+   */
+  run(ctx: HandlerContext): unknown;
+};
+
+/** By handler name; the handler of HTTP_REQUEST jobs stands under `HTTP_REQUEST`. */
+export type HandlerRegistry = ReadonlyMap<string, Handler>;
+
+/** The name under which a run's handler stands in the registry, in leases and in parked rows. */
+export function handlerOf(due: DueRecord): string {
+  return due.type === 'CUSTOM' ? due.handler : due.type;
+}

@@ -1,0 +1,77 @@
+/**
+ * One attempt of a run on its way through this executor, and what holds it.
+ *
+ * Invariant: until its outcome is published, an attempt is held by a Kafka offset that is not committed or by a row of
+ * `parked`. Whoever reads that offset or takes that row next brings the attempt to its end if this process dies.
+ */
+import type { Priority } from '../core/model.ts';
+import type { RunRow } from '../core/ports/run-store.ts';
+import type { DueRecord } from '../core/records.ts';
+import type { Watermark } from '../core/watermark.ts';
+import { handlerOf } from './handlers/handler.ts';
+import type { Incarnation } from './incarnation.ts';
+
+/** A partition from when it was assigned until it was lost; assigned again, it is another one. */
+export type HeldPartition = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly groupId: string;
+  readonly watermark: Watermark;
+  held: boolean;
+  /** The next offset to take in; null until the first batch. */
+  position: bigint | null;
+  committed: bigint | null;
+};
+
+export type Source = { readonly partition: HeldPartition; readonly offset: bigint };
+export type TaskOrigin = { topic: string; partition: number; offset: bigint };
+
+export class Task {
+  readonly key: string;
+  readonly due: DueRecord;
+  readonly priority: Priority;
+  readonly handler: string;
+  /** Tells this task's own claim from another's, also when the answer to the claim was lost. */
+  readonly nonce: string;
+  /** Where the due record was read first; null: it came from `parked`. */
+  readonly origin: TaskOrigin | null;
+  sources: Source[] = [];
+  /** A row of `parked` holds it: it is published whatever became of its offsets, and then unparked. */
+  parked = false;
+  /** Being parked: unpark only afterwards. */
+  parking: Promise<void> | null = null;
+  /** Since when it waits for a slot. */
+  waitingSince = 0;
+  /** How many times its row was looked at without a claim. */
+  looks = 0;
+
+  constructor(due: DueRecord, nonce: string, origin: TaskOrigin | null) {
+    this.key = `${due.runId}/${due.attempt}`;
+    this.due = due;
+    this.priority = due.priority;
+    this.handler = handlerOf(due);
+    this.nonce = nonce;
+    this.origin = origin;
+  }
+
+  /** Whether it is this executor's to publish: after a lost partition its new owner publishes. */
+  get mine(): boolean {
+    return this.parked || this.sources.some((source) => source.partition.held);
+  }
+
+  /** The same record was read again (a redelivery, or a repeat by the timer): it shares this task's fate. */
+  attach(source: Source): void {
+    this.sources = this.sources.filter((each) => each.partition.held);
+    this.sources.push(source);
+    if (this.parked) this.release();
+  }
+
+  /** No offset needs to hold it any more. */
+  release(): void {
+    for (const { partition, offset } of this.sources) partition.watermark.done(offset);
+    this.sources = [];
+  }
+}
+
+/** A run that this executor has claimed: every write is fenced by the token and by the incarnation's lease. */
+export type OwnedRun = { readonly incarnation: Incarnation; readonly token: number; readonly row: RunRow };

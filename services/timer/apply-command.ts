@@ -1,0 +1,133 @@
+/**
+ * Commands, decided: what each does to its job.
+ *
+ *              schedule        pause         fires last            cancel
+ *   (none) ──▶ SCHEDULED ◀──▶ PAUSED    SCHEDULED ──▶ FINISHED    any ──▶ CANCELLED
+ *                 ▲   resume                             │                    │
+ *                 └───────────────── schedule ───────────┴────────────────────┘
+ *
+ * A paused job fires nothing by itself; a trigger still runs it, and retries of runs decided before go on.
+ */
+import type { Command, SimpleCommand } from '../core/command.ts';
+import type { Job } from '../core/model.ts';
+import { skipPassed } from '../core/occurrences/due.ts';
+import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
+import type { StoredRun } from '../core/ports/timer-store.ts';
+import type { Rejection } from '../core/records.ts';
+import type { SpecOptions } from '../core/spec/options.ts';
+import { applyReplay, applyTrigger } from './apply-run-commands.ts';
+import { applySchedule } from './apply-schedule.ts';
+import { makeDue } from './due-record.ts';
+import { bringForward, endedRun, noEffects, type DecideContext, type Effects } from './effects.ts';
+import { skipped } from './fire.ts';
+import { finishedIfDone, hasRunsLeft, jitterFor, retime, withNextAt } from './occurrence.ts';
+
+export type CommandContext = DecideContext & {
+  partition: number;
+  /** Kafka timestamp of the command, ms: `in` counts from it. */
+  recordTimestampMs: number;
+  /** The sender's trace. */
+  traceparent: string | null;
+  spec: SpecOptions;
+  /** Whether this trigger or replay was applied before. */
+  seen: boolean;
+  /** The run that a replay names, if it exists. */
+  stored: StoredRun | undefined;
+  hasTopic(topic: string): boolean;
+};
+
+export type Applied =
+  | { outcome: 'applied'; effects: Effects }
+  | { outcome: 'unchanged' | 'duplicate' }
+  | { outcome: 'rejected'; rejection: Rejection };
+
+/** So many applied commands of a job are remembered; triggers and replays are remembered by time. */
+const RECENT_COMMANDS = 16;
+
+/**
+ * Applies a valid command to its job (undefined: there is none).
+ * @returns what happens, or why nothing does; never throws for what a user sent
+ */
+export function applyCommand(job: Job | undefined, command: Command, context: CommandContext): Applied {
+  if (command.type === 'trigger') return applyTrigger(job, command, context);
+  if (command.type === 'replay') return applyReplay(job, command, context);
+  if (job?.recentCommands.includes(command.commandId) === true) return { outcome: 'duplicate' };
+  const applied = command.type === 'schedule' ? applySchedule(job, command, context) : applySimple(job, command, context);
+  return remember(applied, command.commandId);
+}
+
+function remember(applied: Applied, commandId: string): Applied {
+  if (applied.outcome !== 'applied' || applied.effects.job === undefined) return applied;
+  const { job } = applied.effects;
+  const recentCommands = [...job.recentCommands, commandId].slice(-RECENT_COMMANDS);
+  return { outcome: 'applied', effects: { ...applied.effects, job: { ...job, recentCommands } } };
+}
+
+function applySimple(job: Job | undefined, command: SimpleCommand, context: CommandContext): Applied {
+  if (job === undefined) return rejected('unknown_job', 'there is no such job');
+  if (command.type === 'cancel') return cancel(job, context);
+  if (job.state === 'FINISHED' || job.state === 'CANCELLED') {
+    return rejected('conflict', `a job that is ${job.state} cannot be ${command.type}d`);
+  }
+  const target = command.type === 'pause' ? 'PAUSED' : 'SCHEDULED';
+  if (job.state === target) return { outcome: 'unchanged' };
+  return command.type === 'pause' ? pause(job, context) : resume(job, context);
+}
+
+/**
+ * No further occurrence; what waits ends CANCELLED, and the raised generation tells executors to end what they have.
+ * A job that is cancelled or finished already is cancelled again: replays or its last run may be under way.
+ */
+function cancel(job: Job, context: CommandContext): Applied {
+  const effects = noEffects();
+  const error = { code: 'cancelled', message: 'the job was cancelled before the run started' };
+  for (const run of job.buffered) {
+    const due = makeDue(job, run, { dueAt: context.now, traceparent: null });
+    effects.ended.push(endedRun(due, 'CANCELLED', context, { error }));
+  }
+  bringForward(context.retryTimers, context.now, effects);
+  const after: Job = {
+    ...withNextAt(job, null),
+    state: 'CANCELLED',
+    cancelGen: job.cancelGen + 1,
+    buffered: [],
+    pausedAt: null,
+    updatedAt: context.now,
+  };
+  retime(job, after, context.topics, effects);
+  return { outcome: 'applied', effects: { ...effects, job: after } };
+}
+
+function pause(job: Job, context: CommandContext): Applied {
+  const effects = noEffects();
+  const paused: Job = { ...job, state: 'PAUSED', pausedAt: context.now, updatedAt: context.now };
+  const after = withNextAt(paused, job.nextAt);
+  retime(job, after, context.topics, effects);
+  return { outcome: 'applied', effects: { ...effects, job: after } };
+}
+
+/** What passed meanwhile is SKIPPED (paused); a one-shot whose time passed runs now. */
+function resume(job: Job, context: CommandContext): Applied {
+  const effects = noEffects();
+  const { schedule } = job.spec;
+  const open: Job = { ...job, state: 'SCHEDULED', pausedAt: null, updatedAt: context.now };
+  const after = finishedIfDone(withNextAt(open, nextAfterPause(open, context, effects)));
+  retime(job, after, context.topics, effects, isOneShot(schedule) ? context.traceparent : null);
+  return { outcome: 'applied', effects: { ...effects, job: after } };
+}
+
+function nextAfterPause(job: Job, context: CommandContext, effects: Effects): number | null {
+  const { nextAt, anchorAt } = job;
+  const { schedule } = job.spec;
+  if (nextAt === null) return null;
+  const passed = skipPassed({ schedule, anchorAt, nextAt, now: context.now, jitter: jitterFor(job), reason: 'paused' });
+  for (const decision of passed.decisions) {
+    if (decision.kind !== 'run') effects.ended.push(skipped(job, decision, context));
+  }
+  const waits = job.active.length + job.buffered.length > 0;
+  return passed.nextAt ?? (waits || !hasRunsLeft(job) ? null : afterEnd(schedule, context.now));
+}
+
+function rejected(code: Rejection['code'], message: string): Applied {
+  return { outcome: 'rejected', rejection: { code, message } };
+}

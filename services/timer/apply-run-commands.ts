@@ -1,0 +1,80 @@
+/** Commands that make a run at once: trigger and replay. Both are remembered by id for a day at least. */
+import type { ReplayCommand, TriggerCommand } from '../core/command.ts';
+import { tracksRuns, type BufferedRun, type Job } from '../core/model.ts';
+import type { DueRecord, Rejection } from '../core/records.ts';
+import { runIdOf } from '../core/run-id.ts';
+import { checkPayload } from '../core/spec/payload.ts';
+import type { Applied, CommandContext } from './apply-command.ts';
+import { emissionOf } from './due-record.ts';
+import { noEffects } from './effects.ts';
+import { startRun } from './start-run.ts';
+
+/** Statuses of a replay that forbid another one. */
+const REPLAYED = new Set(['ENQUEUED', 'RUNNING', 'RETRYING', 'COMPLETED']);
+
+/** Runs the job now, beside its schedule. The run obeys the job's overlap policy unless the trigger brings its own. */
+export function applyTrigger(job: Job | undefined, command: TriggerCommand, context: CommandContext): Applied {
+  if (context.seen) return { outcome: 'duplicate' };
+  if (job === undefined) return rejected('unknown_job', 'there is no such job');
+  if (job.state === 'CANCELLED') return rejected('conflict', 'the job is CANCELLED: no run of it starts');
+  if (command.hasPayload) {
+    const rejection = checkPayload(job.spec.type, command.payload, context.spec, ['payload']);
+    if (rejection !== undefined) return { outcome: 'rejected', rejection };
+  }
+  const effects = noEffects();
+  const due = { dueAt: context.now, traceparent: context.traceparent };
+  const overlap = command.overlap ?? job.spec.overlap;
+  const after = startRun(job, triggeredRun(job, command, context.now), overlap, due, context, effects);
+  return { outcome: 'applied', effects: { ...effects, job: { ...after, updatedAt: context.now } } };
+}
+
+function triggeredRun({ tenant, jobId }: Job, { commandId, hasPayload, payload }: TriggerCommand, now: number): BufferedRun {
+  const origin = { trigger: 'manual', cause: commandId, replayOf: null } as const;
+  const runId = runIdOf({ tenant, jobId, ...origin, scheduledFor: now });
+  return { runId, scheduledFor: now, origin, ...(hasPayload ? { payload } : {}) };
+}
+
+/**
+ * Runs a dead run again, as it was: with its payload and its idempotency key, also when the job has changed or is gone.
+ * It waits for nobody: who replays has decided that it is to run now.
+ */
+export function applyReplay(job: Job | undefined, command: ReplayCommand, context: CommandContext): Applied {
+  if (context.seen) return { outcome: 'duplicate' };
+  const { stored } = context;
+  if (stored === undefined || stored.tenant !== command.tenant || stored.jobId !== command.jobId) {
+    return rejected('unknown_run', 'this job has no such run', 'runId');
+  }
+  if (stored.status !== 'FAILED' || stored.due === null) {
+    return rejected('unknown_run', `the run is ${stored.status}; only a FAILED run can be replayed`, 'runId');
+  }
+  if (!command.force && stored.replays.some((status) => REPLAYED.has(status))) {
+    return rejected('conflict', 'the run has a live or completed replay; "force": true replays it all the same', 'runId');
+  }
+  const effects = noEffects();
+  const due = replayOf(stored.due, job, command, context);
+  effects.dues.push(emissionOf(context.topics, due));
+  effects.replays.push({ original: stored.runId, replay: due.runId });
+  if (job === undefined || !due.tracked) return { outcome: 'applied', effects };
+  const active = [...job.active, { runId: due.runId, since: context.now }];
+  return { outcome: 'applied', effects: { ...effects, job: { ...job, active, updatedAt: context.now } } };
+}
+
+function replayOf(original: DueRecord, job: Job | undefined, command: ReplayCommand, context: CommandContext): DueRecord {
+  const { tenant, jobId, scheduledFor } = original;
+  const origin = { trigger: 'replay', cause: command.commandId, replayOf: original.runId } as const;
+  return {
+    ...original,
+    ...origin,
+    runId: runIdOf({ tenant, jobId, ...origin, scheduledFor }),
+    dueAt: context.now,
+    attempt: 1,
+    cancelGen: job?.cancelGen ?? 0,
+    tracked: job !== undefined && tracksRuns(job.spec),
+    failures: [],
+    traceparent: context.traceparent,
+  };
+}
+
+function rejected(code: Rejection['code'], message: string, field?: string): Applied {
+  return { outcome: 'rejected', rejection: { code, message, ...(field === undefined ? {} : { field }) } };
+}

@@ -1,0 +1,60 @@
+/** From a job and one of its runs to the due record that an executor gets. */
+import { tracksRuns, type BufferedRun, type Job, type JobSpec } from '../core/model.ts';
+import type { DueRecord } from '../core/records.ts';
+import { runIdOf } from '../core/run-id.ts';
+import { formatInstant } from '../core/spec/instant.ts';
+import type { Topics } from '../core/topics.ts';
+import type { Emission } from './effects.ts';
+
+export type DueOptions = {
+  dueAt: number;
+  /** The sender's trace, where the run continues it. */
+  traceparent: string | null;
+  /** Whether the timer must hear of the end although the job as a whole is not tracked. */
+  tracked?: boolean;
+};
+
+/** The first attempt of a run, as an executor needs it. */
+export function makeDue(job: Job, run: BufferedRun, { dueAt, traceparent, tracked = false }: DueOptions): DueRecord {
+  const { spec } = job;
+  return {
+    runId: run.runId,
+    tenant: job.tenant,
+    jobId: job.jobId,
+    jobVersion: job.version,
+    type: spec.type,
+    handler: spec.handler,
+    queue: spec.queue,
+    priority: spec.priority,
+    payload: 'payload' in run ? run.payload : spec.payload,
+    labels: spec.labels,
+    ...run.origin,
+    idempotencyKey: run.idempotencyKey ?? run.runId,
+    scheduledFor: run.scheduledFor,
+    dueAt,
+    attempt: 1,
+    retry: spec.retry,
+    timeoutMs: spec.timeoutMs,
+    delivery: spec.delivery,
+    cancelGen: job.cancelGen,
+    tracked: tracked || tracksRuns(spec),
+    failures: [],
+    traceparent,
+  };
+}
+
+/** The run of the occurrence at `scheduledFor`: always the same one. */
+export function scheduledRun({ tenant, jobId }: Pick<Job, 'tenant' | 'jobId'>, scheduledFor: number): BufferedRun {
+  const origin = { trigger: 'schedule', cause: formatInstant(scheduledFor), replayOf: null } as const;
+  return { runId: runIdOf({ tenant, jobId, ...origin, scheduledFor }), scheduledFor, origin };
+}
+
+/** Where a due record goes; the empty string is the exact lane. */
+export function dueTopicOf(topics: Topics, { type, queue, priority }: Pick<JobSpec, 'type' | 'queue' | 'priority'>): string {
+  return type === 'KAFKA_MESSAGE' ? '' : topics.due(queue, priority);
+}
+
+export function emissionOf(topics: Topics, due: DueRecord): Emission {
+  const { tenant, jobId, runId } = due;
+  return { topic: dueTopicOf(topics, due), tenant, jobId, runId, due: JSON.stringify(due) };
+}

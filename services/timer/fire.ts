@@ -1,0 +1,87 @@
+/** What happens when a timer strikes. One-shots and retries pass as they are; every other occurrence is decided here. */
+import type { Job } from '../core/model.ts';
+import { decideDue, type Decision } from '../core/occurrences/due.ts';
+import { afterEnd, isOneShot, nextOccurrence } from '../core/occurrences/schedule.ts';
+import type { TimerRow } from '../core/ports/timer-store.ts';
+import { runIdOf } from '../core/run-id.ts';
+import { formatInstant } from '../core/spec/instant.ts';
+import { makeDue, scheduledRun } from './due-record.ts';
+import { endedRun, noEffects, type DecideContext, type Effects, type EndedRun } from './effects.ts';
+import { finishedIfDone, hasRunsLeft, jitterFor, retime, withNextAt } from './occurrence.ts';
+import { startRun } from './start-run.ts';
+
+/** A timer whose due record is ready. */
+export function fireReady(timer: TimerRow, context: DecideContext): Effects {
+  const effects = noEffects();
+  const { topic, tenant, jobId, runId, due } = timer;
+  if (!context.existing.has(runId)) effects.dues.push({ topic, tenant, jobId, runId, due });
+  return effects;
+}
+
+/** The job of a one-shot whose timer struck. */
+export function finishedOnce(job: Job, now: number): Job {
+  return finishedIfDone({ ...job, nextAt: null, nextFireAt: null, runCount: job.runCount + 1, updatedAt: now });
+}
+
+/** Decides the occurrence whose timer struck and all later ones that came due meanwhile, and sets the next timer. */
+export function fireOccurrence(job: Job, context: DecideContext): Effects {
+  const effects = noEffects();
+  if (job.state !== 'SCHEDULED' || job.nextAt === null) return effects;
+  const { schedule, missed } = job.spec;
+  const maxRuns = isOneShot(schedule) ? null : schedule.maxRuns;
+  const decided = decideDue({
+    schedule,
+    anchorAt: job.anchorAt,
+    nextAt: job.nextAt,
+    now: context.now,
+    missed,
+    jitter: jitterFor(job),
+    runsLeft: maxRuns === null ? null : maxRuns - job.runCount,
+  });
+  let after = job;
+  for (const decision of decided.decisions) after = carryOut(after, decision, context, effects);
+  after = withNextAt({ ...after, updatedAt: context.now }, nextAtAfter(after, decided.nextAt, decided.decisions, context));
+  after = finishedIfDone(after);
+  // The timer that struck is removed by whoever fires it.
+  retime(undefined, after, context.topics, effects);
+  return { ...effects, job: after };
+}
+
+/** The rows and events of occurrences that get no run. */
+export function skipped(job: Job, decision: Exclude<Decision, { kind: 'run' }>, context: DecideContext): EndedRun {
+  const { reason } = decision;
+  const options = { dueAt: context.now, traceparent: null };
+  if (decision.kind === 'skip') {
+    return endedRun(makeDue(job, scheduledRun(job, decision.scheduledFor), options), 'SKIPPED', context, { reason });
+  }
+  const { from, to, count } = decision;
+  const { tenant, jobId } = job;
+  // The cause tells the group from the occurrence that it begins with.
+  const origin = { trigger: 'schedule', cause: `${formatInstant(from)}/${formatInstant(to)}`, replayOf: null } as const;
+  const group = { runId: runIdOf({ tenant, jobId, ...origin, scheduledFor: from }), scheduledFor: from, origin };
+  return endedRun(makeDue(job, group, options), 'SKIPPED', context, { reason, count, from, to });
+}
+
+function carryOut(job: Job, decision: Decision, context: DecideContext, effects: Effects): Job {
+  if (decision.kind !== 'run') {
+    effects.ended.push(skipped(job, decision, context));
+    return job;
+  }
+  const { scheduledFor } = decision;
+  const due = { dueAt: scheduledFor + jitterFor(job)(scheduledFor), traceparent: null };
+  const skippedBefore = effects.ended.length;
+  const after = startRun(job, scheduledRun(job, scheduledFor), job.spec.overlap, due, context, effects);
+  return effects.ended.length > skippedBefore ? after : { ...after, runCount: after.runCount + 1 };
+}
+
+/** The next occurrence, where what was decided leaves it open. */
+function nextAtAfter(job: Job, nextAt: number | null, decisions: readonly Decision[], { now }: DecideContext): number | null {
+  const { schedule } = job.spec;
+  if (nextAt !== null || isOneShot(schedule) || !hasRunsLeft(job)) return nextAt;
+  // A fixed delay waits for the end of a run; when none was started, this decision stands for it.
+  if (schedule.kind === 'fixedDelay') return job.active.length + job.buffered.length > 0 ? null : afterEnd(schedule, now);
+  // maxRuns counts runs: an occurrence that overlap skipped was none of them.
+  const last = decisions.at(-1);
+  if (last === undefined || schedule.maxRuns === null) return null;
+  return nextOccurrence(schedule, job.anchorAt, last.kind === 'skipGroup' ? last.to : last.scheduledFor);
+}

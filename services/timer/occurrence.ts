@@ -1,0 +1,84 @@
+/** A job's next occurrence and the timer that stands for it. */
+import { tracksRuns, type Job } from '../core/model.ts';
+import { isOneShot, jitterOf, nextIncluded } from '../core/occurrences/schedule.ts';
+import type { TimerKey, TimerRow } from '../core/ports/timer-store.ts';
+import { jobKey, type Topics } from '../core/topics.ts';
+import { dueTopicOf, makeDue, scheduledRun } from './due-record.ts';
+import type { Effects } from './effects.ts';
+
+/** By how much an occurrence of the job starts later than scheduled. */
+export function jitterFor({ tenant, jobId, spec }: Job): (scheduledFor: number) => number {
+  const jitterMs = isOneShot(spec.schedule) ? 0 : spec.schedule.jitterMs;
+  return (scheduledFor) => (jitterMs === 0 ? 0 : jitterOf(jitterMs, jobKey(tenant, jobId), scheduledFor));
+}
+
+/** The job with its next undecided occurrence; no timer waits for it while the job is paused. */
+export function withNextAt(job: Job, nextAt: number | null): Job {
+  const waits = nextAt !== null && job.state === 'SCHEDULED';
+  return { ...job, nextAt, nextFireAt: waits ? nextAt + jitterFor(job)(nextAt) : null };
+}
+
+/** FINISHED as soon as nothing is left to come: no occurrence, no waiting run, no run whose end brings the next one. */
+export function finishedIfDone(job: Job): Job {
+  const open = job.state === 'SCHEDULED' || job.state === 'PAUSED';
+  if (!open || job.nextAt !== null || job.buffered.length > 0 || awaitsEnd(job)) return job;
+  return { ...job, state: 'FINISHED', pausedAt: null };
+}
+
+/** Whether the schedule allows another run. */
+export function hasRunsLeft({ spec: { schedule }, runCount }: Job): boolean {
+  return isOneShot(schedule) || schedule.maxRuns === null || runCount < schedule.maxRuns;
+}
+
+function awaitsEnd(job: Job): boolean {
+  return job.spec.schedule.kind === 'fixedDelay' && job.active.length > 0 && hasRunsLeft(job);
+}
+
+/**
+ * The next moment at which the job really starts a run, excluded occurrences passed over and jitter included; null when
+ * there is none or it is not known yet.
+ */
+export function nextStartAt(job: Job): number | null {
+  if (job.nextAt === null || job.state !== 'SCHEDULED') return null;
+  const { schedule } = job.spec;
+  const at = isOneShot(schedule) ? job.nextAt : nextFrom(job, job.nextAt);
+  return at === null ? null : at + jitterFor(job)(at);
+}
+
+function nextFrom({ spec: { schedule }, anchorAt }: Job, nextAt: number): number | null {
+  // Of a fixed delay only the occurrence at hand is known.
+  return schedule.kind === 'fixedDelay' ? nextAt : nextIncluded(schedule, anchorAt, nextAt - 1);
+}
+
+/** Effects on `timers` when a job changes from `before` to `after`. */
+export function retime(
+  before: Job | undefined,
+  after: Job,
+  topics: Topics,
+  effects: Effects,
+  traceparent: string | null = null,
+): void {
+  const key = before === undefined ? null : timerKeyOf(before);
+  if (key !== null) effects.removeTimers.push(key);
+  const timer = timerOf(after, topics, traceparent);
+  if (timer !== null) effects.addTimers.push(timer);
+}
+
+function timerKeyOf(job: Job): TimerKey | null {
+  if (job.nextAt === null || job.nextFireAt === null) return null;
+  return { partition: job.partition, fireAt: job.nextFireAt, runId: scheduledRun(job, job.nextAt).runId };
+}
+
+/**
+ * The timer of the job's next occurrence. A one-shot that nobody tracks carries its due record, so that firing reads
+ * nothing; any other is decided from the job, which holds all that its due record needs.
+ */
+function timerOf(job: Job, topics: Topics, traceparent: string | null): TimerRow | null {
+  const { nextAt, nextFireAt, partition, tenant, jobId, spec } = job;
+  if (nextAt === null || nextFireAt === null) return null;
+  const run = scheduledRun(job, nextAt);
+  const place = { partition, fireAt: nextFireAt, runId: run.runId, tenant, jobId, overlap: null };
+  if (!isOneShot(spec.schedule) || tracksRuns(spec)) return { ...place, kind: 'occurrence', topic: '', due: '' };
+  const due = makeDue(job, run, { dueAt: nextFireAt, traceparent });
+  return { ...place, kind: 'once', topic: dueTopicOf(topics, spec), due: JSON.stringify(due) };
+}

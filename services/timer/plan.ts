@@ -1,0 +1,176 @@
+/**
+ * All that one step will do to one partition, while it is being decided: later inputs see what earlier ones did, and
+ * the store sees only the end of it. A timer that is added and struck in the same step never reaches the store.
+ */
+import type { Records } from '../core/events.ts';
+import type { Job } from '../core/model.ts';
+import { encodeOutbox } from '../core/outbox-codec.ts';
+import type {
+  DecidedRun,
+  JobRef,
+  Offsets,
+  OutboxBatch,
+  PartitionStep,
+  TimerKey,
+  TimerRow,
+} from '../core/ports/timer-store.ts';
+import type { OutgoingRecord } from '../core/records.ts';
+import { jobKey } from '../core/topics.ts';
+import type { Effects, Emission, EndedRun } from './effects.ts';
+import { encodeExact } from './exact-message.ts';
+
+/** The fence of a step: what its owner knows. */
+export type Fence = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
+
+/** Records of one outbox row, as the lane that produces them takes them. */
+export type PlannedBatch = OutboxBatch & { records: readonly OutgoingRecord[] };
+
+export class Plan {
+  readonly fence: Fence;
+  nextOffsets: Offsets;
+  private readonly records: Records;
+  private readonly now: number;
+  private readonly jobs: Map<string, Job>;
+  private readonly changed = new Set<string>();
+  private readonly finished: JobRef[] = [];
+  private readonly added = new Map<string, TimerRow>();
+  private readonly removed = new Map<string, TimerKey>();
+  private readonly runs = new Map<string, DecidedRun>();
+  private readonly seen = new Map<string, JobRef & { commandId: string }>();
+  private readonly replays: { original: string; replay: string }[] = [];
+  private readonly plain: OutgoingRecord[] = [];
+  private readonly exact: Emission[] = [];
+
+  /** @param jobs the stored jobs that the inputs of this step concern, by key */
+  constructor(fence: Fence, jobs: ReadonlyMap<string, Job>, records: Records, now: number) {
+    this.fence = fence;
+    this.nextOffsets = fence.offsets;
+    this.jobs = new Map(jobs);
+    this.records = records;
+    this.now = now;
+  }
+
+  job({ tenant, jobId }: JobRef): Job | undefined {
+    return this.jobs.get(jobKey(tenant, jobId));
+  }
+
+  /** Takes over what an input did. */
+  merge(effects: Effects): void {
+    if (effects.job !== undefined) this.setJob(effects.job);
+    for (const key of effects.removeTimers) this.removeTimer(key);
+    for (const timer of effects.addTimers) this.added.set(placeOf(timer), timer);
+    for (const run of effects.ended) this.end(run);
+    for (const emission of effects.dues) this.emit(emission);
+    this.replays.push(...effects.replays);
+  }
+
+  /** A one-shot whose job nobody read. */
+  finish(ref: JobRef): void {
+    this.finished.push(ref);
+  }
+
+  setJob(job: Job): void {
+    const key = jobKey(job.tenant, job.jobId);
+    this.jobs.set(key, job);
+    this.changed.add(key);
+  }
+
+  removeTimer(key: TimerKey): void {
+    this.added.delete(placeOf(key));
+    this.removed.set(placeOf(key), key);
+  }
+
+  isRemoved(key: TimerKey): boolean {
+    return this.removed.has(placeOf(key)) && !this.added.has(placeOf(key));
+  }
+
+  /** Timers added in this step whose time has come, earliest first. */
+  addedDue(): TimerRow[] {
+    const due = [...this.added.values()].filter(({ fireAt }) => fireAt <= this.now);
+    return due.sort((a, b) => a.fireAt - b.fireAt);
+  }
+
+  /** Waiting retries of a job that this step added. */
+  addedRetries({ tenant, jobId }: JobRef): TimerRow[] {
+    return [...this.added.values()].filter((t) => t.kind === 'retry' && t.tenant === tenant && t.jobId === jobId);
+  }
+
+  /** An acknowledgement, a rejection, a forwarded record. */
+  write(record: OutgoingRecord): void {
+    this.plain.push(record);
+  }
+
+  end({ run, tracked, traceparent, dead }: EndedRun): void {
+    if (this.runs.has(run.outcome.runId)) return;
+    this.runs.set(run.outcome.runId, run);
+    this.plain.push(this.records.outcome(run.outcome, tracked, traceparent));
+    if (dead !== null) this.plain.push(this.records.deadRun(dead));
+  }
+
+  /** A run whose outcome was published in the exact lane. */
+  published(run: DecidedRun): void {
+    this.runs.set(run.outcome.runId, run);
+  }
+
+  remember(ref: JobRef & { commandId: string }): void {
+    this.seen.set(`${jobKey(ref.tenant, ref.jobId)}/${ref.commandId}`, ref);
+  }
+
+  remembers(ref: JobRef & { commandId: string }): boolean {
+    return this.seen.has(`${jobKey(ref.tenant, ref.jobId)}/${ref.commandId}`);
+  }
+
+  /** Whether an earlier input of this step started this run in the exact lane. */
+  emitsExactly(runId: string): boolean {
+    return this.exact.some((emission) => emission.runId === runId);
+  }
+
+  /** Statuses of the replays of a run that this step has decided. */
+  plannedReplays(original: string): string[] {
+    return this.replays.filter((replay) => replay.original === original).map(() => 'ENQUEUED');
+  }
+
+  /** @param producedSeqs outbox rows that were produced and can go */
+  finishPlan(producedSeqs: readonly number[]): PlannedStep {
+    const { partition, outboxSeq } = this.fence;
+    const batches: PlannedBatch[] = [];
+    const batch = (lane: OutboxBatch['lane'], records: OutgoingRecord[]): void => {
+      if (records.length === 0) return;
+      batches.push({ partition, seq: outboxSeq + batches.length, lane, body: encodeOutbox(records), records });
+    };
+    batch('plain', this.plain);
+    batch('exact', encodeExact(this.exact, this.now));
+    const step: PartitionStep = {
+      ...this.fence,
+      nextOffsets: this.nextOffsets,
+      outboxSeq: outboxSeq + batches.length,
+      jobs: [...this.changed].map((key) => this.jobs.get(key)!),
+      finished: this.finished,
+      addTimers: [...this.added.values()],
+      removeTimers: [...this.removed.values()],
+      runs: [...this.runs.values()],
+      seenCommands: [...this.seen.values()],
+      replays: this.replays,
+      outbox: batches.map(({ partition, seq, lane, body }) => ({ partition, seq, lane, body })),
+      producedSeqs,
+    };
+    return { step, batches };
+  }
+
+  private emit(emission: Emission): void {
+    if (emission.topic === '') this.exact.push(emission);
+    else this.plain.push(this.records.due(emission.topic, emission.tenant, emission.jobId, emission.due));
+  }
+}
+
+export type PlannedStep = { step: PartitionStep; batches: readonly PlannedBatch[] };
+
+/** Whether a step would change anything but offsets. */
+export function isIdle({ step }: PlannedStep): boolean {
+  const { jobs, finished, addTimers, removeTimers, runs, seenCommands, outbox, producedSeqs } = step;
+  return [jobs, finished, addTimers, removeTimers, runs, seenCommands, outbox, producedSeqs].every((l) => l.length === 0);
+}
+
+function placeOf({ fireAt, runId }: Pick<TimerKey, 'fireAt' | 'runId'>): string {
+  return `${fireAt} ${runId}`;
+}
