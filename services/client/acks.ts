@@ -41,10 +41,14 @@ export class Acks {
       const cancelTimer = this.deps.clock.after(timeoutMs, () => {
         this.waiters.delete(commandId);
         reject(
-          new BelfryError('no_answer', `No answer came within ${timeoutMs} ms. The command is on ${this.deps.topic.replace(/\.acks$/, '')} and will be applied when a timer service runs; sending it again with the same commandId is safe.`, {
-            retryable: true,
-            ids: { commandId },
-          }),
+          new BelfryError(
+            'no_answer',
+            `No answer came within ${timeoutMs} ms. The command is on ${this.deps.topic.replace(/\.acks$/, '')} and will be applied when a timer service runs; sending it again with the same commandId is safe.`,
+            {
+              retryable: true,
+              ids: { commandId },
+            },
+          ),
         );
       });
       this.waiters.set(commandId, { resolve, reject, cancelTimer });
@@ -60,7 +64,12 @@ export class Acks {
   async close(): Promise<void> {
     for (const [commandId, waiter] of this.waiters) {
       waiter.cancelTimer();
-      waiter.reject(new BelfryError('closed', 'The client was closed before the answer came.', { retryable: true, ids: { commandId } }));
+      waiter.reject(
+        new BelfryError('closed', 'The client was closed before the answer came.', {
+          retryable: true,
+          ids: { commandId },
+        }),
+      );
     }
     this.waiters.clear();
     await (await this.tail)?.close();

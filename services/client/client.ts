@@ -10,7 +10,14 @@ import { jobKey, type Topics } from '../core/topics.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import { Acks } from './acks.ts';
 import { Sender } from './sender.ts';
-import type { CommandOptions, CommandResult, ReplayOptions, ScheduleOptions, TriggerOptions, TypedJob } from './types.ts';
+import type {
+  CommandOptions,
+  CommandResult,
+  ReplayOptions,
+  ScheduleOptions,
+  TriggerOptions,
+  TypedJob,
+} from './types.ts';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const DEFAULT_TENANT = 'default';
@@ -44,7 +51,9 @@ export class BelfryClient<H extends Handlers = Handlers> {
    * Schedules many jobs at once; much faster than one by one.
    * @returns a result for each, in order; one that was refused does not stop the others
    */
-  scheduleMany(jobs: readonly { jobId: string; job: TypedJob<H>; options?: ScheduleOptions }[]): Promise<PromiseSettledResult<CommandResult>[]> {
+  scheduleMany(
+    jobs: readonly { jobId: string; job: TypedJob<H>; options?: ScheduleOptions }[],
+  ): Promise<PromiseSettledResult<CommandResult>[]> {
     return Promise.allSettled(jobs.map(({ jobId, job, options }) => this.schedule(jobId, job, options)));
   }
 
@@ -77,7 +86,10 @@ export class BelfryClient<H extends Handlers = Handlers> {
    * process was down, read `job.completed` with a consumer group of your own.
    * @returns stops listening
    */
-  async onOutcome(fn: (outcome: Outcome) => void, options: { statuses?: readonly TerminalStatus[]; tenant?: string; jobId?: string } = {}): Promise<() => Promise<void>> {
+  async onOutcome(
+    fn: (outcome: Outcome) => void,
+    options: { statuses?: readonly TerminalStatus[]; tenant?: string; jobId?: string } = {},
+  ): Promise<() => Promise<void>> {
     const { broker, codec, log, topics } = this.deps;
     const wanted = (outcome: Outcome): boolean =>
       (options.statuses === undefined || options.statuses.includes(outcome.status)) &&
@@ -137,24 +149,48 @@ export class BelfryClient<H extends Handlers = Handlers> {
     return resultOf(await answer);
   }
 
-  private async recordOf(tenant: string, jobId: string, command: object): Promise<{ topic: string; partition: number; key: Buffer; value: Buffer; headers: Record<string, string> }> {
+  private async recordOf(
+    tenant: string,
+    jobId: string,
+    command: object,
+  ): Promise<{ topic: string; partition: number; key: Buffer; value: Buffer; headers: Record<string, string> }> {
     const { broker, codec, topics } = this.deps;
     const partitions = await broker.partitions(topics.commands);
     if (partitions === undefined) {
-      throw new BelfryError('not_migrated', `The topic ${topics.commands} does not exist: run "belfry migrate", or check KAFKA_BROKERS and BELFRY_TOPIC_PREFIX.`);
+      throw new BelfryError(
+        'not_migrated',
+        `The topic ${topics.commands} does not exist: run "belfry migrate", or check KAFKA_BROKERS and BELFRY_TOPIC_PREFIX.`,
+      );
     }
     const key = jobKey(tenant, jobId);
-    return { topic: topics.commands, partition: partitionOf(key, partitions), key: Buffer.from(key), value: codec.encodeCommand(command), headers: {} };
+    return {
+      topic: topics.commands,
+      partition: partitionOf(key, partitions),
+      key: Buffer.from(key),
+      value: codec.encodeCommand(command),
+      headers: {},
+    };
   }
 }
 
 function resultOf(ack: Ack): CommandResult {
   const { commandId, tenant, jobId, outcome, error, job } = ack;
   if (outcome === 'rejected') {
-    throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', { field: error?.field, ids: { commandId, tenant, jobId } });
+    throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
+      field: error?.field,
+      ids: { commandId, tenant, jobId },
+    });
   }
   const next = job?.nextFireAt ?? null;
-  return { commandId, tenant, jobId, outcome, state: (job?.state ?? null) as CommandResult['state'], version: job?.version ?? null, nextFireAt: next === null ? null : new Date(next) };
+  return {
+    commandId,
+    tenant,
+    jobId,
+    outcome,
+    state: (job?.state ?? null) as CommandResult['state'],
+    version: job?.version ?? null,
+    nextFireAt: next === null ? null : new Date(next),
+  };
 }
 
 function withoutUndefined(fields: object): object {

@@ -5,14 +5,24 @@ import type { HandlerDefinition, Handlers } from '../executor/handlers/define.ts
 import type { StandardSchemaV1 } from '../executor/handlers/standard-schema.ts';
 
 /** What a handler accepts as payload, before its schema has validated it. */
-export type PayloadOf<H> = H extends HandlerDefinition<infer Schema> ? (Schema extends StandardSchemaV1<infer Input> ? Input : unknown) : unknown;
+export type PayloadOf<H> =
+  H extends HandlerDefinition<infer Schema>
+    ? Schema extends StandardSchemaV1<infer Input>
+      ? Input
+      : unknown
+    : unknown;
 
 type TypedCustomJob<H extends Handlers> = {
-  [Name in keyof H & string]: Omit<CustomJobInput, 'handler' | 'payload'> & { handler: Name; payload: PayloadOf<H[Name]> };
+  [Name in keyof H & string]: Omit<CustomJobInput, 'handler' | 'payload'> & {
+    handler: Name;
+    payload: PayloadOf<H[Name]>;
+  };
 }[keyof H & string];
 
 /** A job whose handler's name and payload are checked by the compiler; any job where no handlers were given. */
-export type TypedJob<H extends Handlers> = string extends keyof H ? JobInput : HttpJobInput | KafkaJobInput | TypedCustomJob<H>;
+export type TypedJob<H extends Handlers> = string extends keyof H
+  ? JobInput
+  : HttpJobInput | KafkaJobInput | TypedCustomJob<H>;
 
 export type CommandOptions = {
   tenant?: string;
@@ -21,7 +31,10 @@ export type CommandOptions = {
   /** How long to wait for the answer, ms. Default: 10,000. */
   timeoutMs?: number;
 };
-export type ScheduleOptions = CommandOptions & { ifExists?: 'replace' | 'keep' | 'reject'; /** Compare-and-set on the job's version. */ ifVersion?: number };
+export type ScheduleOptions = CommandOptions & {
+  ifExists?: 'replace' | 'keep' | 'reject';
+  /** Compare-and-set on the job's version. */ ifVersion?: number;
+};
 export type TriggerOptions = CommandOptions & { payload?: unknown; overlap?: Overlap };
 export type ReplayOptions = CommandOptions & { force?: boolean };
 

@@ -71,7 +71,7 @@ export class Attempt {
 
   /** Signals the handler; the first reason stands, a later one may only shorten the wait. */
   abort(reason: AbortReason): void {
-    if (this.decided && this.reason !== undefined) return;
+    if (this.decided) return;
     const first = this.reason === undefined;
     this.reason ??= reason;
     this.timers.push(this.deps.clock.after(GRACE_MS[reason], () => this.abandon()));
@@ -166,14 +166,15 @@ export class Attempt {
 
   private async commit<T>(fn: (client: ClientBase) => Promise<T>): Promise<T> {
     const { store } = this.deps;
-    let settlement: Settlement | undefined;
-    const [value, settled] = await store.transaction(this.owned.incarnation.lease, TRANSACTION_MS, async (transaction) => {
+    const { lease } = this.owned.incarnation;
+    const [value, verdict] = await store.transaction(lease, TRANSACTION_MS, async (transaction) => {
       const own = await fn(transaction.client as ClientBase);
-      settlement = this.completion(completed(own));
-      return [own, await transaction.settle(settlement)] as const;
+      const settlement = this.completion(completed(own));
+      const settled = await transaction.settle(settlement);
+      if (settled === undefined) throw new BelfryError('lease_lost', 'another executor has taken this run over');
+      return [own, { kind: 'committed', settlement, settled } as const] as const;
     });
-    if (settled === undefined || settlement === undefined) throw new BelfryError('lease_lost', 'another executor has taken this run over');
-    this.committed = { kind: 'committed', settlement, settled };
+    this.committed = verdict;
     return value;
   }
 

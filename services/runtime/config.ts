@@ -21,7 +21,8 @@ export type Config = Readonly<{
   databaseSchema: string;
   registry: { url: string; username?: string; password?: string } | undefined;
   topicPrefix: string;
-  partitions: number;
+  /** As set; undefined: whatever the deployment was migrated with (12 at the first migration). */
+  partitions: number | undefined;
   dataDir: string;
   concurrency: number;
   historyMs: number;
@@ -71,7 +72,7 @@ const variables = z.object({
     .string()
     .regex(/^[A-Za-z0-9._-]{0,100}$/, 'takes letters, digits, dots, dashes and underscores')
     .default(''),
-  BELFRY_PARTITIONS: count(1, 1024).default(12),
+  BELFRY_PARTITIONS: count(1, 1024).optional(),
   BELFRY_DB_SCHEMA: z
     .string()
     .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'takes a plain lower-case SQL name')

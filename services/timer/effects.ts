@@ -1,7 +1,7 @@
 /** What one input does to a partition: made by the pure functions, gathered by the plan of a step. */
 import { outcomeOf } from '../core/events.ts';
 import type { Job } from '../core/model.ts';
-import type { DecidedRun, StoredRun, TimerKey, TimerRow } from '../core/ports/timer-store.ts';
+import type { DecidedRun, TimerKey, TimerRow } from '../core/ports/timer-store.ts';
 import type { DeadRun, DueRecord, Outcome, TerminalStatus } from '../core/records.ts';
 import type { Topics } from '../core/topics.ts';
 
@@ -29,11 +29,9 @@ export type DecideContext = {
   worker: string;
   /** The stored waiting retries of the job. */
   retryTimers: readonly TimerRow[];
-  /** Runs that have a row already, of those whose emission an executor does not check: KAFKA_MESSAGEs. */
+  /** Occurrences of KAFKA_MESSAGE jobs that had their run: no executor is there to notice the repeat. */
   existing: ReadonlySet<string>;
 };
-
-export type ReplaySource = StoredRun | undefined;
 
 export function noEffects(): Effects {
   return { addTimers: [], removeTimers: [], dues: [], ended: [], replays: [] };

@@ -120,11 +120,6 @@ export class Plan {
     return this.seen.has(`${jobKey(ref.tenant, ref.jobId)}/${ref.commandId}`);
   }
 
-  /** Whether an earlier input of this step started this run in the exact lane. */
-  emitsExactly(runId: string): boolean {
-    return this.exact.some((emission) => emission.runId === runId);
-  }
-
   /** Statuses of the replays of a run that this step has decided. */
   plannedReplays(original: string): string[] {
     return this.replays.filter((replay) => replay.original === original).map(() => 'ENQUEUED');

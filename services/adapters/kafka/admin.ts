@@ -122,6 +122,6 @@ export class KafkaAdmin {
 
 /** What the broker answered, as opposed to not having answered. */
 function isRefusal(error: unknown): boolean {
-  const { name, retriable, type } = error as { name?: string; retriable?: boolean; type?: string };
-  return name === 'KafkaJSAggregateError' || (retriable === false && type !== undefined);
+  const { errors, retriable, type } = error as { errors?: unknown[]; retriable?: boolean; type?: string };
+  return errors ? errors.every(isRefusal) : retriable === false && type !== undefined;
 }

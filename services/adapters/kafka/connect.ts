@@ -77,11 +77,10 @@ export function openClient(config: KafkaConfig, log: Log, options: ClientOptions
 /** As kafkajs's own, without Nagle's delay. */
 function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): net.Socket {
   // kafkajs passes false where there is no TLS, whatever its types say.
-  const secure: tls.ConnectionOptions | boolean = ssl;
+  const secure = ssl as tls.ConnectionOptions | boolean;
   const serverName = net.isIP(host) ? {} : { servername: host };
-  const options = secure === true ? {} : secure;
-  const socket = options
-    ? tls.connect({ host, port, ...serverName, ...options }, onConnect)
+  const socket = secure
+    ? tls.connect({ host, port, ...serverName, ...(secure === true ? {} : secure) }, onConnect)
     : net.connect({ host, port }, onConnect);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   socket.setNoDelay(true);

@@ -1,103 +1,47 @@
-/** Rows of `jobs`, `timers`, `outbox` and `runs` as the timer reads them, and the columns it writes. */
-import type { Job } from '../../core/model.ts';
-import { tracksRuns } from '../../core/model.ts';
-import type { DecidedRun, OutboxBatch, StoredRun, TimerRow } from '../../core/ports/timer-store.ts';
+/** Rows as the timer reads them. int8 arrives as number, arrays as arrays; Kafka offsets as text, since they may pass 2^53. */
+import type { ActiveRun, BufferedRun, Job, JobSpec, JobState } from '../../core/model.ts';
+import type { OutboxBatch, Ownership, StoredRun, TimerRow } from '../../core/ports/timer-store.ts';
 import type { DueRecord } from '../../core/records.ts';
-import { boolArray, byteaArray, int4Array, int8Array, textArray, uuidArray } from './arrays.ts';
 
-/** A column of a parameter table: how its array is encoded, and its value in each row. */
-type Column<Row> = { encode: (rows: readonly Row[]) => Buffer };
-export type Columns<Row> = Readonly<Record<string, Column<Row>>>;
+export type OwnerRow = Record<'commands' | 'retry' | 'completed', string> & { epoch: number; outboxSeq: number };
 
-/** A column of one of the types in `arrays.ts`. */
-function column<Row, T>(array: (values: readonly (T | null)[]) => Buffer, value: (row: Row) => T | null): Column<Row> {
-  return { encode: (rows) => array(rows.map(value)) };
+export const OWNER_COLUMNS = `epoch, outbox_seq AS "outboxSeq", commands_offset::text AS commands,
+  retry_offset::text AS retry, completed_offset::text AS completed`;
+
+export function ownershipOf(partition: number, row: OwnerRow): Ownership {
+  const { epoch, outboxSeq, commands, retry, completed } = row;
+  const offsets = { commands: BigInt(commands), retry: BigInt(retry), completed: BigInt(completed) };
+  return { partition, epoch, offsets, outboxSeq };
 }
 
-export const JOB_COLUMNS: Columns<Job> = {
-  tenant: column(textArray, (job) => job.tenant),
-  job_id: column(textArray, (job) => job.jobId),
-  partition: column(int4Array, (job) => job.partition),
-  state: column(textArray, (job) => job.state),
-  version: column(int4Array, (job) => job.version),
-  spec: column(textArray, (job) => JSON.stringify(job.spec)),
-  cancel_gen: column(int4Array, (job) => job.cancelGen),
-  anchor_at: column(int8Array, (job) => job.anchorAt),
-  next_at: column(int8Array, (job) => job.nextAt),
-  next_fire_at: column(int8Array, (job) => job.nextFireAt),
-  run_count: column(int8Array, (job) => job.runCount),
-  tracked: column(boolArray, (job) => tracksRuns(job.spec) || job.active.length > 0),
-  active: column(textArray, (job) => JSON.stringify(job.active)),
-  buffered: column(textArray, (job) => JSON.stringify(job.buffered)),
-  recent_commands: column(textArray, (job) => JSON.stringify(job.recentCommands)),
-  paused_at: column(int8Array, (job) => job.pausedAt),
-  created_at: column(int8Array, (job) => job.createdAt),
-  updated_at: column(int8Array, (job) => job.updatedAt),
-};
+/** A batch of the outbox comes as it is. */
+export type OutboxRow = OutboxBatch;
 
-export const TIMER_COLUMNS: Columns<TimerRow> = {
-  partition: column(int4Array, (timer) => timer.partition),
-  fire_at: column(int8Array, (timer) => timer.fireAt),
-  run_id: column(uuidArray, (timer) => timer.runId),
-  kind: column(textArray, (timer) => timer.kind),
-  tenant: column(textArray, (timer) => timer.tenant),
-  job_id: column(textArray, (timer) => timer.jobId),
-  topic: column(textArray, (timer) => timer.topic),
-  due: column(textArray, (timer) => timer.due),
-  overlap: column(textArray, (timer) => timer.overlap),
-};
+export const JOB_FIELDS = `j.tenant, j.job_id AS "jobId", j.partition, j.state, j.version, j.spec, j.cancel_gen AS "cancelGen",
+  j.anchor_at AS "anchorAt", j.next_at AS "nextAt", j.next_fire_at AS "nextFireAt", j.run_count AS "runCount", j.active, j.buffered,
+  j.recent_commands AS "recentCommands", j.paused_at AS "pausedAt", j.created_at AS "createdAt", j.updated_at AS "updatedAt"`;
 
-export type InPartition<T> = T & { partition: number };
+export type JobRow = Omit<Job, 'state' | 'spec' | 'active' | 'buffered' | 'recentCommands'> &
+  Record<'state' | 'spec' | 'active' | 'buffered' | 'recentCommands', string>;
 
-export const RUN_COLUMNS: Columns<InPartition<DecidedRun>> = {
-  partition: column(int4Array, (run) => run.partition),
-  run_id: column(uuidArray, ({ outcome }) => outcome.runId),
-  tenant: column(textArray, ({ outcome }) => outcome.tenant),
-  job_id: column(textArray, ({ outcome }) => outcome.jobId),
-  job_version: column(int4Array, ({ outcome }) => outcome.jobVersion),
-  type: column(textArray, ({ outcome }) => outcome.type),
-  handler: column(textArray, ({ outcome }) => outcome.handler),
-  queue: column(textArray, ({ outcome }) => outcome.queue),
-  priority: column(textArray, (run) => run.due?.priority ?? ''),
-  status: column(textArray, ({ outcome }) => outcome.status),
-  trigger: column(textArray, ({ outcome }) => outcome.trigger),
-  cause: column(textArray, ({ outcome }) => outcome.cause),
-  scheduled_for: column(int8Array, ({ outcome }) => outcome.scheduledFor),
-  started_at: column(int8Array, ({ outcome }) => outcome.startedAt),
-  finished_at: column(int8Array, ({ outcome }) => outcome.finishedAt),
-  attempt: column(int4Array, ({ outcome }) => outcome.attempt),
-  worker: column(textArray, ({ outcome }) => outcome.worker),
-  result: column(textArray, ({ outcome }) => (outcome.result === null ? null : JSON.stringify(outcome.result))),
-  result_truncated: column(boolArray, ({ outcome }) => outcome.resultTruncated),
-  error_code: column(textArray, ({ outcome }) => outcome.error?.code ?? null),
-  // Foreign text: what a text column cannot hold must not make its run unstorable.
-  error_message: column(textArray, ({ outcome }) => outcome.error?.message.replaceAll('\u0000', '\ufffd') ?? null),
-  reason: column(textArray, ({ outcome }) => outcome.reason),
-  count: column(int8Array, ({ outcome }) => outcome.count),
-  from_at: column(int8Array, ({ outcome }) => outcome.from),
-  to_at: column(int8Array, ({ outcome }) => outcome.to),
-  replay_of: column(uuidArray, ({ outcome }) => outcome.replayOf),
-  idempotency_key: column(uuidArray, (run) => run.idempotencyKey),
-  labels: column(textArray, ({ outcome }) => JSON.stringify(outcome.labels)),
-  due: column(textArray, (run) => (run.due === null ? null : JSON.stringify(run.due))),
-};
+export function jobOf(row: JobRow): Job {
+  return {
+    ...row,
+    state: row.state as JobState,
+    spec: JSON.parse(row.spec) as JobSpec,
+    active: JSON.parse(row.active) as ActiveRun[],
+    buffered: JSON.parse(row.buffered) as BufferedRun[],
+    recentCommands: JSON.parse(row.recentCommands) as string[],
+  };
+}
 
-export const OUTBOX_COLUMNS: Columns<OutboxBatch> = {
-  partition: column(int4Array, (batch) => batch.partition),
-  seq: column(int8Array, (batch) => batch.seq),
-  lane: column(textArray, (batch) => batch.lane),
-  body: column(byteaArray, (batch) => batch.body),
-};
+/** A timer comes as it is. */
+export const TIMER_FIELDS = `t.partition, t.fire_at AS "fireAt", t.run_id AS "runId", t.kind, t.tenant, t.job_id AS "jobId",
+  t.topic, t.due, t.overlap`;
+export type { TimerRow };
 
-export type KeyColumnTypes = 'int4' | 'int8' | 'uuid' | 'text';
-const KEY_ARRAYS = { int4: int4Array, int8: int8Array, uuid: uuidArray, text: textArray };
+export type StoredRunRow = Omit<StoredRun, 'due'> & { due: string | null };
 
-/** Columns that carry a property each, as it is. */
-export function plainColumns<Row>(types: Readonly<Record<string, [KeyColumnTypes, keyof Row]>>): Columns<Row> {
-  return Object.fromEntries(
-    Object.entries(types).map(([name, [type, property]]) => [
-      name,
-      column(KEY_ARRAYS[type] as (values: readonly unknown[]) => Buffer, (row: Row) => row[property]),
-    ]),
-  );
+export function storedRunOf(row: StoredRunRow): StoredRun {
+  return { ...row, due: row.due === null ? null : (JSON.parse(row.due) as DueRecord) };
 }

@@ -1,0 +1,171 @@
+/**
+ * The plain producer: idempotent, acks=all, one send under way at a time; what is asked for meanwhile goes together in the next.
+ *
+ * Traps closed here:
+ * - Sends at once share sequence numbers: after a lost answer kafkajs gives the same numbers to the next send, which the
+ *   broker drops as a repeat of the first. Hence one at a time.
+ * - After a failed request kafkajs takes back the sequences of all its partitions, also of those that were written; the
+ *   next records there would be dropped as repeats. After INVALID_PRODUCER_EPOCH it never recovers. Hence any error
+ *   discards the client, which `destroy` keeps from writing anything later.
+ * - The sequence wraps wrongly at 2^31: the client is replaced long before.
+ * - Lost partitions, batch sizes and unknown topics: rounds.ts, catalog.ts.
+ */
+import type { Producer as KafkaJsProducer } from 'kafkajs';
+import { BelfryError } from '../../core/errors.ts';
+import type { Producer } from '../../core/ports/broker.ts';
+import type { OutgoingRecord } from '../../core/records.ts';
+import type { Catalog } from './catalog.ts';
+import { openClient } from './connect.ts';
+import type { KafkaClient } from './connect.ts';
+import { classify, unavailable, within } from './errors.ts';
+import { requireAllAnswered, roundsOf, sizeOf, toTopicMessages } from './rounds.ts';
+import type { Context } from './context.ts';
+
+const SEND_MS = 10_000;
+const REQUEST_MS = 5_000;
+const CLOSE_MS = 2_000;
+const RECORDS_PER_CLIENT = 2 ** 30;
+/** Bounds what goes together, so that a late caller does not wait for a huge send. */
+const RECORDS_PER_SEND = 10_000;
+
+type Waiting = { records: readonly OutgoingRecord[]; resolve: () => void; reject: (error: BelfryError) => void };
+type Connection = { producer: KafkaJsProducer; client: KafkaClient; records: number };
+
+export class KafkaProducer implements Producer {
+  private readonly context: Context;
+  private readonly catalog: Catalog;
+  private connection: Connection | undefined;
+  private waiting: Waiting[] = [];
+  private sending: Promise<void> | undefined;
+  private closed = false;
+
+  constructor(context: Context, catalog: Catalog) {
+    this.context = context;
+    this.catalog = catalog;
+  }
+
+  /** Connects, unless it is. */
+  async connect(): Promise<void> {
+    if (this.connection && this.connection.records < RECORDS_PER_CLIENT) return;
+    await this.disconnect();
+    const client = openClient(this.context.config, this.context.log, { requestTimeoutMs: REQUEST_MS });
+    const producer = client.kafka.producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      createPartitioner: () => partitionOf,
+    });
+    try {
+      await within(this.context.clock, SEND_MS, 'connecting a producer', producer.connect());
+    } catch (error) {
+      client.destroy();
+      throw error;
+    }
+    if (this.closed) client.destroy();
+    this.connection = { producer, client, records: 0 };
+  }
+
+  send(records: readonly OutgoingRecord[]): Promise<void> {
+    if (records.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ records, resolve, reject });
+      this.sending ??= this.drain().finally(() => (this.sending = undefined));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.sending;
+    await this.disconnect();
+  }
+
+  private async drain(): Promise<void> {
+    for (let batch = this.takeWaiting(); batch.length > 0; batch = this.takeWaiting()) {
+      try {
+        await this.write(batch.flatMap(({ records }) => records));
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        if (batch.length > 1 && isRefusal(error)) await this.sendEach(batch);
+        else for (const { records, reject } of batch) reject(await this.explain(error, records));
+        // Those who came meanwhile would wait for the same broker just as long.
+        if (!isRefusal(error)) for (const { reject } of this.waiting.splice(0)) reject(classify(error));
+      }
+    }
+  }
+
+  private takeWaiting(): Waiting[] {
+    let records = 0;
+    const full = this.waiting.findIndex((entry) => (records += entry.records.length) > RECORDS_PER_SEND);
+    return this.waiting.splice(0, full === -1 ? this.waiting.length : Math.max(1, full));
+  }
+
+  /** One caller's records were refused: the others must not hear of it. */
+  private async sendEach(batch: readonly Waiting[]): Promise<void> {
+    for (const { records, resolve, reject } of batch) {
+      try {
+        await this.write(records);
+        resolve();
+      } catch (error) {
+        reject(await this.explain(error, records));
+      }
+    }
+  }
+
+  /** Kafka does not say which of several topics refused: they are sent one by one, those that are written already once more. */
+  private async explain(error: unknown, records: readonly OutgoingRecord[]): Promise<BelfryError> {
+    if (!isRefusal(error) || classify(error).ids.topic !== undefined) return classify(error);
+    const byTopic = Map.groupBy(records, ({ topic }) => topic);
+    for (const [topic, own] of byTopic) {
+      try {
+        if (byTopic.size > 1) await this.write(own);
+      } catch (refused) {
+        return classify((refused as Error).cause ?? refused, { topic });
+      }
+      if (byTopic.size === 1) return classify((error as Error).cause, { topic });
+    }
+    return unavailable('Kafka refused the records once, then took them.', error);
+  }
+
+  private async write(records: readonly OutgoingRecord[]): Promise<void> {
+    const { clock, log } = this.context;
+    try {
+      if (this.closed) throw unavailable('This producer was closed.');
+      await within(clock, SEND_MS, `sending ${records.length} records`, this.writeRounds(records));
+    } catch (error) {
+      this.connection?.client.destroy();
+      this.connection = undefined;
+      const largest = Math.max(...records.map(sizeOf));
+      log.debug({ err: error, records: records.length, largestBytes: largest }, 'A send failed; its producer was discarded.');
+      throw classify(error);
+    }
+  }
+
+  private async writeRounds(records: readonly OutgoingRecord[]): Promise<void> {
+    await this.catalog.requirePartitions(records);
+    for (const round of roundsOf(records)) {
+      await this.connect();
+      const connection = this.connection as Connection;
+      connection.records += round.length;
+      const request = { acks: -1, timeout: REQUEST_MS, topicMessages: toTopicMessages(round) };
+      requireAllAnswered(round, await connection.producer.sendBatch(request));
+    }
+  }
+
+  private async disconnect(): Promise<void> {
+    const { connection } = this;
+    this.connection = undefined;
+    if (!connection) return;
+    await within(this.context.clock, CLOSE_MS, 'closing a producer', connection.producer.disconnect()).catch(
+      (error: unknown) => this.context.log.debug({ err: error }, 'A Kafka producer did not close cleanly.'),
+    );
+    connection.client.destroy();
+  }
+}
+
+/** Every record has its partition already. */
+function partitionOf({ message }: { message: { partition?: number } }): number {
+  return message.partition as number;
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof BelfryError && error.code === 'record_refused';
+}

@@ -1,0 +1,79 @@
+/** A step of the timer as one call of the SQL function `step`: its statement, and its parameters. */
+import type { JobRef, PartitionStep } from '../../core/ports/timer-store.ts';
+import {
+  FINISHED_COLUMNS,
+  JOB_COLUMNS,
+  OUTBOX_COLUMNS,
+  OWNER_COLUMNS,
+  PRODUCED_COLUMNS,
+  REMOVED_COLUMNS,
+  REPLAY_COLUMNS,
+  RUN_COLUMNS,
+  SEEN_COLUMNS,
+  TIMER_COLUMNS,
+  type Columns,
+  type InPartition,
+} from './timer-columns.ts';
+import type { Statement } from './pool.ts';
+
+/** One kind of effect: its columns, and its rows of a step. */
+type Group = { names: readonly string[]; encode: (steps: readonly PartitionStep[]) => Buffer[] };
+
+/**
+ * @param key rows with equal keys are one row, of which the last wins (the statement could not write it twice); rows are
+ *   written in the order of their keys, so that two writers never wait for each other in a circle
+ */
+function group<Row>(
+  prefix: string,
+  columns: Columns<Row>,
+  rowsOf: (step: PartitionStep) => readonly Row[],
+  key: (row: Row) => string,
+): Group {
+  const encoders = Object.values(columns);
+  const empty = encoders.map((encode) => encode([]));
+  return {
+    names: Object.keys(columns).map((name) => prefix + name),
+    encode: (steps) => {
+      const rows = steps.flatMap(rowsOf);
+      return rows.length === 0 ? empty : encoders.map((encode) => encode(inOrder(rows, key)));
+    },
+  };
+}
+
+function inOrder<Row>(rows: readonly Row[], key: (row: Row) => string): Row[] {
+  const byKey = new Map(rows.map((row) => [key(row), row]));
+  return [...byKey.keys()].sort().map((text) => byKey.get(text) as Row);
+}
+
+function within<Row extends object>(step: PartitionStep, rows: readonly Row[]): InPartition<Row>[] {
+  return rows.map((row) => ({ ...row, partition: step.partition }));
+}
+
+const byJob = ({ tenant, jobId }: JobRef): string => `${tenant}/${jobId}`;
+const byTimer = (timer: { partition: number; fireAt: number; runId: string }): string =>
+  `${timer.partition} ${timer.fireAt} ${timer.runId}`;
+
+const GROUPS: readonly Group[] = [
+  group('', OWNER_COLUMNS, (step) => [step], (step) => String(step.partition)),
+  group('produced_', PRODUCED_COLUMNS, (step) => step.producedSeqs.map((seq) => ({ partition: step.partition, seq })), (produced) => `${produced.partition} ${produced.seq}`),
+  group('removed_', REMOVED_COLUMNS, (step) => step.removeTimers, byTimer),
+  group('finished_', FINISHED_COLUMNS, (step) => within(step, step.finished), byJob),
+  group('job_', JOB_COLUMNS, (step) => step.jobs, byJob),
+  group('timer_', TIMER_COLUMNS, (step) => step.addTimers, byTimer),
+  group('run_', RUN_COLUMNS, (step) => within(step, step.runs), (run) => run.outcome.runId),
+  group('seen_', SEEN_COLUMNS, (step) => within(step, step.seenCommands), (seen) => `${byJob(seen)}/${seen.commandId}`),
+  group('replay_', REPLAY_COLUMNS, (step) => within(step, step.replays), (pair) => `${pair.original} ${pair.replay}`),
+  group('outbox_', OUTBOX_COLUMNS, (step) => step.outbox, (batch) => `${batch.partition} ${batch.seq}`),
+];
+
+export const STEP: Statement = {
+  name: 'timer_step',
+  text: `SELECT step(${GROUPS.flatMap(({ names }) => names)
+    .map((name, index) => `${name} => $${index + 1}`)
+    .join(', ')}) AS accepted`,
+};
+
+/** @throws BelfryError `bad_data`, RangeError: what no column can hold */
+export function stepValues(steps: readonly PartitionStep[]): Buffer[] {
+  return GROUPS.flatMap(({ encode }) => encode(steps));
+}

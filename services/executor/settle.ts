@@ -1,0 +1,105 @@
+/**
+ * Writes verdicts, in batches, one write under way at a time: whatever waits meanwhile goes with the next.
+ *
+ * Invariants: a settlement is repeated until its outcome is known; it takes effect under its token and a living lease or
+ * not at all; only what took effect is published. One that did not is no end: the run's row is looked at again, as if its
+ * record had just been read, so that whatever became of the run is what is published.
+ */
+import { BelfryError, messageOf } from '../core/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { Lease, RunStore, Settled, Settlement } from '../core/ports/run-store.ts';
+import type { Task } from './task.ts';
+import { untilKnown } from './until-known.ts';
+
+const LARGEST_BATCH = 500;
+
+export type Settling = { task: Task; lease: Lease; settlement: Settlement };
+
+export type SettlerDeps = {
+  store: RunStore;
+  clock: Clock;
+  log: Log;
+  /** It took effect: publish it. */
+  onSettled: (settling: Settling, settled: Settled) => void;
+  /** It did not: look at the row again. */
+  onStale: (task: Task) => void;
+  onFatal: (error: unknown) => void;
+  /** False ends the repeating of writes. */
+  goOn: () => boolean;
+};
+
+export class Settler {
+  private readonly deps: SettlerDeps;
+  private waiting: Settling[] = [];
+  private busy = false;
+  private underWay = 0;
+
+  constructor(deps: SettlerDeps) {
+    this.deps = deps;
+  }
+
+  /** Settlements not yet written. */
+  get pending(): number {
+    return this.waiting.length + this.underWay;
+  }
+
+  add(settling: Settling): void {
+    this.waiting.push(settling);
+    if (!this.busy) this.drain().catch(this.deps.onFatal);
+  }
+
+  private async drain(): Promise<void> {
+    this.busy = true;
+    while (this.waiting.length > 0) {
+      const batch = this.nextBatch();
+      this.underWay = batch.length;
+      await this.write(batch);
+      this.underWay = 0;
+    }
+    this.busy = false;
+  }
+
+  /** Of one lease: after a lost one, settlements of two may wait. */
+  private nextBatch(): Settling[] {
+    const executor = this.waiting[0]?.lease.executor;
+    const other = this.waiting.findIndex((each) => each.lease.executor !== executor);
+    return this.waiting.splice(0, Math.min(LARGEST_BATCH, other === -1 ? LARGEST_BATCH : other));
+  }
+
+  private async write(batch: readonly Settling[]): Promise<void> {
+    const [first] = batch;
+    if (first === undefined) return;
+    const { store, goOn } = this.deps;
+    let answers: Settled[] | undefined;
+    try {
+      const settlements = batch.map((each) => each.settlement);
+      answers = await untilKnown(this.deps, 'settling', () => store.settle(first.lease, settlements), goOn);
+    } catch (error) {
+      return this.refused(batch, error);
+    }
+    if (answers === undefined) return;
+    const byRun = new Map(answers.map((settled) => [settled.runId, settled]));
+    for (const settling of batch) {
+      const settled = byRun.get(settling.settlement.runId);
+      if (settled === undefined) this.deps.onStale(settling.task);
+      else this.deps.onSettled(settling, settled);
+    }
+  }
+
+  /** The store refuses the data of one of them: it fails for that, the others are written. */
+  private async refused(batch: readonly Settling[], error: unknown): Promise<void> {
+    if (!(error instanceof BelfryError) || error.code !== 'bad_data') throw error;
+    const [only] = batch;
+    if (batch.length > 1 || only === undefined) {
+      for (const each of batch) await this.write([each]);
+      return;
+    }
+    if (only.settlement.error?.code === 'result_invalid') throw error;
+    const { runId } = only.settlement;
+    this.deps.log.error({ runId, reason: messageOf(error) }, 'the database refuses the result of a run');
+    const refusal = { code: 'result_invalid', message: 'the database refuses the result' };
+    const settlement: Settlement = { ...only.settlement, status: 'FAILED', attempt: only.task.due.attempt, retryInMs: null, result: null, error: refusal, due: only.task.due };
+    await this.write([{ ...only, settlement }]);
+  }
+}

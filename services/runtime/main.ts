@@ -1,0 +1,155 @@
+/** Wires the real parts that every service shares: broker, database, codec, clock. */
+import { RandomIds } from '../adapters/ids.ts';
+import { SystemClock } from '../adapters/clock.ts';
+import { openAvroCodec } from '../adapters/codec/avro-codec.ts';
+import { jsonCodec } from '../adapters/codec/json-codec.ts';
+import { Registry } from '../adapters/codec/registry.ts';
+import { KafkaBroker } from '../adapters/kafka/broker.ts';
+import type { KafkaConfig } from '../adapters/kafka/connect.ts';
+import { readMeta, type Meta } from '../adapters/postgres/migrate.ts';
+import { openPool, type Pg } from '../adapters/postgres/pool.ts';
+import { BelfryError, messageOf } from '../core/errors.ts';
+import type { Codec } from '../core/ports/codec.ts';
+import type { Log } from '../core/ports/log.ts';
+import { topicsOf, type Topics } from '../core/topics.ts';
+import { ClockSync } from './clock-sync.ts';
+import type { Config } from './config.ts';
+
+const DATABASE_NOW = {
+  name: 'database_now',
+  text: 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now',
+};
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 5_000;
+
+/** One deployment as one process sees it. */
+export type Deployment = {
+  config: Config;
+  log: Log;
+  clock: SystemClock;
+  clockSync: ClockSync;
+  ids: RandomIds;
+  broker: KafkaBroker;
+  pg: Pg;
+  meta: Meta;
+  topics: Topics;
+  codec: Codec;
+  close(): Promise<void>;
+};
+
+export function kafkaConfigOf(config: Config, service: string): KafkaConfig {
+  const { brokers, clientId, ssl, sasl } = config.kafka;
+  return {
+    brokers,
+    clientId: `${clientId}-${service}`,
+    ssl,
+    sasl,
+    groupPrefix: `${config.topicPrefix}belfry-`,
+  } as KafkaConfig;
+}
+
+/**
+ * Connects a service to its deployment; waits for servers that are away, for ever.
+ * @param service name in logs, client ids and pg_stat_activity
+ * @throws BelfryError `config_mismatch`, `schema_missing` and the like: errors that waiting does not mend
+ */
+export async function connect(config: Config, log: Log, service: string): Promise<Deployment> {
+  const clock = new SystemClock();
+  const pg = openPool({
+    databaseUrl: config.databaseUrl,
+    schema: config.databaseSchema,
+    max: config.databasePoolMax,
+    applicationName: `belfry-${service}`,
+    log,
+  });
+  const broker = new KafkaBroker({ config: kafkaConfigOf(config, service), log, clock });
+  const topics = topicsOf(config.topicPrefix);
+  const waiting = <T>(what: string, work: () => Promise<T>): Promise<T> => patiently(what, work, clock, log);
+  const clockSync = new ClockSync(
+    clock,
+    async () => Math.floor((await pg.query<{ now: number }>(DATABASE_NOW))[0]?.now ?? 0),
+    log,
+  );
+  try {
+    const meta = checked(config, await waiting('the database to be migrated', () => metaOf(pg)));
+    await waiting('Kafka', () => checkTopics(broker, topics, meta));
+    const registry = config.registry === undefined ? undefined : new Registry(config.registry);
+    const codec = await waiting('the schema registry', () => openCodec(meta.encoding, registry, topics));
+    await clockSync.start();
+    return {
+      ...{ config, log, clock, clockSync, ids: new RandomIds(), broker, pg, meta, topics, codec },
+      close: async () => {
+        await clockSync.stop();
+        await broker.close();
+        await pg.close();
+      },
+    };
+  } catch (error) {
+    await broker.close();
+    await pg.close();
+    throw error;
+  }
+}
+
+async function openCodec(encoding: 'json' | 'avro', registry: Registry | undefined, topics: Topics): Promise<Codec> {
+  if (encoding === 'json') return jsonCodec(registry);
+  if (registry === undefined) {
+    throw new BelfryError('config_mismatch', 'This deployment was migrated with Avro: set SCHEMA_REGISTRY_URL.');
+  }
+  return openAvroCodec(registry, topics);
+}
+
+async function metaOf(pg: Pg): Promise<Meta> {
+  const meta = await readMeta(pg);
+  if (meta !== undefined) return meta;
+  throw new BelfryError('not_migrated', 'The database has no Belfry tables yet: run "belfry migrate".', {
+    retryable: true,
+  });
+}
+
+function checked(config: Config, meta: Meta): Meta {
+  if (config.partitions !== undefined && config.partitions !== meta.partitions) {
+    throw new BelfryError(
+      'config_mismatch',
+      `BELFRY_PARTITIONS is ${config.partitions}, but this deployment was migrated with ${meta.partitions}; it cannot change. Unset it.`,
+    );
+  }
+  if (config.topicPrefix !== meta.topicPrefix) {
+    throw new BelfryError(
+      'config_mismatch',
+      `BELFRY_TOPIC_PREFIX is "${config.topicPrefix}", but this deployment was migrated with "${meta.topicPrefix}".`,
+    );
+  }
+  return meta;
+}
+
+async function checkTopics(broker: KafkaBroker, topics: Topics, meta: Meta): Promise<void> {
+  for (const topic of [topics.commands, topics.retry, topics.completed]) {
+    const partitions = await broker.partitions(topic);
+    if (partitions === undefined) {
+      throw new BelfryError('not_migrated', `The topic ${topic} does not exist: run "belfry migrate".`, {
+        retryable: true,
+      });
+    }
+    // More partitions than P are drained by forwarding; fewer would hide jobs.
+    if (partitions < meta.partitions) {
+      throw new BelfryError(
+        'config_mismatch',
+        `The topic ${topic} has ${partitions} partitions; this deployment was migrated with ${meta.partitions}.`,
+      );
+    }
+  }
+}
+
+/** Repeats until it works, unless waiting cannot help. */
+async function patiently<T>(what: string, work: () => Promise<T>, clock: SystemClock, log: Log): Promise<T> {
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof BelfryError) || !error.retryable) throw error;
+      log.warn({ reason: messageOf(error), waitMs }, `waiting for ${what}`);
+      await clock.sleep(waitMs);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** What the records of the three topics mean to a timer: read once, before the step that applies them. Nothing throws for what stands in a record. */
+import type { Command } from '../core/command.ts';
+import { TRACKED_HEADER } from '../core/events.ts';
+import { messageOf } from '../core/errors.ts';
+import { partitionOf } from '../core/murmur2.ts';
+import type { Codec } from '../core/ports/codec.ts';
+import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
+import type { SpecOptions } from '../core/spec/options.ts';
+import { headOf, parseCommand, type CommandHead } from '../core/spec/parse-command.ts';
+import { jobKey, parseJobKey } from '../core/topics.ts';
+import type { Completion } from './completion.ts';
+
+export type Input =
+  | { kind: 'command'; command: Command }
+  | { kind: 'retry'; due: DueRecord }
+  | { kind: 'completion'; completion: Completion }
+  /** The record belongs to another partition of its topic. */
+  | { kind: 'forward'; partition: number }
+  | { kind: 'rejected'; rejection: Rejection; head: CommandHead };
+
+export type ReadOptions = { codec: Codec; spec: SpecOptions; partitions: number };
+
+/**
+ * Reads a command. A key is not needed, but one that is there must be the job's.
+ * @throws BelfryError `registry_unavailable` (retryable)
+ */
+export async function readCommand(record: ConsumedRecord, { codec, spec, partitions }: ReadOptions): Promise<Input> {
+  if (record.key !== null && partitionOf(record.key, partitions) !== record.partition) {
+    return { kind: 'forward', partition: partitionOf(record.key, partitions) };
+  }
+  const decoded = await codec.decodeCommand(record.value);
+  if ('rejection' in decoded) return { kind: 'rejected', rejection: decoded.rejection, head: {} };
+  const command = parseCommand(decoded.value, spec);
+  const head = headOf(decoded.value);
+  if ('rejection' in command) return { kind: 'rejected', rejection: command.rejection, head };
+  const key = jobKey(command.tenant, command.jobId);
+  if (record.key !== null && record.key.toString() !== key) {
+    const message = `the key of the record is not the job's: ${key}`;
+    return { kind: 'rejected', rejection: { code: 'key_mismatch', message }, head };
+  }
+  const partition = partitionOf(key, partitions);
+  return partition === record.partition ? { kind: 'command', command } : { kind: 'forward', partition };
+}
+
+/** Reads a retry; a record that is none is refused, since nobody but Belfry should write there. */
+export function readRetry(record: ConsumedRecord, partitions: number): Input {
+  let due: unknown;
+  try {
+    due = JSON.parse(record.value?.toString() ?? '');
+  } catch (thrown) {
+    return notARetry(`it is not JSON: ${messageOf(thrown).slice(0, 200)}`);
+  }
+  const problem = problemOf(due);
+  if (problem !== undefined) return notARetry(problem);
+  const retry = due as DueRecord;
+  const partition = partitionOf(jobKey(retry.tenant, retry.jobId), partitions);
+  return partition === record.partition ? { kind: 'retry', due: retry } : { kind: 'forward', partition };
+}
+
+/** Reads an outcome by its headers alone; undefined when no timer waits for it. */
+export function readCompletion({ key, headers }: ConsumedRecord): Input | undefined {
+  if (headers[TRACKED_HEADER] === undefined || headers.ce_type === 'belfry.run.skipped.v1') return undefined;
+  const job = key === null ? undefined : parseJobKey(key.toString());
+  const finishedAt = Date.parse(headers.ce_time ?? '');
+  if (job === undefined || headers.ce_subject === undefined || Number.isNaN(finishedAt)) return undefined;
+  return { kind: 'completion', completion: { ...job, runId: headers.ce_subject, finishedAt } };
+}
+
+const TEXTS = ['runId', 'tenant', 'jobId', 'type', 'handler', 'queue', 'priority', 'trigger', 'cause', 'idempotencyKey'] as const;
+const WHOLES = ['scheduledFor', 'dueAt', 'attempt', 'cancelGen'] as const;
+
+function problemOf(due: unknown): string | undefined {
+  if (typeof due !== 'object' || due === null) return 'it is not an object';
+  const fields = due as Record<string, unknown>;
+  const text = TEXTS.find((name) => typeof fields[name] !== 'string');
+  if (text !== undefined) return `${text} must be text`;
+  const whole = WHOLES.find((name) => !Number.isSafeInteger(fields[name]));
+  return whole === undefined ? undefined : `${whole} must be a whole number`;
+}
+
+function notARetry(problem: string): Input {
+  return { kind: 'rejected', rejection: { code: 'invalid', message: `not a retry of a run: ${problem}` }, head: {} };
+}
