@@ -1,7 +1,6 @@
 -- What executors keep: runs, leases, parked runs. Times are milliseconds of this database's clock; free JSON is text, since
 -- jsonb refuses \u0000.
 
-
 -- A row per run: the idempotency table and the history in one.
 -- Written by executors (claim, settle) and by timers (runs that they decide themselves: skipped, cancelled, KAFKA_MESSAGE).
 -- The key prevents two runs of one occurrence: whoever inserts second finds the first. `token` prevents two outcomes: every
@@ -105,7 +104,7 @@ FROM runs;
 
 -- The smallest run id of a millisecond.
 CREATE FUNCTION first_run_id(ms bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS
-$$ SELECT (lpad(to_hex(ms), 12, '0') || repeat('0', 20))::uuid $$;
+$$ SELECT (lpad(to_hex(greatest(ms, 0)), 12, '0') || repeat('0', 20))::uuid $$;
 
 -- The partition of the day that begins at `day_ms`.
 CREATE FUNCTION run_day_name(day_ms bigint) RETURNS text LANGUAGE sql STABLE AS

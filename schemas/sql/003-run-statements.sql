@@ -5,8 +5,9 @@
 -- insert or update of the same run, a single statement would still read the rows as they were when it began.
 -- The planner is told to use the indexes, since it knows nothing of a day that has just begun.
 
--- Inserts a run RUNNING under the lease `me` for every id that has no row. Answers a row whose run_id is null, with the moment
--- of starting, then the rows of those that were there before. Answers nothing when the lease is dead.
+-- Inserts a run RUNNING under the lease `me` for every id that has no row. Answers a head, then the rows of those that were
+-- there before. The head's run_id is null, its started_at the moment of starting, its token the number of rows inserted.
+-- Answers nothing when the lease is dead.
 -- Whoever was just inserted has a live lease and is parked by nobody that matters: the usual batch looks nothing up.
 CREATE FUNCTION claim_runs(
   me uuid, my_worker text, ids uuid[], tenants text[], job_ids text[], job_versions int[], types text[], handlers text[],
@@ -33,6 +34,7 @@ BEGIN
     RETURNING run_id)
   SELECT coalesce(array_agg(run_id), '{}') INTO inserted FROM fresh;
   head.started_at := moment;
+  head.token := cardinality(inserted);
   RETURN NEXT head;
   IF cardinality(inserted) < cardinality(ids) THEN
     RETURN QUERY SELECT s.* FROM unnest(ids) AS c (run_id) JOIN run_state s USING (run_id) WHERE c.run_id <> ALL (inserted);
@@ -124,4 +126,14 @@ BEGIN
   SELECT r.run_id, r.started_at, r.finished_at, r.retry_at, EXISTS (SELECT FROM parked p WHERE p.run_id = r.run_id)
   FROM unnest(ids) AS c (run_id) JOIN runs r ON r.run_id = c.run_id
   WHERE r.status = 'CANCELLED' AND r.executor IS NULL AND r.worker = my_worker;
+END $$;
+
+-- What running runs tell of themselves; fenced like settling.
+CREATE FUNCTION note_progress(me uuid, ids uuid[], tokens bigint[], notes text[]) RETURNS void LANGUAGE plpgsql
+  SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  UPDATE runs r SET progress = n.progress
+  FROM unnest(ids, tokens, notes) AS n (run_id, token, progress)
+  WHERE r.run_id = n.run_id AND r.token = n.token AND r.executor = me AND r.status = 'RUNNING'
+    AND EXISTS (SELECT FROM leases l WHERE l.executor = me AND NOT l.dead);
 END $$;

@@ -26,15 +26,7 @@ export const MAX_LOST_ATTEMPTS = 3;
  * - `drop`: let go of the record: the record of a later attempt stands for the run.
  */
 export type ClaimAction =
-  | 'run'
-  | 'reclaim'
-  | 'take_over'
-  | 'end_lost'
-  | 'publish_retry'
-  | 'publish_outcome'
-  | 'hold'
-  | 'leave_parked'
-  | 'drop';
+  'run' | 'reclaim' | 'take_over' | 'end_lost' | 'publish_retry' | 'publish_outcome' | 'hold' | 'leave_parked' | 'drop';
 
 export type ClaimCase = {
   /** The run's row after the claim. */

@@ -60,6 +60,10 @@ export class FairQueue<T> {
     return granted;
   }
 
+  some(matches: (item: T) => boolean): boolean {
+    return PRIORITIES.some((priority) => this.lanes[priority].some(matches));
+  }
+
   /** Takes out up to `limit` items that match, oldest first, high priority first; no grant is counted. */
   remove(matches: (item: T) => boolean, limit = Infinity): T[] {
     const removed: T[] = [];

@@ -24,7 +24,7 @@ export class Watermark {
     const lowest = this.open[this.head];
     if (lowest === undefined || offset < lowest || offset > (this.last ?? -1n)) return;
     this.finished.add(offset);
-    for (let first = this.open[this.head]; first !== undefined && this.finished.delete(first); ) {
+    for (let first = this.open[this.head]; first !== undefined && this.finished.delete(first);) {
       first = this.open[++this.head];
     }
     if (this.head > 1_024 && this.head * 2 > this.open.length) {

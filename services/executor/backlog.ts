@@ -61,12 +61,6 @@ export class Backlog {
     return this.queue.remove(matches, limit);
   }
 
-  /** Puts a task back into the queue as it was. */
-  putBack(task: Task): void {
-    this.queue.push(task.priority, task);
-    this.onReady();
-  }
-
   /** The task is finished, or somebody else's. */
   forget(task: Task): void {
     this.known.delete(task.key);
@@ -81,6 +75,18 @@ export class Backlog {
   waiting(priority?: Priority): number {
     if (priority !== undefined) return this.queue.size(priority) + this.delayed[priority];
     return PRIORITIES.reduce((sum, each) => sum + this.waiting(each), 0);
+  }
+
+  /** Whether a task in the queue matches. */
+  someReady(matches: (task: Task) => boolean): boolean {
+    return this.queue.some(matches);
+  }
+
+  /** Runs in hand that a row of `parked` holds, or soon will. */
+  parkedRunIds(): string[] {
+    return [...this.known.values()]
+      .filter((task) => task.parked || task.parking !== null)
+      .map((task) => task.due.runId);
   }
 
   /** How many tasks stand in the queue, ready for a slot. */
@@ -100,6 +106,7 @@ export class Backlog {
 
   private enter(task: Task): void {
     task.waitingSince = this.clock.now();
-    this.putBack(task);
+    this.queue.push(task.priority, task);
+    this.onReady();
   }
 }

@@ -14,7 +14,15 @@ export type ContextParts = {
 };
 
 /** What a handler gets; its logger is made only when it is asked for. */
-export function contextOf({ due, maxAttempts, payload, signal, log, progress, transaction }: ContextParts): HandlerContext {
+export function contextOf({
+  due,
+  maxAttempts,
+  payload,
+  signal,
+  log,
+  progress,
+  transaction,
+}: ContextParts): HandlerContext {
   let logger: Log | undefined;
   return {
     runId: due.runId,
@@ -33,7 +41,8 @@ export function contextOf({ due, maxAttempts, payload, signal, log, progress, tr
       return (logger ??= log.child({ runId: due.runId, tenant: due.tenant, jobId: due.jobId, attempt: due.attempt }));
     },
     progress: (fraction, note) => {
-      if (typeof fraction === 'number' && !Number.isNaN(fraction)) progress(Math.min(1, Math.max(0, fraction)), note ?? null);
+      if (typeof fraction === 'number' && !Number.isNaN(fraction))
+        progress(Math.min(1, Math.max(0, fraction)), note ?? null);
     },
     transaction,
   };

@@ -26,6 +26,7 @@ export type IncarnationsDeps = {
   transactionalIdOf: (executor: string) => string;
   onBegan: () => void;
   onDied: (incarnation: Incarnation) => void;
+  onFatal: (error: unknown) => void;
 };
 
 export class Incarnations {
@@ -51,7 +52,8 @@ export class Incarnations {
   async begin(): Promise<void> {
     const executor = this.deps.ids.uuid();
     const lease = { ...this.deps.identity, executor, transactionalId: this.deps.transactionalIdOf(executor) };
-    const open = (): Promise<LeaseHold> => this.deps.keeper.open(lease, LEASE_MS, () => this.died(executor, 'its lease was taken'));
+    const open = (): Promise<LeaseHold> =>
+      this.deps.keeper.open(lease, LEASE_MS, () => this.died(executor, 'its lease was taken'));
     const hold = await untilKnown(this.deps, 'opening the lease', open, () => !this.ending);
     if (hold === undefined) return;
     if (this.ending) return hold.close();
@@ -68,7 +70,7 @@ export class Incarnations {
     this.present = undefined;
     this.deps.log.error({ executor, why }, 'executor incarnation ended, its runs are aborted');
     this.deps.onDied(dead);
-    void this.replace(dead);
+    this.replace(dead).catch(this.deps.onFatal);
   }
 
   /** Gives the lease up for good. */
@@ -88,7 +90,10 @@ export class Incarnations {
     try {
       await incarnation.hold.close();
     } catch (error) {
-      this.deps.log.warn({ executor: incarnation.lease.executor, reason: messageOf(error) }, 'the lease was not given up, it will run out');
+      this.deps.log.warn(
+        { executor: incarnation.lease.executor, reason: messageOf(error) },
+        'the lease was not given up, it will run out',
+      );
     }
   }
 }

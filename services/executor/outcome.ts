@@ -11,7 +11,10 @@ import type { Task, TaskOrigin } from './task.ts';
 const MOST_FAILURES = 20;
 
 export const LOST: Verdict = failure('lost', 'the worker was lost in the middle of the run');
-export const HANDLER_NOT_FOUND: Verdict = failure('handler_not_found', 'no live executor had the handler for 5 minutes');
+export const HANDLER_NOT_FOUND: Verdict = failure(
+  'handler_not_found',
+  'no live executor had the handler for 5 minutes',
+);
 
 function failure(code: string, message: string): Verdict {
   return { kind: 'failed', error: { code, message }, retryable: false, retryAfterMs: 0 };
@@ -21,9 +24,24 @@ function failure(code: string, message: string): Verdict {
  * What is written for a run that came to this verdict.
  * @param random01 decides the jitter of the retry
  */
-export function settlementOf(task: Task, token: number, verdict: Verdict, policy: RunPolicy, random01: number): Settlement {
+export function settlementOf(
+  task: Task,
+  token: number,
+  verdict: Verdict,
+  policy: RunPolicy,
+  random01: number,
+): Settlement {
   const { due } = task;
-  const ended = { runId: due.runId, token, attempt: due.attempt, retryInMs: null, result: null, resultTruncated: false, error: null, due: null };
+  const ended = {
+    runId: due.runId,
+    token,
+    attempt: due.attempt,
+    retryInMs: null,
+    result: null,
+    resultTruncated: false,
+    error: null,
+    due: null,
+  };
   switch (verdict.kind) {
     case 'committed':
       return verdict.settlement;
@@ -36,7 +54,8 @@ export function settlementOf(task: Task, token: number, verdict: Verdict, policy
       if (due.delivery === 'at_most_once') return settlementOf(task, token, LOST, policy, random01);
       return { ...ended, status: 'ENQUEUED' };
     case 'failed': {
-      if (!verdict.retryable || due.attempt >= policy.maxAttempts) return { ...ended, status: 'FAILED', error: verdict.error, due };
+      if (!verdict.retryable || due.attempt >= policy.maxAttempts)
+        return { ...ended, status: 'FAILED', error: verdict.error, due };
       const retryInMs = Math.max(retryDelayMs(policy.retry, due.attempt, random01), verdict.retryAfterMs);
       return { ...ended, status: 'RETRYING', attempt: due.attempt + 1, retryInMs, error: verdict.error };
     }
@@ -44,14 +63,32 @@ export function settlementOf(task: Task, token: number, verdict: Verdict, policy
 }
 
 /** The records of a settlement that took effect; none for a run that was handed back. */
-export function recordsOf(records: Records, task: Task, settlement: Settlement, settled: Settled, worker: string): OutgoingRecord[] {
+export function recordsOf(
+  records: Records,
+  task: Task,
+  settlement: Settlement,
+  settled: Settled,
+  worker: string,
+): OutgoingRecord[] {
   const { due } = task;
   const { status, error } = settlement;
   if (status === 'ENQUEUED') return [];
-  const failure = { attempt: due.attempt, startedAt: settled.startedAt, finishedAt: settled.finishedAt, worker, error: error ?? UNKNOWN };
+  const failure = {
+    attempt: due.attempt,
+    startedAt: settled.startedAt,
+    finishedAt: settled.finishedAt,
+    worker,
+    error: error ?? UNKNOWN,
+  };
   if (status === 'RETRYING') return [records.retry(nextAttempt(due, settlement.attempt, settled.retryAt, failure))];
   const { result, resultTruncated } = settlement;
-  const outcome = { ...outcomeOf(due, status, settled.finishedAt, worker), startedAt: settled.startedAt, result, resultTruncated, error };
+  const outcome = {
+    ...outcomeOf(due, status, settled.finishedAt, worker),
+    startedAt: settled.startedAt,
+    result,
+    resultTruncated,
+    error,
+  };
   const event = records.outcome(outcome, due.tracked, due.traceparent);
   return status === 'FAILED' ? [event, deadRun(records, due, task.origin, failure)] : [event];
 }
@@ -68,7 +105,13 @@ export function recordsOfRow(records: Records, task: Task, row: RunRow): Outgoin
 }
 
 /** A run without a row, because the store refuses its record: published as failed, so that it is not silently missed. */
-export function recordsOfRefused(records: Records, task: Task, error: RunError, now: number, worker: string): OutgoingRecord[] {
+export function recordsOfRefused(
+  records: Records,
+  task: Task,
+  error: RunError,
+  now: number,
+  worker: string,
+): OutgoingRecord[] {
   const { due } = task;
   const failure = { attempt: due.attempt, startedAt: null, finishedAt: now, worker, error };
   const outcome = { ...outcomeOf(due, 'FAILED', now, worker), error };

@@ -3,7 +3,13 @@ import type { RetryPolicy } from '../core/model.ts';
 import type { DueRecord } from '../core/records.ts';
 import type { Handler } from './handlers/handler.ts';
 
-const GENERAL_RETRY: RetryPolicy = { maxRetries: 3, initialDelayMs: 2_000, factor: 2, maxDelayMs: 3_600_000, jitter: 0 };
+const GENERAL_RETRY: RetryPolicy = {
+  maxRetries: 3,
+  initialDelayMs: 2_000,
+  factor: 2,
+  maxDelayMs: 3_600_000,
+  jitter: 0,
+};
 const GENERAL_TIMEOUT_MS = { HTTP_REQUEST: 30_000, other: 15 * 60_000 } as const;
 
 export type RunPolicy = { retry: RetryPolicy; timeoutMs: number; maxAttempts: number };

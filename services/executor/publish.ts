@@ -12,7 +12,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { OutgoingRecord } from '../core/records.ts';
 import type { Incarnation, Incarnations } from './incarnation.ts';
-import type { Offsets } from './intake.ts';
+import type { Partitions } from './partitions.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import type { Task } from './task.ts';
 
@@ -27,9 +27,9 @@ export type PublisherDeps = {
   log: Log;
   metrics: ExecutorMetrics;
   incarnations: Incarnations;
-  offsets: Offsets;
+  partitions: Partitions;
   /** Published, or left to a partition's new owner. */
-  onPublished: (tasks: readonly Task[]) => void;
+  onDone: (tasks: readonly Task[]) => void;
   onFatal: (error: unknown) => void;
   goOn: () => boolean;
 };
@@ -52,7 +52,7 @@ export class Publisher {
 
   /** Whether anything, offsets included, is still to be committed. */
   get idle(): boolean {
-    return !this.busy && this.pending === 0 && this.deps.offsets.advanced().length === 0;
+    return !this.busy && this.pending === 0 && this.deps.partitions.advanced().length === 0;
   }
 
   /** Why publishing does not get through at present. */
@@ -78,71 +78,82 @@ export class Publisher {
 
   private async drain(): Promise<void> {
     this.busy = true;
-    while (this.deps.goOn() && (this.waiting.length > 0 || this.deps.offsets.advanced().length > 0)) {
+    while (this.deps.goOn() && (this.waiting.length > 0 || this.deps.partitions.advanced().length > 0)) {
       this.underWay = this.nextBatch();
-      await this.publish(this.underWay);
-      const done = this.underWay;
+      // From here on what these tasks hold counts as done: this very batch is committed before anything else.
+      for (const { task } of this.underWay)
+        for (const { partition, offset } of task.sources) partition.watermark.done(offset);
+      await this.publish(this.underWay, true);
+      if (!this.deps.goOn()) break;
+      const tasks = this.underWay.map((each) => each.task);
       this.underWay = [];
-      for (const { task } of done) task.release();
-      this.deps.onPublished(done.map((each) => each.task));
+      // The same record may have been read again meanwhile.
+      for (const task of tasks) task.release();
+      this.deps.onDone(tasks);
     }
     this.busy = false;
   }
 
+  /** What is not this executor's to publish any more is let go here: read again later, it is a new task. */
   private nextBatch(): Publication[] {
     let count = 0;
     let records = 0;
     while (count < this.waiting.length && records < MOST_RECORDS) records += this.waiting[count++]?.records.length ?? 0;
-    return this.waiting.splice(0, count);
+    const batch = this.waiting.splice(0, count);
+    this.deps.onDone(batch.filter((each) => !each.task.mine).map((each) => each.task));
+    return batch.filter((each) => each.task.mine);
   }
 
   /** Resolves when all of it is committed, or when the executor gives up at its end. */
-  private async publish(batch: readonly Publication[]): Promise<void> {
-    const { offsets, clock, log, metrics, goOn } = this.deps;
-    while (goOn()) {
-      const wanted = batch.filter((each) => each.task.mine);
-      // Only the offsets go up here; if the transaction fails, this very batch goes again before any other.
-      for (const { task } of wanted) for (const { partition, offset } of task.sources) partition.watermark.done(offset);
-      const positions = offsets.advanced();
-      const records = wanted.flatMap((each) => each.records);
+  private async publish(batch: readonly Publication[], withOffsets: boolean): Promise<void> {
+    const { partitions, incarnations, clock, log, metrics, goOn } = this.deps;
+    const records = batch.flatMap((each) => each.records);
+    for (; goOn(); await clock.sleep(RETRY_MS)) {
+      const positions = withOffsets ? partitions.advanced() : [];
       if (records.length === 0 && positions.length === 0) return;
-      const incarnation = this.deps.incarnations.current;
+      const incarnation = incarnations.current;
+      if (incarnation === undefined) continue;
       try {
-        if (incarnation === undefined) throw new BelfryError('store_unavailable', 'there is no lease at present', { retryable: true });
         const producer = await this.producerOf(incarnation);
         await producer.transact(records, positions);
-        offsets.committed(positions);
+        partitions.committed(positions);
         this.failing = undefined;
         return;
       } catch (error) {
-        this.failing = messageOf(error);
-        metrics.publishFailed();
         if (!(error instanceof BelfryError)) throw error;
-        log.warn({ code: error.code, reason: error.message, records: records.length }, 'publishing failed, trying again');
-        if (error.code === 'producer_fenced' && incarnation !== undefined) this.deps.incarnations.died(incarnation.lease.executor, 'its producer was fenced');
-        if (error.code === 'record_refused') return this.separate(batch, error);
+        this.failing = error.message;
+        metrics.publishFailed();
+        log.warn({ code: error.code, reason: error.message, records: records.length }, 'publishing failed');
+        if (error.code === 'producer_fenced') incarnations.died(incarnation.lease.executor, 'its producer was fenced');
+        else if (error.code === 'record_refused') return this.separate(batch, error, withOffsets);
+        else if (!error.retryable) throw error;
       }
-      await clock.sleep(RETRY_MS);
     }
   }
 
-  /** One record will never be taken: it must not stop the others. Its run is settled, only its news is lost. */
-  private async separate(batch: readonly Publication[], error: BelfryError): Promise<void> {
+  /**
+   * One record will never be taken: it must not stop the others. Its run is settled, only its news is lost. The offsets
+   * come last, when all that stands below them is published.
+   */
+  private async separate(batch: readonly Publication[], error: BelfryError, withOffsets: boolean): Promise<void> {
     const [only] = batch;
+    if (only === undefined) throw error;
     if (batch.length > 1) {
-      for (const each of batch) await this.publish([each]);
-    } else if (only !== undefined && only.records.length > 0) {
-      this.deps.log.error({ runId: only.task.due.runId, reason: error.message, ...error.ids }, 'the broker refuses the event of a run; the run itself is in the history');
-      await this.publish([{ task: only.task, records: [] }]);
+      for (const each of batch) await this.publish([each], false);
     } else {
-      throw error;
+      const fields = { runId: only.task.due.runId, reason: error.message, ...error.ids };
+      this.deps.log.error(fields, 'the broker refuses the event of a run; the run itself is in the history');
     }
+    if (withOffsets) await this.publish([], true);
   }
 
   private async producerOf(incarnation: Incarnation): Promise<TransactionalProducer> {
     if (this.producer?.of === incarnation) return this.producer.producer;
     if (this.producer !== undefined) await this.discard(this.producer.producer);
-    this.producer = { of: incarnation, producer: await this.deps.broker.transactional(incarnation.lease.transactionalId) };
+    this.producer = {
+      of: incarnation,
+      producer: await this.deps.broker.transactional(incarnation.lease.transactionalId),
+    };
     return this.producer.producer;
   }
 

@@ -6,9 +6,21 @@ export const MAX_RESULT_BYTES = 64 * 1024;
 export const MAX_MESSAGE_CHARS = 4 * 1024;
 
 /** Codes that handlers of the executor itself throw as BelfryErrors; all else is `handler_error`. */
-const OWN_CODES = new Set(['payload_invalid', 'http_status', 'http_error', 'address_denied', 'secret_not_found', 'result_invalid']);
+const OWN_CODES = new Set([
+  'payload_invalid',
+  'http_status',
+  'http_error',
+  'address_denied',
+  'secret_not_found',
+  'result_invalid',
+]);
 
-export type Failed = { kind: 'failed'; error: RunError; retryable: boolean; /** The next attempt waits at least so long. */ retryAfterMs: number };
+export type Failed = {
+  kind: 'failed';
+  error: RunError;
+  retryable: boolean;
+  /** The next attempt waits at least so long. */ retryAfterMs: number;
+};
 export type Completed = { kind: 'completed'; result: unknown; truncated: boolean };
 
 /**
@@ -23,7 +35,8 @@ export function completed(value: unknown): Completed | Failed {
     return failed('result_invalid', `the handler's result is not JSON: ${describe(error)}`, { retryable: false });
   }
   if (text === undefined) return { kind: 'completed', result: null, truncated: false };
-  if (Buffer.byteLength(text) <= MAX_RESULT_BYTES) return { kind: 'completed', result: JSON.parse(text) as unknown, truncated: false };
+  if (Buffer.byteLength(text) <= MAX_RESULT_BYTES)
+    return { kind: 'completed', result: JSON.parse(text) as unknown, truncated: false };
   return { kind: 'completed', result: cut(text), truncated: true };
 }
 
@@ -33,12 +46,22 @@ export function thrown(value: unknown): Failed {
   const retryAfterMs = field(value, 'retryAfterMs');
   return failed(code, describe(value), {
     retryable: field(value, 'retryable') !== false,
-    retryAfterMs: typeof retryAfterMs === 'number' && retryAfterMs > 0 && Number.isFinite(retryAfterMs) ? retryAfterMs : 0,
+    retryAfterMs:
+      typeof retryAfterMs === 'number' && retryAfterMs > 0 && Number.isFinite(retryAfterMs) ? retryAfterMs : 0,
   });
 }
 
-export function failed(code: string, message: string, options: { retryable?: boolean; retryAfterMs?: number } = {}): Failed {
-  return { kind: 'failed', error: { code, message: storable(message) }, retryable: options.retryable ?? true, retryAfterMs: options.retryAfterMs ?? 0 };
+export function failed(
+  code: string,
+  message: string,
+  options: { retryable?: boolean; retryAfterMs?: number } = {},
+): Failed {
+  return {
+    kind: 'failed',
+    error: { code, message: storable(message) },
+    retryable: options.retryable ?? true,
+    retryAfterMs: options.retryAfterMs ?? 0,
+  };
 }
 
 /** Readable text of anything, even of objects whose own methods throw. */

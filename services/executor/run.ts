@@ -29,7 +29,12 @@ export type Verdict =
   | { kind: 'committed'; settlement: Settlement; settled: Settled };
 
 /** How long a verdict waits for the handler after an abort. */
-const GRACE_MS: Record<AbortReason, number> = { timeout: 30_000, cancelled: 5_000, lost_lease: 30_000, shutdown: 2_000 };
+const GRACE_MS: Record<AbortReason, number> = {
+  timeout: 30_000,
+  cancelled: 5_000,
+  lost_lease: 30_000,
+  shutdown: 2_000,
+};
 const LONGEST_HOLD_MS = 30_000;
 const TRANSACTION_MS = 30_000;
 
@@ -112,7 +117,10 @@ export class Attempt {
   /** The handler settled. */
   private ended(own: Completed | Failed): void {
     if (this.committed !== undefined && own.kind === 'failed') {
-      this.deps.log.warn({ runId: this.task.due.runId, reason: own.error.message }, 'a handler threw after its transaction had completed the run');
+      this.deps.log.warn(
+        { runId: this.task.due.runId, reason: own.error.message },
+        'a handler threw after its transaction had completed the run',
+      );
     } else if (this.decided) {
       this.deps.log.info({ runId: this.task.due.runId }, 'an abandoned handler came to its end');
     }
@@ -124,7 +132,10 @@ export class Attempt {
   /** The handler has not settled within the grace of an abort. */
   private abandon(): void {
     if (this.decided) return;
-    this.deps.log.warn({ runId: this.task.due.runId, abandoned: true }, 'a handler goes on after its abort signal, its run ends without it');
+    this.deps.log.warn(
+      { runId: this.task.due.runId, abandoned: true },
+      'a handler goes on after its abort signal, its run ends without it',
+    );
     this.decide(this.judge(undefined));
   }
 
@@ -182,7 +193,17 @@ export class Attempt {
     if (own.kind === 'failed') throw new BelfryError(own.error.code, own.error.message);
     const { runId, attempt } = this.task.due;
     const { result, truncated: resultTruncated } = own;
-    return { runId, token: this.owned.token, status: 'COMPLETED', attempt, retryInMs: null, result, resultTruncated, error: null, due: null };
+    return {
+      runId,
+      token: this.owned.token,
+      status: 'COMPLETED',
+      attempt,
+      retryInMs: null,
+      result,
+      resultTruncated,
+      error: null,
+      due: null,
+    };
   }
 }
 

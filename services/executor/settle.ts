@@ -99,7 +99,15 @@ export class Settler {
     const { runId } = only.settlement;
     this.deps.log.error({ runId, reason: messageOf(error) }, 'the database refuses the result of a run');
     const refusal = { code: 'result_invalid', message: 'the database refuses the result' };
-    const settlement: Settlement = { ...only.settlement, status: 'FAILED', attempt: only.task.due.attempt, retryInMs: null, result: null, error: refusal, due: only.task.due };
+    const settlement: Settlement = {
+      ...only.settlement,
+      status: 'FAILED',
+      attempt: only.task.due.attempt,
+      retryInMs: null,
+      result: null,
+      error: refusal,
+      due: only.task.due,
+    };
     await this.write([{ ...only, settlement }]);
   }
 }

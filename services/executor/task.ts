@@ -10,6 +10,7 @@ import type { DueRecord } from '../core/records.ts';
 import type { Watermark } from '../core/watermark.ts';
 import { handlerOf } from './handlers/handler.ts';
 import type { Incarnation } from './incarnation.ts';
+import type { Verdict } from './run.ts';
 
 /** A partition from when it was assigned until it was lost; assigned again, it is another one. */
 export type HeldPartition = {
@@ -39,7 +40,9 @@ export class Task {
   /** A row of `parked` holds it: it is published whatever became of its offsets, and then unparked. */
   parked = false;
   /** Being parked: unpark only afterwards. */
-  parking: Promise<void> | null = null;
+  parking: Promise<boolean> | null = null;
+  /** It is claimed only to come to this verdict; null: to run. */
+  endAs: Verdict | null = null;
   /** Since when it waits for a slot. */
   waitingSince = 0;
   /** How many times its row was looked at without a claim. */

@@ -17,6 +17,7 @@ export class IntakeQueue {
   expected: bigint;
   paused = false;
   private items: IntakeItem[] = [];
+  private unread: IntakeItem[] = [];
   private heldRecords = 0;
   private heldBytes = 0;
 
@@ -33,25 +34,27 @@ export class IntakeQueue {
   }
 
   /**
-   * @param isWanted records that it refuses are passed over unread
+   * @param read what a record means; undefined passes it over, `later` leaves it to `nextUnread`
    * @returns false when records are missing before the batch: the caller seeks back to `expected`
    */
-  accept(batch: FetchedBatch, isWanted: (record: ConsumedRecord) => boolean): boolean {
+  accept(batch: FetchedBatch, read: (record: ConsumedRecord) => Input | 'later' | undefined): boolean {
     if (batch.fetchedOffset > this.expected) return false;
     for (const record of batch.records) {
-      if (record.offset < this.expected || !isWanted(record)) continue;
-      const bytes = (record.value?.length ?? 0) + 200;
-      this.items.push({ record, input: null, after: record.offset + 1n, bytes });
+      const input = record.offset < this.expected ? undefined : read(record);
+      if (input === undefined) continue;
+      const item = { record, input: input === 'later' ? null : input, after: record.offset + 1n, bytes: sizeOf(record) };
+      this.items.push(item);
+      if (input === 'later') this.unread.push(item);
       this.heldRecords++;
-      this.heldBytes += bytes;
+      this.heldBytes += item.bytes;
     }
     if (batch.nextOffset > this.expected) this.moveTo(batch.nextOffset);
     return true;
   }
 
-  /** The next record that has not been read. */
-  unread(): IntakeItem | undefined {
-    return this.items.find(({ record, input }) => record !== null && input === null);
+  /** The next record that was left unread; each is answered once. */
+  nextUnread(): IntakeItem | undefined {
+    return this.unread.shift();
   }
 
   /** Items that are ready, in order: `limit` at the most, and `maxBytes` but for the first. */
@@ -66,22 +69,34 @@ export class IntakeQueue {
     return ready;
   }
 
-  /** Forgets the first items: they are applied. */
-  drop(count: number): void {
-    for (const { record, bytes } of this.items.splice(0, count)) {
+  /** Forgets the first items: they are applied up to the offset `applied`. */
+  drop(count: number, applied: bigint): void {
+    const dropped = this.items.splice(0, count);
+    for (const { record, bytes } of dropped) {
       if (record === null) continue;
       this.heldRecords--;
       this.heldBytes -= bytes;
     }
+    // The last item may have been moved on while its step was under way.
+    const reached = dropped.at(-1)?.after ?? applied;
+    if (reached > applied) this.items.unshift(marker(reached));
   }
 
   private moveTo(offset: bigint): void {
     this.expected = offset;
     const last = this.items.at(-1);
-    // The step that takes an item remembers its offset then, so the last one may still be moved on.
-    if (last === undefined) this.items.push({ record: null, input: null, after: offset, bytes: 0 });
+    if (last === undefined) this.items.push(marker(offset));
     else last.after = offset;
   }
+}
+
+function marker(after: bigint): IntakeItem {
+  return { record: null, input: null, after, bytes: 0 };
+}
+
+/** Bytes of memory that a record takes, roughly. */
+function sizeOf({ value }: ConsumedRecord): number {
+  return (value?.length ?? 0) + 500;
 }
 
 function isRead(item: IntakeItem): item is ReadItem {

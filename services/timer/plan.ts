@@ -58,7 +58,7 @@ export class Plan {
   merge(effects: Effects): void {
     if (effects.job !== undefined) this.setJob(effects.job);
     for (const key of effects.removeTimers) this.removeTimer(key);
-    for (const timer of effects.addTimers) this.added.set(placeOf(timer), timer);
+    for (const timer of effects.addTimers) this.addTimer(timer);
     for (const run of effects.ended) this.end(run);
     for (const emission of effects.dues) this.emit(emission);
     this.replays.push(...effects.replays);
@@ -75,13 +75,25 @@ export class Plan {
     this.changed.add(key);
   }
 
+  addTimer(timer: TimerRow): void {
+    this.added.set(placeOf(timer), timer);
+  }
+
   removeTimer(key: TimerKey): void {
     this.added.delete(placeOf(key));
     this.removed.set(placeOf(key), key);
   }
 
+  /** A timer fires: it is gone afterwards. */
+  strike(timer: TimerRow): void {
+    const isNew = this.added.delete(placeOf(timer));
+    // A retry may have been heard of twice, and be stored already.
+    if (!isNew || timer.kind === 'retry') this.removed.set(placeOf(timer), timer);
+  }
+
+  /** Whether the stored timer is gone; one that was added in its place is among the added ones. */
   isRemoved(key: TimerKey): boolean {
-    return this.removed.has(placeOf(key)) && !this.added.has(placeOf(key));
+    return this.removed.has(placeOf(key));
   }
 
   /** Timers added in this step whose time has come, earliest first. */
@@ -135,6 +147,7 @@ export class Plan {
     };
     batch('plain', this.plain);
     batch('exact', encodeExact(this.exact, this.now));
+    const exactRunIds = this.exact.map(({ runId }) => runId);
     const step: PartitionStep = {
       ...this.fence,
       nextOffsets: this.nextOffsets,
@@ -149,7 +162,7 @@ export class Plan {
       outbox: batches.map(({ partition, seq, lane, body }) => ({ partition, seq, lane, body })),
       producedSeqs,
     };
-    return { step, batches };
+    return { step, batches, exactRunIds };
   }
 
   private emit(emission: Emission): void {
@@ -158,13 +171,7 @@ export class Plan {
   }
 }
 
-export type PlannedStep = { step: PartitionStep; batches: readonly PlannedBatch[] };
-
-/** Whether a step would change anything but offsets. */
-export function isIdle({ step }: PlannedStep): boolean {
-  const { jobs, finished, addTimers, removeTimers, runs, seenCommands, outbox, producedSeqs } = step;
-  return [jobs, finished, addTimers, removeTimers, runs, seenCommands, outbox, producedSeqs].every((l) => l.length === 0);
-}
+export type PlannedStep = { step: PartitionStep; batches: readonly PlannedBatch[]; exactRunIds: readonly string[] };
 
 function placeOf({ fireAt, runId }: Pick<TimerKey, 'fireAt' | 'runId'>): string {
   return `${fireAt} ${runId}`;

@@ -68,7 +68,8 @@ export class VirtualClock implements Clock {
     let first: Entry | undefined;
     for (const entry of this.entries) {
       if (entry.at > end) continue;
-      if (first === undefined || entry.at < first.at || (entry.at === first.at && entry.order < first.order)) first = entry;
+      if (first === undefined || entry.at < first.at || (entry.at === first.at && entry.order < first.order))
+        first = entry;
     }
     return first;
   }

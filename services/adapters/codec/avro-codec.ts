@@ -1,7 +1,8 @@
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Codec } from '../../core/ports/codec.ts';
 import type { Topics } from '../../core/topics.ts';
-import { toAvro } from './avro-shape.ts';
+import { fieldOf, unknownField } from '../../core/spec/problems.ts';
+import { isRecord, toAvro } from './avro-shape.ts';
 import { decoders } from './decode.ts';
 import { subjectsOf, type AvroType, type Registry } from './registry.ts';
 import { ackToWire, asText, deadRunToWire, outcomeToWire } from './wire.ts';
@@ -23,7 +24,11 @@ export async function openAvroCodec(registry: Registry, topics: Topics): Promise
     encodeOutcome: (value) => frame(outcome, outcomeToWire(value, asText)),
     encodeDeadRun: (value) => frame(dead, deadRunToWire(value, asText)),
     encodeAck: (value) => frame(ack, ackToWire(value)),
-    encodeCommand: (value) => frame(command, toAvro(value)),
+    encodeCommand: (value) => {
+      const shaped = toAvro(value);
+      refuseUnknownFields(command.type, shaped);
+      return frame(command, shaped);
+    },
     ...decoders(registry),
   };
 }
@@ -37,4 +42,18 @@ function frame({ id, type }: { id: number; type: AvroType }, value: object): Buf
   } catch (cause) {
     throw new BelfryError('invalid', `The record does not fit its Avro schema: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** Encoding would leave them out without a word, and a mistyped `timeout` would be none. */
+function refuseUnknownFields(type: AvroType, value: object): void {
+  type.isValid(value, {
+    noUndeclaredFields: true,
+    errorHook: (path, part, { fields }) => {
+      const known = fields?.map(({ name }) => name);
+      const unknown = known && isRecord(part) ? Object.keys(part).find((key) => !known.includes(key)) : undefined;
+      const field = fieldOf(unknown === undefined ? path : [...path, unknown]);
+      const what = known && unknown !== undefined ? unknownField(unknown, 'a command', known) : 'has the wrong type';
+      throw new BelfryError('invalid', `${field} ${what}`, { field });
+    },
+  });
 }

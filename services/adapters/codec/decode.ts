@@ -2,7 +2,7 @@
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Ack, Outcome, Rejection } from '../../core/records.ts';
 import { MAX_COMMAND_BYTES, decodeJsonCommand } from '../../core/spec/decode-command.ts';
-import { fromAvro } from './avro-shape.ts';
+import { fromAvro, plain } from './avro-shape.ts';
 import type { AvroType, Registry } from './registry.ts';
 import { ackFromWire, asIs, asText, outcomeFromWire } from './wire.ts';
 
@@ -36,10 +36,8 @@ const readJson = (bytes: Buffer): Record<string, unknown> => JSON.parse(bytes.to
 async function readAvro(bytes: Buffer, registry: Registry | undefined): Promise<Record<string, unknown>> {
   if (registry === undefined)
     throw new BelfryError('config_invalid', 'This Belfry writes Avro: set SCHEMA_REGISTRY_URL.');
-  return (await registry.byId(bytes.readInt32BE(1))).fromBuffer(bytes.subarray(HEADER_BYTES)) as Record<
-    string,
-    unknown
-  >;
+  const type = await registry.byId(bytes.readUInt32BE(1));
+  return plain(type.fromBuffer(bytes.subarray(HEADER_BYTES))) as Record<string, unknown>;
 }
 
 /**
@@ -60,17 +58,24 @@ async function decodeAvroCommand(bytes: Buffer, registry: Registry | undefined):
       'the record is Avro, and this Belfry has no schema registry; set SCHEMA_REGISTRY_URL, or send JSON',
     );
   if (bytes.length < HEADER_BYTES) return unreadable('the record begins like Avro but is too short to name its schema');
-  const id = bytes.readInt32BE(1);
+  const id = bytes.readUInt32BE(1);
   let type: AvroType;
   try {
     type = await registry.byId(id);
   } catch (error) {
-    if (error instanceof BelfryError && error.retryable) throw error;
-    return unreadable(`the record names schema ${id}, which the registry does not have`);
+    if (error instanceof BelfryError && error.code !== 'registry_unavailable') {
+      const missing = error.code === 'schema_missing';
+      return unreadable(
+        `the record names schema ${id}, which the registry ${missing ? 'does not have' : 'has in no form that can be used'}`,
+      );
+    }
+    throw error;
   }
+  let decoded: unknown;
   try {
-    return { value: fromAvro(type.fromBuffer(bytes.subarray(HEADER_BYTES))) };
+    decoded = type.fromBuffer(bytes.subarray(HEADER_BYTES));
   } catch (error) {
     return unreadable(`the record does not fit its schema ${id}: ${messageOf(error).slice(0, 200)}`);
   }
+  return fromAvro(decoded);
 }

@@ -8,7 +8,12 @@ import { packageFile } from '../package-file.ts';
 export type RegistrySettings = { url: string; username?: string | undefined; password?: string | undefined };
 
 /** What avsc makes of a schema. */
-export type AvroType = { toBuffer(value: object): Buffer; fromBuffer(bytes: Buffer): unknown };
+export type AvroType = {
+  toBuffer(value: object): Buffer;
+  fromBuffer(bytes: Buffer): unknown;
+  isValid(value: object, options: { noUndeclaredFields: boolean; errorHook: AvroErrorHook }): boolean;
+};
+type AvroErrorHook = (path: string[], part: unknown, type: { fields?: { name: string }[] }) => void;
 
 /** Public subjects and the schema of each: readers and writers of every version must understand each other. */
 export function subjectsOf(topics: Topics): Record<'command' | 'run-outcome' | 'dead-run' | 'command-ack', string> {
@@ -24,6 +29,10 @@ export function schemaText(name: string): string {
   return readFileSync(packageFile(`schemas/${name}.avsc`), 'utf8');
 }
 
+const ANSWER_TIMEOUT_MS = 5_000;
+/** Answers about the schema itself; all others are about the connection, and may be better next time. */
+const DEFINITE = new Set([404, 409, 422]);
+
 export class Registry {
   private readonly client: SchemaRegistry;
   private readonly settings: RegistrySettings;
@@ -38,12 +47,15 @@ export class Registry {
       host: settings.url,
       ...auth,
       retry: { retries: 3, initialRetryTimeInSecs: 0.2, maxRetryTimeInSecs: 1 },
+      // It has no timeout of its own.
+      middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: ANSWER_TIMEOUT_MS }) })],
     });
   }
 
   /**
    * Registers the public schemas with FULL_TRANSITIVE compatibility. Called by migrations alone, one at a time: two first
    * registrations of a subject at once refuse each other. The client cannot set a compatibility later, so that goes by hand.
+   * @throws BelfryError `registry_unavailable`, `registry_refused` (a schema there is incompatible with ours)
    */
   async register(topics: Topics): Promise<void> {
     for (const [name, subject] of Object.entries(subjectsOf(topics))) {
@@ -62,12 +74,12 @@ export class Registry {
     const id = await this.guard(`looking up ${subject}`, () =>
       this.client.getRegistryIdBySchema(subject, { type: SchemaType.AVRO, schema: schemaText(name) }),
     );
-    return { id, type: (await this.byId(id)) as AvroType };
+    return { id, type: await this.byId(id) };
   }
 
   /** The type a writer used. Cached by id for ever: ids never change their meaning. */
   async byId(id: number): Promise<AvroType> {
-    return this.guard(`reading schema ${id}`, async () => (await this.client.getSchema(id)) as AvroType);
+    return this.guard(`reading schema ${id}`, async () => await this.client.getSchema(id));
   }
 
   private async configure(subject: string): Promise<void> {
@@ -75,41 +87,42 @@ export class Registry {
     const headers: Record<string, string> = { 'content-type': 'application/vnd.schemaregistry.v1+json' };
     if (username !== undefined)
       headers.authorization = `Basic ${Buffer.from(`${username}:${password ?? ''}`).toString('base64')}`;
-    const response = await fetch(`${url.replace(/\/$/, '')}/config/${encodeURIComponent(subject)}`, {
+    const { status } = await fetch(`${url.replace(/\/$/, '')}/config/${encodeURIComponent(subject)}`, {
       method: 'PUT',
       headers,
-      body: JSON.stringify({ compatibility: 'FULL_TRANSITIVE' }),
-      signal: AbortSignal.timeout(10_000),
+      body: JSON.stringify({ compatibility: COMPATIBILITY.FULL_TRANSITIVE }),
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
-    // A registry that keeps rules by subject knows none before its first version: registering then sets it.
-    if (!response.ok && response.status !== 404)
-      throw new BelfryError(
-        'registry_refused',
-        `The schema registry answered ${response.status} to the compatibility of ${subject}.`,
-      );
+    if (status >= 400) throw Object.assign(new Error(`status ${status} to its compatibility`), { status });
   }
 
   private async guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
-      if (cause instanceof BelfryError) throw cause;
-      const status = (cause as { status?: number }).status;
-      if (status === 404)
-        throw new BelfryError(
-          'schema_missing',
-          `The schema registry does not know this (${doing}): run "belfry migrate".`,
-          { cause },
-        );
-      if (status !== undefined && status < 500)
-        throw new BelfryError('registry_refused', `The schema registry refused (${doing}): ${messageOf(cause)}`, {
-          cause,
-        });
-      throw new BelfryError(
-        'registry_unavailable',
-        `The schema registry cannot be reached (${doing}): ${messageOf(cause)}`,
-        { retryable: true, cause },
-      );
+      throw classified(doing, cause);
     }
   }
+}
+
+/**
+ * The client reports a connection that failed as status 400, and the 404 of a look-up as an error without a status; other
+ * errors without one are about a schema that it cannot read.
+ */
+function classified(doing: string, cause: unknown): BelfryError {
+  const { status, name } = cause as { status?: number; name?: string };
+  const told = `${doing}: ${messageOf(cause)}`;
+  if (status === 404 || name === 'ConfluentSchemaRegistryError')
+    return new BelfryError(
+      'schema_missing',
+      `The schema registry does not know this (${doing}): run "belfry migrate".`,
+      { cause },
+    );
+  const ours = cause instanceof TypeError || name === 'TimeoutError'; // of fetch, in configure()
+  if (ours || (status !== undefined && !DEFINITE.has(status)))
+    return new BelfryError('registry_unavailable', `The schema registry cannot be reached (${told})`, {
+      retryable: true,
+      cause,
+    });
+  return new BelfryError('registry_refused', `The schema registry refused (${told})`, { cause });
 }

@@ -47,9 +47,14 @@ export class AdminClient {
       if (this.closed) throw unavailable('This broker client was closed.');
       const connection = (this.current ??= this.open());
       try {
-        return await within(this.clock, TRY_MS, what, connection.ready.then(() => work(connection.admin)));
+        return await within(
+          this.clock,
+          TRY_MS,
+          what,
+          connection.ready.then(() => work(connection.admin)),
+        );
       } catch (error) {
-        this.discard(connection);
+        void this.discard(connection);
         if (final?.(error)) throw error;
         const hopeless = isRefused(error) || isWrongConfiguration(error);
         if (hopeless || this.clock.now() + RETRY_AFTER_MS >= giveUpAt) throw classify(error);

@@ -42,7 +42,8 @@ export class KafkaAdmin {
   async ensureTopics(specs: readonly TopicSpec[]): Promise<{ created: string[]; existing: TopicDescription[] }> {
     const created: string[] = [];
     for (const spec of specs) {
-      if ((await this.catalog.partitions(spec.topic, 0)) === undefined && (await this.create(spec))) created.push(spec.topic);
+      if ((await this.catalog.partitions(spec.topic, 0)) === undefined && (await this.create(spec)))
+        created.push(spec.topic);
     }
     const others = specs.map(({ topic }) => topic).filter((topic) => !created.includes(topic));
     return { created, existing: await this.describeTopics(others) };
@@ -68,7 +69,9 @@ export class KafkaAdmin {
 
   /** Raises the topic's number of partitions to `count`. */
   async growTopic(topic: string, count: number): Promise<void> {
-    await this.change(topic, 'createPartitions', (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+    await this.change(topic, 'createPartitions', (admin) =>
+      admin.createPartitions({ topicPartitions: [{ topic, count }] }),
+    );
   }
 
   async brokerCount(): Promise<number> {

@@ -13,7 +13,7 @@ type UserData = { memberName: string; generation: number; owned: [topic: string,
 export type AssignerOptions = {
   copartitioned: boolean;
   /** Asked at every join, right before the request is sent: kafkajs has no other sign that a rejoin begins. */
-  onJoin(): { memberName: string; generation: number; owned: readonly TopicPartition[] };
+  onJoin: () => { memberName: string; generation: number; owned: readonly TopicPartition[] };
 };
 
 export function stickyAssigner({ copartitioned, onJoin }: AssignerOptions): PartitionAssigner {
@@ -23,7 +23,11 @@ export function stickyAssigner({ copartitioned, onJoin }: AssignerOptions): Part
     version: VERSION,
     protocol({ topics }) {
       const { memberName, generation, owned } = onJoin();
-      const userData: UserData = { memberName, generation, owned: [...Map.groupBy(owned, ({ topic }) => topic)].map(pack) };
+      const userData: UserData = {
+        memberName,
+        generation,
+        owned: [...Map.groupBy(owned, ({ topic }) => topic)].map(pack),
+      };
       const metadata = { version: VERSION, topics, userData: Buffer.from(JSON.stringify(userData)) };
       return { name: this.name, metadata: AssignerProtocol.MemberMetadata.encode(metadata) };
     },

@@ -22,7 +22,9 @@ export class Catalog {
     const now = this.admin.clock.now();
     const known = this.known.get(topic);
     if (known && now - known.askedAt < maxAgeMs) return known.partitions;
-    const metadata = await this.ask(`asking for topic ${topic}`, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+    const metadata = await this.ask(`asking for topic ${topic}`, (admin) =>
+      admin.fetchTopicMetadata({ topics: [topic] }),
+    );
     const found = metadata?.topics.find(({ name }) => name === topic);
     if (!found) {
       this.known.delete(topic);
@@ -46,7 +48,9 @@ export class Catalog {
     for (const [topic, partition] of highest) {
       const enough = (count: number | undefined): boolean => count !== undefined && partition < count;
       if (enough(await this.partitions(topic)) || enough(await this.partitions(topic, 0))) continue;
-      const problem = this.known.has(topic) ? `Topic ${topic} has no partition ${partition}.` : `There is no topic ${topic}.`;
+      const problem = this.known.has(topic)
+        ? `Topic ${topic} has no partition ${partition}.`
+        : `There is no topic ${topic}.`;
       throw new BelfryError('record_refused', problem, { ids: { topic, partition } });
     }
   }
@@ -83,13 +87,17 @@ export class Catalog {
       const committed = await this.committed(groupId, topic);
       const missing = own.some(({ partition }) => !committed.has(partition));
       const range = missing ? await this.logRange(topic) : undefined;
-      for (const part of own) starts.set(part, committed.get(part.partition) ?? range?.get(part.partition)?.first ?? 0n);
+      for (const part of own)
+        starts.set(part, committed.get(part.partition) ?? range?.get(part.partition)?.first ?? 0n);
     }
     return starts;
   }
 
   /** Undefined when there is no such topic. */
-  private async ask<T>(what: string, work: Parameters<typeof AdminClient.prototype.call<T>>[1]): Promise<T | undefined> {
+  private async ask<T>(
+    what: string,
+    work: Parameters<typeof AdminClient.prototype.call<T>>[1],
+  ): Promise<T | undefined> {
     try {
       return await this.admin.call(what, work, isUnknownTopic);
     } catch (error) {

@@ -73,7 +73,7 @@ export function unavailable(message: string, cause?: unknown, ids: ErrorIds = {}
 export function within<T>(clock: Clock, ms: number, what: string, work: Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(unavailable(`Kafka: ${what} took longer than ${ms} ms.`)));
-    work.then(resolve, reject).finally(cancel);
+    void work.then(resolve, reject).finally(cancel);
   });
 }
 

@@ -18,7 +18,7 @@ import type { Catalog } from './catalog.ts';
 import { openClient } from './connect.ts';
 import type { KafkaClient } from './connect.ts';
 import { classify, unavailable, within } from './errors.ts';
-import { requireAllAnswered, roundsOf, sizeOf, toTopicMessages } from './rounds.ts';
+import { requireAllAnswered, roundsOf, toTopicMessages } from './rounds.ts';
 import type { Context } from './context.ts';
 
 const SEND_MS = 10_000;
@@ -44,9 +44,9 @@ export class KafkaProducer implements Producer {
     this.catalog = catalog;
   }
 
-  /** Connects, unless it is. */
-  async connect(): Promise<void> {
-    if (this.connection && this.connection.records < RECORDS_PER_CLIENT) return;
+  /** Connects, unless it is. @param signal the caller gave up: what was opened late is closed again */
+  async connect(signal?: AbortSignal): Promise<Connection> {
+    if (this.connection && this.connection.records < RECORDS_PER_CLIENT) return this.connection;
     await this.disconnect();
     const client = openClient(this.context.config, this.context.log, { requestTimeoutMs: REQUEST_MS });
     const producer = client.kafka.producer({
@@ -56,12 +56,12 @@ export class KafkaProducer implements Producer {
     });
     try {
       await within(this.context.clock, SEND_MS, 'connecting a producer', producer.connect());
+      signal?.throwIfAborted();
     } catch (error) {
       client.destroy();
       throw error;
     }
-    if (this.closed) client.destroy();
-    this.connection = { producer, client, records: 0 };
+    return (this.connection = { producer, client, records: 0 });
   }
 
   send(records: readonly OutgoingRecord[]): Promise<void> {
@@ -80,15 +80,11 @@ export class KafkaProducer implements Producer {
 
   private async drain(): Promise<void> {
     for (let batch = this.takeWaiting(); batch.length > 0; batch = this.takeWaiting()) {
-      try {
-        await this.write(batch.flatMap(({ records }) => records));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        if (batch.length > 1 && isRefusal(error)) await this.sendEach(batch);
-        else for (const { records, reject } of batch) reject(await this.explain(error, records));
-        // Those who came meanwhile would wait for the same broker just as long.
-        if (!isRefusal(error)) for (const { reject } of this.waiting.splice(0)) reject(classify(error));
-      }
+      const error = await this.write(batch.flatMap(({ records }) => records));
+      if (!error) for (const { resolve } of batch) resolve();
+      else if (error.code === 'record_refused') await this.sendEach(batch, error);
+      // Those who came meanwhile would wait for the same broker just as long.
+      else for (const { reject } of [...batch, ...this.waiting.splice(0)]) reject(error);
     }
   }
 
@@ -98,52 +94,50 @@ export class KafkaProducer implements Producer {
     return this.waiting.splice(0, full === -1 ? this.waiting.length : Math.max(1, full));
   }
 
-  /** One caller's records were refused: the others must not hear of it. */
-  private async sendEach(batch: readonly Waiting[]): Promise<void> {
+  /** Somebody's records were refused: the others must not hear of it. */
+  private async sendEach(batch: readonly Waiting[], first: BelfryError): Promise<void> {
     for (const { records, resolve, reject } of batch) {
-      try {
-        await this.write(records);
-        resolve();
-      } catch (error) {
-        reject(await this.explain(error, records));
-      }
+      const error = batch.length === 1 ? first : await this.write(records);
+      if (error) reject(await this.nameTopic(error, records));
+      else resolve();
     }
   }
 
   /** Kafka does not say which of several topics refused: they are sent one by one, those that are written already once more. */
-  private async explain(error: unknown, records: readonly OutgoingRecord[]): Promise<BelfryError> {
-    if (!isRefusal(error) || classify(error).ids.topic !== undefined) return classify(error);
+  private async nameTopic(error: BelfryError, records: readonly OutgoingRecord[]): Promise<BelfryError> {
+    if (error.code !== 'record_refused' || error.ids.topic !== undefined) return error;
     const byTopic = Map.groupBy(records, ({ topic }) => topic);
     for (const [topic, own] of byTopic) {
-      try {
-        if (byTopic.size > 1) await this.write(own);
-      } catch (refused) {
-        return classify((refused as Error).cause ?? refused, { topic });
-      }
-      if (byTopic.size === 1) return classify((error as Error).cause, { topic });
+      const refused = byTopic.size === 1 ? error : await this.write(own);
+      if (refused)
+        return new BelfryError(refused.code, refused.message, { ...refused, cause: refused.cause, ids: { topic } });
     }
     return unavailable('Kafka refused the records once, then took them.', error);
   }
 
-  private async write(records: readonly OutgoingRecord[]): Promise<void> {
+  /** Answers the error instead of throwing it. */
+  private async write(records: readonly OutgoingRecord[]): Promise<BelfryError | undefined> {
     const { clock, log } = this.context;
+    const gaveUp = new AbortController();
     try {
       if (this.closed) throw unavailable('This producer was closed.');
-      await within(clock, SEND_MS, `sending ${records.length} records`, this.writeRounds(records));
+      await within(clock, SEND_MS, `sending ${records.length} records`, this.writeRounds(records, gaveUp.signal));
+      return undefined;
     } catch (error) {
+      gaveUp.abort();
       this.connection?.client.destroy();
       this.connection = undefined;
-      const largest = Math.max(...records.map(sizeOf));
-      log.debug({ err: error, records: records.length, largestBytes: largest }, 'A send failed; its producer was discarded.');
-      throw classify(error);
+      log.debug({ err: error, records: records.length }, 'A send failed; its producer was discarded.');
+      return classify(error);
     }
   }
 
-  private async writeRounds(records: readonly OutgoingRecord[]): Promise<void> {
+  private async writeRounds(records: readonly OutgoingRecord[], signal: AbortSignal): Promise<void> {
     await this.catalog.requirePartitions(records);
     for (const round of roundsOf(records)) {
-      await this.connect();
-      const connection = this.connection as Connection;
+      // Given up meanwhile: nothing may be written behind the back of what follows.
+      signal.throwIfAborted();
+      const connection = await this.connect(signal);
       connection.records += round.length;
       const request = { acks: -1, timeout: REQUEST_MS, topicMessages: toTopicMessages(round) };
       requireAllAnswered(round, await connection.producer.sendBatch(request));
@@ -164,8 +158,4 @@ export class KafkaProducer implements Producer {
 /** Every record has its partition already. */
 function partitionOf({ message }: { message: { partition?: number } }): number {
   return message.partition as number;
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof BelfryError && error.code === 'record_refused';
 }

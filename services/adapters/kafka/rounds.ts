@@ -54,10 +54,16 @@ export function requireAllAnswered(sent: readonly OutgoingRecord[], answered: re
   const missing = sent.find(({ topic, partition }) => !answers.has(`${partition}/${topic}`));
   if (!missing) return;
   const { topic, partition } = missing;
-  throw unavailable(`Kafka did not acknowledge records of topic ${topic}, partition ${partition}.`, undefined, { topic, partition });
+  throw unavailable(`Kafka did not acknowledge records of topic ${topic}, partition ${partition}.`, undefined, {
+    topic,
+    partition,
+  });
 }
 
 export function sizeOf({ key, value, headers }: OutgoingRecord): number {
-  const headerBytes = Object.entries(headers).reduce((sum, [name, text]) => sum + 3 * (name.length + text.length) + 10, 0);
+  const headerBytes = Object.entries(headers).reduce(
+    (sum, [name, text]) => sum + 3 * (name.length + text.length) + 10,
+    0,
+  );
   return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + headerBytes;
 }

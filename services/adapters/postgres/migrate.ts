@@ -2,14 +2,13 @@
  * Makes and reads the schema. One transaction under an advisory lock: two migrations at once run one after the other,
  * and one that fails leaves nothing behind.
  */
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 import type pg from 'pg';
 
 import { BelfryError } from '../../core/errors.ts';
+import { packageFile } from '../package-file.ts';
 import { classify, sqlState } from './classify.ts';
 import type { Pg } from './pool.ts';
 
@@ -88,7 +87,7 @@ async function applyFiles(client: pg.PoolClient, schema: string): Promise<void> 
   );
   const applied = await client.query<{ version: number }>('SELECT version FROM migrations');
   const versions = new Set(applied.rows.map((row) => row.version));
-  const folder = sqlFolder();
+  const folder = packageFile('schemas/sql');
   for (const file of (await readdir(folder)).filter((name) => /^\d{3}-.*\.sql$/.test(name)).sort()) {
     const version = Number(file.slice(0, 3));
     if (versions.has(version)) continue;
@@ -108,7 +107,11 @@ async function refuseOtherEncodings(client: pg.PoolClient): Promise<void> {
 }
 
 function checkUnchanged(meta: Meta, options: MigrationOptions): void {
-  const settings = { partitions: 'BELFRY_PARTITIONS', encoding: 'the encoding', topicPrefix: 'BELFRY_TOPIC_PREFIX' } as const;
+  const settings = {
+    partitions: 'BELFRY_PARTITIONS',
+    encoding: 'the encoding',
+    topicPrefix: 'BELFRY_TOPIC_PREFIX',
+  } as const;
   for (const [key, label] of Object.entries(settings) as [keyof MigrationOptions, string][]) {
     if (meta[key] === options[key]) continue;
     throw new BelfryError(
@@ -123,11 +126,4 @@ function checkUnchanged(meta: Meta, options: MigrationOptions): void {
 /** A statement that may wait for another migration, or take long on large tables. */
 function patiently(client: pg.PoolClient, text: string): Promise<unknown> {
   return client.query({ text, query_timeout: MIGRATION_TIMEOUT_MS } as pg.QueryConfig);
-}
-
-/** schemas/sql of this package, from the sources and from dist/ alike. */
-function sqlFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return join(folder, 'schemas', 'sql');
 }

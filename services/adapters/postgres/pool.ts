@@ -109,9 +109,9 @@ export function openPool(options: PgOptions): Pg {
 
   return {
     schema,
-    query: async (statement, values = []) => {
+    query: async <Row extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[] = []) => {
       try {
-        return (await pool.query({ ...statement, values: [...values] })).rows;
+        return (await pool.query<Row>({ ...statement, values: [...values] })).rows;
       } catch (error) {
         throw classify(error);
       }
@@ -128,5 +128,5 @@ export function openPool(options: PgOptions): Pg {
 }
 
 function parserOf(oid: number, format?: 'text' | 'binary'): unknown {
-  return oid === INT8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text');
+  return oid === INT8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format);
 }

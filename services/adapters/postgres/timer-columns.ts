@@ -4,13 +4,23 @@
  */
 import type { Job } from '../../core/model.ts';
 import { tracksRuns } from '../../core/model.ts';
-import type { DecidedRun, JobRef, OutboxBatch, PartitionStep, TimerKey, TimerRow } from '../../core/ports/timer-store.ts';
+import type {
+  DecidedRun,
+  JobRef,
+  OutboxBatch,
+  PartitionStep,
+  TimerKey,
+  TimerRow,
+} from '../../core/ports/timer-store.ts';
 import { boolArray, byteaArray, int4Array, int8Array, textArray, uuidArray } from './arrays.ts';
 
 /** Columns of `Row`, each an encoder of its array. */
 export type Columns<Row> = Readonly<Record<string, (rows: readonly Row[]) => Buffer>>;
 
-function column<Row, T>(array: (values: readonly (T | null)[]) => Buffer, value: (row: Row) => T | null): (rows: readonly Row[]) => Buffer {
+function column<Row, T>(
+  array: (values: readonly (T | null)[]) => Buffer,
+  value: (row: Row) => T | null,
+): (rows: readonly Row[]) => Buffer {
   return (rows) => array(rows.map(value));
 }
 
@@ -117,7 +127,6 @@ export const OUTBOX_COLUMNS: Columns<OutboxBatch> = {
   lane: column(textArray, (batch) => batch.lane),
   body: column(byteaArray, (batch) => batch.body),
 };
-
 
 export const SEEN_COLUMNS: Columns<InPartition<JobRef & { commandId: string }>> = {
   ...FINISHED_COLUMNS,

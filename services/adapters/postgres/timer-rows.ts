@@ -1,11 +1,11 @@
 /** Rows as the timer reads them. int8 arrives as number, arrays as arrays; Kafka offsets as text, since they may pass 2^53. */
 import type { ActiveRun, BufferedRun, Job, JobSpec, JobState } from '../../core/model.ts';
-import type { OutboxBatch, Ownership, StoredRun, TimerRow } from '../../core/ports/timer-store.ts';
+import type { Ownership, StoredRun } from '../../core/ports/timer-store.ts';
 import type { DueRecord } from '../../core/records.ts';
 
 export type OwnerRow = Record<'commands' | 'retry' | 'completed', string> & { epoch: number; outboxSeq: number };
 
-export const OWNER_COLUMNS = `epoch, outbox_seq AS "outboxSeq", commands_offset::text AS commands,
+export const OWNER_FIELDS = `epoch, outbox_seq AS "outboxSeq", commands_offset::text AS commands,
   retry_offset::text AS retry, completed_offset::text AS completed`;
 
 export function ownershipOf(partition: number, row: OwnerRow): Ownership {
@@ -13,9 +13,6 @@ export function ownershipOf(partition: number, row: OwnerRow): Ownership {
   const offsets = { commands: BigInt(commands), retry: BigInt(retry), completed: BigInt(completed) };
   return { partition, epoch, offsets, outboxSeq };
 }
-
-/** A batch of the outbox comes as it is. */
-export type OutboxRow = OutboxBatch;
 
 export const JOB_FIELDS = `j.tenant, j.job_id AS "jobId", j.partition, j.state, j.version, j.spec, j.cancel_gen AS "cancelGen",
   j.anchor_at AS "anchorAt", j.next_at AS "nextAt", j.next_fire_at AS "nextFireAt", j.run_count AS "runCount", j.active, j.buffered,
@@ -35,10 +32,9 @@ export function jobOf(row: JobRow): Job {
   };
 }
 
-/** A timer comes as it is. */
+/** A `TimerRow`, as it is. */
 export const TIMER_FIELDS = `t.partition, t.fire_at AS "fireAt", t.run_id AS "runId", t.kind, t.tenant, t.job_id AS "jobId",
   t.topic, t.due, t.overlap`;
-export type { TimerRow };
 
 export type StoredRunRow = Omit<StoredRun, 'due'> & { due: string | null };
 

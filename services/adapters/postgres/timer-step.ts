@@ -54,16 +54,46 @@ const byTimer = (timer: { partition: number; fireAt: number; runId: string }): s
   `${timer.partition} ${timer.fireAt} ${timer.runId}`;
 
 const GROUPS: readonly Group[] = [
-  group('', OWNER_COLUMNS, (step) => [step], (step) => String(step.partition)),
-  group('produced_', PRODUCED_COLUMNS, (step) => step.producedSeqs.map((seq) => ({ partition: step.partition, seq })), (produced) => `${produced.partition} ${produced.seq}`),
+  group(
+    '',
+    OWNER_COLUMNS,
+    (step) => [step],
+    (step) => String(step.partition),
+  ),
+  group(
+    'produced_',
+    PRODUCED_COLUMNS,
+    (step) => step.producedSeqs.map((seq) => ({ partition: step.partition, seq })),
+    (produced) => `${produced.partition} ${produced.seq}`,
+  ),
   group('removed_', REMOVED_COLUMNS, (step) => step.removeTimers, byTimer),
   group('finished_', FINISHED_COLUMNS, (step) => within(step, step.finished), byJob),
   group('job_', JOB_COLUMNS, (step) => step.jobs, byJob),
   group('timer_', TIMER_COLUMNS, (step) => step.addTimers, byTimer),
-  group('run_', RUN_COLUMNS, (step) => within(step, step.runs), (run) => run.outcome.runId),
-  group('seen_', SEEN_COLUMNS, (step) => within(step, step.seenCommands), (seen) => `${byJob(seen)}/${seen.commandId}`),
-  group('replay_', REPLAY_COLUMNS, (step) => within(step, step.replays), (pair) => `${pair.original} ${pair.replay}`),
-  group('outbox_', OUTBOX_COLUMNS, (step) => step.outbox, (batch) => `${batch.partition} ${batch.seq}`),
+  group(
+    'run_',
+    RUN_COLUMNS,
+    (step) => within(step, step.runs),
+    (run) => run.outcome.runId,
+  ),
+  group(
+    'seen_',
+    SEEN_COLUMNS,
+    (step) => within(step, step.seenCommands),
+    (seen) => `${byJob(seen)}/${seen.commandId}`,
+  ),
+  group(
+    'replay_',
+    REPLAY_COLUMNS,
+    (step) => within(step, step.replays),
+    (pair) => `${pair.original} ${pair.replay}`,
+  ),
+  group(
+    'outbox_',
+    OUTBOX_COLUMNS,
+    (step) => step.outbox,
+    (batch) => `${batch.partition} ${batch.seq}`,
+  ),
 ];
 
 export const STEP: Statement = {

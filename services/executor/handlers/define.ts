@@ -28,10 +28,15 @@ export type Handlers = Record<string, HandlerDefinition<any> | HandlerFunction>;
 
 /**
  * Types handlers in place: `ctx.payload` has the type that the schema gives it.
- * @returns what it got, so that `new Belfry<typeof handlers>()` knows names and payloads
+ * @returns the handlers, plain functions as objects with a `run`, so that tests call all of them alike and
+ *   `new Belfry<typeof handlers>()` knows names and payloads
  */
 export function defineHandlers<Schemas extends Record<string, unknown>>(handlers: {
   [Name in keyof Schemas]: HandlerDefinition<Schemas[Name]> | HandlerFunction;
 }): { [Name in keyof Schemas]: HandlerDefinition<Schemas[Name]> } {
-  return handlers as { [Name in keyof Schemas]: HandlerDefinition<Schemas[Name]> };
+  const written = handlers as Handlers;
+  const defined = Object.entries(written).map(
+    ([name, handler]) => [name, typeof handler === 'function' ? { run: handler } : handler] as const,
+  );
+  return Object.fromEntries(defined) as Handlers as { [Name in keyof Schemas]: HandlerDefinition<Schemas[Name]> };
 }

@@ -6,36 +6,47 @@
 import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { buildConnector } from 'undici';
 import { BelfryError } from '../../../core/errors.ts';
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
+const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
+
 export class AddressGuard {
-  private readonly hosts: ReadonlySet<string>;
-  private readonly ranges: readonly Range[];
+  private readonly hosts = new Set<string>();
+  private readonly ranges: Range[] = [];
 
   /**
    * @param allow host names, addresses and CIDRs that may be reached although they are private (`BELFRY_HTTP_ALLOW`)
-   * @throws BelfryError `config_invalid` for an entry with a slash that is no CIDR
+   * @throws BelfryError `config_invalid` for an entry that is none of these
    */
   constructor(allow: readonly string[]) {
-    this.ranges = allow.filter((entry) => entry.includes('/') || isIP(entry) !== 0).map(rangeOf);
-    this.hosts = new Set(
-      allow.filter((entry) => !entry.includes('/') && isIP(entry) === 0).map((host) => host.toLowerCase()),
-    );
+    for (const entry of allow) {
+      const bare = entry.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+      if (bare.includes('/') || isIP(bare) !== 0) this.ranges.push(rangeOf(bare, entry));
+      else if (HOST_NAME.test(bare)) this.hosts.add(bare);
+      else throw notAllowable(entry);
+    }
   }
 
   /** Whether this host, resolved to this address, may be connected to. */
   allows(host: string, address: string): boolean {
-    if (this.hosts.has(host.toLowerCase())) return true;
+    if (this.hosts.has(host.toLowerCase().replace(/\.$/, ''))) return true;
     const parsed = ipaddr.process(address); // an IPv4 address in IPv6 clothes is judged as the former
     if (this.ranges.some(([base, bits]) => parsed.kind() === base.kind() && parsed.match(base, bits))) return true;
     return parsed.range() === 'unicast';
   }
 
-  /** @throws BelfryError `address_denied` */
-  check(host: string, address: string): void {
-    if (!this.allows(host, address)) throw denied(host, address);
+  /** Makes undici's connections: each one passes here, whichever way its host is written. */
+  connector(): buildConnector.connector {
+    const connect = buildConnector({ lookup: this.lookup });
+    return (options, callback) => {
+      const host = options.hostname;
+      // Sockets look up names only; an address is connected to as it is.
+      if (isIP(host) !== 0 && !this.allows(host, host)) callback(denied(host, host), null);
+      else connect(options, callback);
+    };
   }
 
   /** For sockets: resolves a name and keeps only the addresses that may be reached. */
@@ -52,22 +63,27 @@ export class AddressGuard {
 }
 
 function denied(host: string, address: string): BelfryError {
+  const what =
+    host === address
+      ? `${host} is not a public address`
+      : `${host} resolves to ${address}, which is not a public address`;
   return new BelfryError(
     'address_denied',
-    `${host} resolves to ${address}, which is not a public address. To allow it, add the host or a CIDR to BELFRY_HTTP_ALLOW on the executors.`,
+    `${what}. To allow it, add the host or a CIDR to BELFRY_HTTP_ALLOW on the executors.`,
   );
 }
 
-function rangeOf(entry: string): Range {
+function rangeOf(text: string, entry: string): Range {
   try {
-    if (entry.includes('/')) return ipaddr.parseCIDR(entry);
-    const address = ipaddr.process(entry);
+    if (text.includes('/')) return ipaddr.parseCIDR(text);
+    const address = ipaddr.process(text);
     return [address, address.kind() === 'ipv4' ? 32 : 128];
   } catch (cause) {
-    throw new BelfryError(
-      'config_invalid',
-      `BELFRY_HTTP_ALLOW: "${entry}" is neither a host, an address nor a CIDR such as 10.0.0.0/8.`,
-      { cause },
-    );
+    throw notAllowable(entry, cause);
   }
+}
+
+function notAllowable(entry: string, cause?: unknown): BelfryError {
+  const message = `BELFRY_HTTP_ALLOW: "${entry}" is neither a host (without scheme and port), an address nor a CIDR such as 10.0.0.0/8.`;
+  return new BelfryError('config_invalid', message, { cause });
 }

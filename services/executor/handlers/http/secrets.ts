@@ -9,18 +9,29 @@ import { BelfryError } from '../../../core/errors.ts';
  */
 export async function readSecret(dir: string | undefined, tenant: string, name: string): Promise<string> {
   if (dir === undefined)
-    throw new BelfryError(
-      'secret_not_found',
-      `The secret "${name}" is asked for, but BELFRY_SECRETS_DIR is not set on this executor.`,
-      { retryable: true },
-    );
+    throw unusable(name, tenant, 'is asked for, but BELFRY_SECRETS_DIR is not set on this executor');
+  let secret: string;
   try {
-    return (await readFile(join(dir, tenant, name), 'utf8')).trim();
+    secret = (await readFile(join(dir, tenant, name), 'utf8')).trim();
   } catch (cause) {
-    throw new BelfryError(
-      'secret_not_found',
-      `The secret "${name}" of tenant ${tenant} cannot be read on this executor.`,
-      { retryable: true, cause },
-    );
+    throw unusable(name, tenant, 'cannot be read on this executor', cause);
   }
+  if (secret === '') throw unusable(name, tenant, 'is empty on this executor'); // about to be written, perhaps
+  if (!/^[\t\x20-\x7e]*$/.test(secret)) throw unusable(name, tenant, 'has characters that a header cannot carry');
+  return secret;
+}
+
+/** Shown in place of a secret that an answer repeats. */
+const HIDDEN = '[secret]';
+
+/** Servers that echo what they got would put secrets into results, errors and logs. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((cleaned, secret) => cleaned.replaceAll(secret, HIDDEN), text);
+}
+
+function unusable(name: string, tenant: string, why: string, cause?: unknown): BelfryError {
+  return new BelfryError('secret_not_found', `The secret "${name}" of tenant ${tenant} ${why}.`, {
+    retryable: true,
+    cause,
+  });
 }

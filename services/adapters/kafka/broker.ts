@@ -1,0 +1,125 @@
+/** The broker port on Kafka, by kafkajs. What each trap of kafkajs is closed by stands in the header of its file. */
+import type {
+  Broker,
+  GroupConsumer,
+  GroupListener,
+  GroupOptions,
+  Producer,
+  Tail,
+  TailOptions,
+  TopicPartition,
+  TransactionalProducer,
+} from '../../core/ports/broker.ts';
+import type { Clock, Ids } from '../../core/ports/clock.ts';
+import type { Log } from '../../core/ports/log.ts';
+import { SystemClock } from '../clock.ts';
+import { RandomIds } from '../ids.ts';
+import { AdminClient } from './admin-client.ts';
+import { Catalog } from './catalog.ts';
+import type { KafkaConfig } from './connect.ts';
+import type { Context } from './context.ts';
+import { classify, isWrongConfiguration, unavailable } from './errors.ts';
+import { KafkaGroup } from './group.ts';
+import { KafkaProducer } from './producer.ts';
+import { openTail } from './tail.ts';
+import { KafkaTransactionalProducer } from './transactional.ts';
+
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 3_000;
+const DEFAULT_GROUP_PREFIX = 'belfry-';
+
+export type KafkaBrokerOptions = { config: KafkaConfig; log: Log; clock?: Clock; ids?: Ids };
+
+export class KafkaBroker implements Broker {
+  private readonly context: Context;
+  private readonly ids: Ids;
+  private readonly admin: AdminClient;
+  private readonly catalog: Catalog;
+  private readonly closing = new AbortController();
+  /** Everything that was opened; closing what is closed does nothing. */
+  private readonly opened = new Set<() => Promise<void>>();
+
+  constructor({ config, log, clock = new SystemClock(), ids = new RandomIds() }: KafkaBrokerOptions) {
+    this.context = { config, log, clock };
+    this.ids = ids;
+    this.admin = new AdminClient(config, log, clock);
+    this.catalog = new Catalog(this.admin);
+  }
+
+  /** @throws BelfryError `broker_unavailable` only when it was closed; what is wrong with the configuration */
+  async producer(): Promise<Producer> {
+    const producer = new KafkaProducer(this.context, this.catalog);
+    await this.waitFor(() => producer.connect());
+    return this.closedWithUs(producer, () => producer.close());
+  }
+
+  async transactional(transactionalId: string): Promise<TransactionalProducer> {
+    const producer = new KafkaTransactionalProducer(this.context, this.catalog, transactionalId);
+    await this.waitFor(() => producer.connect());
+    return this.closedWithUs(producer, () => producer.close());
+  }
+
+  async fence(transactionalId: string): Promise<void> {
+    const producer = new KafkaTransactionalProducer(this.context, this.catalog, transactionalId);
+    try {
+      await producer.init();
+    } finally {
+      await producer.close();
+    }
+  }
+
+  group(options: GroupOptions, listener: GroupListener): GroupConsumer {
+    const group = new KafkaGroup(this.context, this.catalog, options, listener);
+    return this.closedWithUs(group, () => group.stop());
+  }
+
+  async tail(options: TailOptions): Promise<Tail> {
+    const groupId = `${this.context.config.groupPrefix ?? DEFAULT_GROUP_PREFIX}tail-${this.ids.uuid()}`;
+    const tail = await openTail(this.context, this.catalog, groupId, options);
+    const close = async (): Promise<void> => {
+      this.opened.delete(close);
+      await tail.close();
+    };
+    return this.closedWithUs({ close }, close);
+  }
+
+  partitions(topic: string): Promise<number | undefined> {
+    return this.catalog.partitions(topic);
+  }
+
+  async committed(groupId: string, { topic, partition }: TopicPartition): Promise<bigint | undefined> {
+    return (await this.catalog.committed(groupId, topic)).get(partition);
+  }
+
+  logRange(topic: string): Promise<ReadonlyMap<number, { first: bigint; end: bigint }>> {
+    return this.catalog.logRange(topic);
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort();
+    await Promise.all([...this.opened].map((close) => close()));
+    await this.admin.close();
+  }
+
+  /** Tries with backoff for ever: lost servers are waited for. */
+  private async waitFor(connect: () => Promise<unknown>): Promise<void> {
+    const { signal } = this.closing;
+    const { clock, log } = this.context;
+    for (let backoffMs = FIRST_BACKOFF_MS; !signal.aborted; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
+      try {
+        await connect();
+        return;
+      } catch (error) {
+        if (isWrongConfiguration(error)) throw classify(error);
+        log.warn({ err: error, backoffMs }, 'Waiting for Kafka.');
+        await clock.sleep(backoffMs, signal);
+      }
+    }
+    throw unavailable('This broker client was closed.');
+  }
+
+  private closedWithUs<T>(part: T, close: () => Promise<void>): T {
+    this.opened.add(close);
+    return part;
+  }
+}

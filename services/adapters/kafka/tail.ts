@@ -1,0 +1,75 @@
+/**
+ * Reads without a group of its own. kafkajs reads only through groups and resolves "latest" when it first fetches: a tail
+ * asks for its positions itself, before it is said to stand, and reads through a group that nobody else joins and that
+ * leaves nothing behind (it commits nothing).
+ */
+import { BelfryError } from '../../core/errors.ts';
+import type { Tail, TailOptions, TopicPartition } from '../../core/ports/broker.ts';
+import type { Catalog } from './catalog.ts';
+import type { Context } from './context.ts';
+import { KafkaGroup } from './group.ts';
+
+const SESSION_MS = 6_000;
+
+const key = ({ topic, partition }: TopicPartition): string => `${partition}/${topic}`;
+
+/**
+ * Resolves when the positions are fixed.
+ *
+ * @param groupId one that nobody else uses
+ * @throws BelfryError `record_refused` for an unknown topic, `broker_unavailable`
+ */
+export async function openTail(
+  context: Context,
+  catalog: Catalog,
+  groupId: string,
+  options: TailOptions,
+): Promise<Tail> {
+  const { positions, ends } = await place(catalog, options);
+  const behind = new Set([...ends].filter(([part, end]) => (positions.get(part) ?? 0n) < end).map(([part]) => part));
+  const advance = (tp: TopicPartition, nextOffset: bigint): void => {
+    positions.set(key(tp), nextOffset);
+    const end = ends.get(key(tp));
+    if (end === undefined || nextOffset < end || !behind.delete(key(tp)) || behind.size > 0) return;
+    options.onCaughtUp?.();
+  };
+  const { topics, isolation } = options;
+  const group = new KafkaGroup(
+    context,
+    catalog,
+    { groupId, topics, memberName: groupId, copartitioned: false, isolation, sessionTimeoutMs: SESSION_MS },
+    {
+      onAssignment: () => undefined,
+      // A partition added since is read from its start: all that it holds is new.
+      position: (tp) => positions.get(key(tp)) ?? 0n,
+      onBatch: (batch) => {
+        for (const record of batch.records) options.onRecord(record);
+        advance(batch, batch.nextOffset);
+      },
+      onSkip: advance,
+      onFatal: (error) => context.log.error({ err: error, topics }, 'A Kafka tail cannot go on.'),
+    },
+  );
+  if (behind.size === 0) options.onCaughtUp?.();
+  await group.start();
+  return { close: () => group.stop() };
+}
+
+async function place(
+  catalog: Catalog,
+  { topics, from }: TailOptions,
+): Promise<{ positions: Map<string, bigint>; ends: Map<string, bigint> }> {
+  const positions = new Map<string, bigint>();
+  const ends = new Map<string, bigint>();
+  for (const topic of topics) {
+    const since = typeof from === 'object' ? await catalog.offsetsSince(topic, from.timestampMs) : undefined;
+    const range = await catalog.logRange(topic);
+    if (range.size === 0) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
+    for (const [partition, { first, end }] of range) {
+      const part = key({ topic, partition });
+      ends.set(part, end);
+      positions.set(part, from === 'end' ? end : (since?.get(partition) ?? first));
+    }
+  }
+  return { positions, ends };
+}

@@ -1,0 +1,50 @@
+import { BelfryError } from '../../core/errors.ts';
+import type { Tail, TailOptions, TopicPartition } from '../../core/ports/broker.ts';
+import type { MemoryBroker } from './broker.ts';
+import type { PartitionLog } from './broker-log.ts';
+import type { MemoryReader, ReaderOptions } from './broker-reader.ts';
+
+export type TailParts = {
+  reader(parts: Pick<ReaderOptions, 'isolation' | 'onBatch' | 'onSkip'>): MemoryReader;
+  subscribe(reader: MemoryReader): () => void;
+  schedule(work: () => void): void;
+};
+
+/** Reads without a group; its positions stand when this returns. @throws BelfryError `record_refused` for an unknown topic */
+export function openMemoryTail(broker: MemoryBroker, options: TailOptions, parts: TailParts): Tail {
+  const logs = options.topics.flatMap((topic) => {
+    const found = broker.partitionLogs(topic);
+    if (!found) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
+    return found;
+  });
+  const ends = new Map(logs.map((log) => [log, log.end]));
+  const behind = new Set(logs.filter((log) => startOf(log, options.from) < log.end));
+  const advance = (tp: TopicPartition, next: bigint): void => {
+    const log = broker.logOf(tp);
+    if (!log || next < (ends.get(log) ?? 0n) || !behind.delete(log) || behind.size > 0) return;
+    options.onCaughtUp?.();
+  };
+  const reader = parts.reader({
+    isolation: options.isolation,
+    onBatch: (batch) => {
+      for (const record of batch.records) options.onRecord(record);
+      advance(batch, batch.nextOffset);
+    },
+    onSkip: advance,
+  });
+  const unsubscribe = parts.subscribe(reader);
+  reader.assign(logs);
+  for (const log of logs) reader.place(log, startOf(log, options.from));
+  if (behind.size === 0) parts.schedule(() => options.onCaughtUp?.());
+  return {
+    async close() {
+      unsubscribe();
+      reader.assign([]);
+    },
+  };
+}
+
+function startOf(log: PartitionLog, from: TailOptions['from']): bigint {
+  if (from === 'end') return log.end;
+  return from === 'beginning' ? 0n : log.offsetSince(from.timestampMs);
+}

@@ -1,0 +1,87 @@
+/** A step of the timer on the memory database: the same effects in the same order as the SQL function `step`. */
+import { BelfryError } from '../../core/errors.ts';
+import type { DecidedRun, Offsets, PartitionStep } from '../../core/ports/timer-store.ts';
+import { jobKey } from '../../core/topics.ts';
+import type { MemoryDatabase, OwnerEntry, RunEntry } from './database.ts';
+import { addTimer, removeTimer } from './timer-queue.ts';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Whether the fence lets this step pass. */
+export function isAccepted(owner: OwnerEntry | undefined, step: PartitionStep): owner is OwnerEntry {
+  return owner !== undefined && owner.epoch === step.epoch && sameOffsets(owner.offsets, step.offsets);
+}
+
+function sameOffsets(a: Offsets, b: Offsets): boolean {
+  return a.commands === b.commands && a.retry === b.retry && a.completed === b.completed;
+}
+
+/** @throws BelfryError `bad_data` for what PostgreSQL would refuse: ids that are no UUIDs, names that hold a NUL */
+export function assertStorable(step: PartitionStep): void {
+  const uuids = [
+    ...step.addTimers.map(({ runId }) => runId),
+    ...step.removeTimers.map(({ runId }) => runId),
+    ...step.runs.flatMap(({ outcome, idempotencyKey }) => [outcome.runId, idempotencyKey]),
+    ...step.replays.flatMap(({ original, replay }) => [original, replay]),
+  ];
+  const texts = [
+    ...step.jobs.flatMap(({ tenant, jobId }) => [tenant, jobId]),
+    ...step.addTimers.flatMap(({ tenant, jobId, topic }) => [tenant, jobId, topic]),
+    ...step.runs.flatMap(({ outcome }) => [outcome.tenant, outcome.jobId, outcome.cause, outcome.handler]),
+    ...step.seenCommands.map(({ commandId }) => commandId),
+  ];
+  const wrong = uuids.find((text) => !UUID.test(text)) ?? texts.find((text) => text.includes('\u0000'));
+  if (wrong !== undefined) throw new BelfryError('bad_data', `${JSON.stringify(wrong)} cannot be stored.`);
+}
+
+export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: PartitionStep): void {
+  const { partition } = step;
+  owner.offsets = step.nextOffsets;
+  owner.outboxSeq = step.outboxSeq;
+
+  const produced = new Set(step.producedSeqs);
+  const left = (db.outbox.get(partition) ?? []).filter(({ seq }) => !produced.has(seq));
+  db.outbox.set(
+    partition,
+    [...left, ...step.outbox].sort((a, b) => a.seq - b.seq),
+  );
+
+  const timers = db.timers.get(partition) ?? [];
+  db.timers.set(partition, timers);
+  for (const key of step.removeTimers) removeTimer(timers, key);
+  for (const timer of step.addTimers) addTimer(timers, timer);
+
+  applyJobs(db, step);
+  for (const run of step.runs) if (!db.runs.has(run.outcome.runId)) db.runs.set(run.outcome.runId, runEntryOf(run));
+  for (const { tenant, jobId, commandId } of step.seenCommands) {
+    const key = `${jobKey(tenant, jobId)}/${commandId}`;
+    if (!db.seenCommands.has(key)) db.seenCommands.set(key, db.now());
+  }
+  for (const { original, replay } of step.replays) {
+    db.replays.set(original, (db.replays.get(original) ?? new Set()).add(replay));
+  }
+}
+
+function applyJobs(db: MemoryDatabase, step: PartitionStep): void {
+  for (const { tenant, jobId } of step.finished) {
+    const job = db.jobs.get(jobKey(tenant, jobId));
+    if (job?.state !== 'SCHEDULED') continue;
+    const finished = { ...job, state: 'FINISHED', nextAt: null, nextFireAt: null, updatedAt: db.now() } as const;
+    db.jobs.set(jobKey(tenant, jobId), finished);
+  }
+  for (const job of step.jobs) {
+    const key = jobKey(job.tenant, job.jobId);
+    const stored = db.jobs.get(key);
+    db.jobs.set(key, stored?.version === job.version ? { ...job, spec: stored.spec } : job);
+  }
+}
+
+function runEntryOf({ outcome, idempotencyKey, due }: DecidedRun): RunEntry {
+  const { runId, tenant, jobId, status, scheduledFor, startedAt, finishedAt, attempt, worker } = outcome;
+  const { result, resultTruncated, error, reason, replayOf } = outcome;
+  return {
+    ...{ runId, tenant, jobId, status, scheduledFor, startedAt, finishedAt, attempt, worker },
+    ...{ result, resultTruncated, error, reason, replayOf, idempotencyKey, due },
+    ...{ token: 0, lost: 0, executor: null, nonce: null, retryAt: null, progress: null },
+  };
+}

@@ -1,0 +1,63 @@
+/** Rows of `runs` as people read them. */
+import type { Discard, DeadRunSummary, Replay, RunDetail, RunSummary } from '../../core/ports/inspect.ts';
+import type { DueRecord, RunError } from '../../core/records.ts';
+
+export const SUMMARY_FIELDS = `r.run_id AS "runId", r.tenant, r.job_id AS "jobId", r.job_version AS "jobVersion", r.type, r.handler,
+  r.queue, r.priority, r.status, r.trigger, r.cause, r.scheduled_for AS "scheduledFor", r.started_at AS "startedAt",
+  r.finished_at AS "finishedAt", r.attempt, r.lost, r.worker, r.retry_at AS "retryAt", r.error_code AS "errorCode",
+  r.error_message AS "errorMessage", r.reason, r.count, r.from_at AS "from", r.to_at AS "to", r.replay_of AS "replayOf", r.labels`;
+
+export const LINEAGE_FIELDS = `d.at AS "discardedAt", d.note AS "discardNote",
+  (SELECT coalesce(json_agg(json_build_object('runId', p.replay, 'status', coalesce(x.status, 'ENQUEUED'))), '[]')
+   FROM replays p LEFT JOIN runs x ON x.run_id = p.replay WHERE p.original = r.run_id) AS replays`;
+
+export const DETAIL_FIELDS = `r.idempotency_key AS "idempotencyKey", r.result, r.result_truncated AS "resultTruncated", r.progress, r.due`;
+
+export type SummaryRow = Omit<RunSummary, 'error' | 'labels'> & {
+  errorCode: string | null;
+  errorMessage: string | null;
+  labels: string;
+};
+export type LineageRow = { discardedAt: number | null; discardNote: string | null; replays: Replay[] };
+export type DetailRow = SummaryRow &
+  LineageRow & {
+    idempotencyKey: string;
+    result: string | null;
+    resultTruncated: boolean;
+    progress: string | null;
+    due: string | null;
+  };
+
+export function summaryOf(row: SummaryRow): RunSummary {
+  const { errorCode, errorMessage, labels, ...fields } = row;
+  const error: RunError | null = errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' };
+  return { ...fields, error, labels: JSON.parse(labels) as RunSummary['labels'] };
+}
+
+export function deadOf({ discardedAt, discardNote, replays, ...row }: SummaryRow & LineageRow): DeadRunSummary {
+  const discarded = discardOf(discardedAt, discardNote);
+  const resolved = discarded !== null || replays.some(({ status }) => !SETTLES_NOTHING.includes(status));
+  return { ...summaryOf(row), replays, discarded, resolved };
+}
+
+/** As the condition of the unresolved in inspect.ts. */
+export const SETTLES_NOTHING: readonly string[] = ['CANCELLED', 'SKIPPED'];
+
+export function detailOf({ discardedAt, discardNote, result, progress, due, ...row }: DetailRow): RunDetail {
+  return {
+    ...row,
+    ...summaryOf(row),
+    result: parsed(result),
+    progress: parsed(progress),
+    due: parsed(due) as DueRecord | null,
+    discarded: discardOf(discardedAt, discardNote),
+  };
+}
+
+function discardOf(at: number | null, note: string | null): Discard | null {
+  return at === null ? null : { at, note: note ?? '' };
+}
+
+function parsed(json: string | null): unknown {
+  return json === null ? null : JSON.parse(json);
+}

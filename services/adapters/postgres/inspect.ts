@@ -1,0 +1,145 @@
+/**
+ * Reads for people. Each combination of filters is a statement of its own, so that the planner, which plans once per
+ * connection, sees only the conditions that are there.
+ */
+import { BelfryError } from '../../core/errors.ts';
+import type { Job } from '../../core/model.ts';
+import type {
+  DeadFilter,
+  DeadRunSummary,
+  Inspect,
+  JobFilter,
+  RunDetail,
+  RunFilter,
+  RunSummary,
+  SystemState,
+} from '../../core/ports/inspect.ts';
+import { sqlState } from './classify.ts';
+import {
+  deadOf,
+  DETAIL_FIELDS,
+  detailOf,
+  LINEAGE_FIELDS,
+  SETTLES_NOTHING,
+  SUMMARY_FIELDS,
+  summaryOf,
+  type DetailRow,
+  type LineageRow,
+  type SummaryRow,
+} from './inspect-rows.ts';
+import { readSystem } from './inspect-system.ts';
+import type { Pg, Statement } from './pool.ts';
+import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
+
+const UNDEFINED_TABLE = '42P01';
+
+const NOW = { name: 'inspect_now', text: 'SELECT now_ms() AS now' };
+const JOB = { name: 'inspect_job', text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE j.tenant = $1 AND j.job_id = $2` };
+const RUN = {
+  name: 'inspect_run',
+  text: `SELECT ${SUMMARY_FIELDS}, ${DETAIL_FIELDS}, ${LINEAGE_FIELDS}
+         FROM runs r LEFT JOIN discards d ON d.run_id = r.run_id WHERE r.run_id = $1`,
+};
+const UNRESOLVED = `d.run_id IS NULL AND NOT EXISTS (
+  SELECT FROM replays p LEFT JOIN runs x ON x.run_id = p.replay
+  WHERE p.original = r.run_id AND coalesce(x.status, 'ENQUEUED') NOT IN (${SETTLES_NOTHING.map((status) => `'${status}'`).join(', ')}))`;
+/** Forgets those whose run is gone, too: history goes by the day, and nobody tells this table. */
+const DISCARD = {
+  name: 'inspect_discard',
+  text: `WITH gone AS (DELETE FROM discards d WHERE NOT EXISTS (SELECT FROM runs r WHERE r.run_id = d.run_id))
+         INSERT INTO discards (run_id, at, note)
+         SELECT r.run_id, now_ms(), $2 FROM runs r WHERE r.run_id = ANY ($1::uuid[]) AND r.status = 'FAILED'
+         ON CONFLICT (run_id) DO NOTHING RETURNING run_id AS "runId"`,
+};
+
+/** A condition of each filter that is given; `$` stands for its value. */
+type Conditions<Filter> = { readonly [Name in keyof Filter]-?: string };
+
+const OF_JOBS: Conditions<JobFilter> = { tenant: 'j.tenant = $', state: 'j.state = $' };
+const OF_RUNS: Conditions<RunFilter> = {
+  tenant: 'r.tenant = $',
+  jobId: 'r.job_id = $',
+  status: 'r.status = $',
+  since: 'r.run_id >= first_run_id($)',
+  until: 'r.run_id < first_run_id($)',
+};
+const OF_DEAD: Conditions<Omit<DeadFilter, 'resolved'>> = {
+  tenant: 'r.tenant = $',
+  jobId: 'r.job_id = $',
+  errorCode: 'r.error_code = $',
+  since: 'r.finished_at >= $',
+  until: 'r.finished_at < $',
+};
+
+export class PostgresInspect implements Inspect {
+  private readonly pg: Pg;
+
+  constructor(pg: Pg) {
+    this.pg = pg;
+  }
+
+  async databaseNow(): Promise<number> {
+    return (await this.query<{ now: number }>(NOW))[0]?.now ?? 0;
+  }
+
+  async jobs(filter: JobFilter, limit: number): Promise<Job[]> {
+    const { where, values, key } = conditionsOf(OF_JOBS, filter);
+    const text = `SELECT ${JOB_FIELDS} FROM jobs j WHERE ${where} ORDER BY j.tenant, j.job_id LIMIT $${values.length + 1}`;
+    return (await this.query<JobRow>({ name: `inspect_jobs_${key}`, text }, [...values, limit])).map(jobOf);
+  }
+
+  async job(tenant: string, jobId: string): Promise<Job | undefined> {
+    return (await this.query<JobRow>(JOB, [tenant, jobId])).map(jobOf)[0];
+  }
+
+  async runs(filter: RunFilter, limit: number): Promise<RunSummary[]> {
+    const { where, values, key } = conditionsOf(OF_RUNS, filter);
+    const text = `SELECT ${SUMMARY_FIELDS} FROM runs r WHERE ${where} ORDER BY r.run_id DESC LIMIT $${values.length + 1}`;
+    return (await this.query<SummaryRow>({ name: `inspect_runs_${key}`, text }, [...values, limit])).map(summaryOf);
+  }
+
+  async run(runId: string): Promise<RunDetail | undefined> {
+    return (await this.query<DetailRow>(RUN, [runId])).map(detailOf)[0];
+  }
+
+  async deadRuns({ resolved = false, ...filter }: DeadFilter, limit: number): Promise<DeadRunSummary[]> {
+    const { where, values, key } = conditionsOf(OF_DEAD, filter);
+    const text = `SELECT ${SUMMARY_FIELDS}, ${LINEAGE_FIELDS} FROM runs r LEFT JOIN discards d ON d.run_id = r.run_id
+      WHERE r.status = 'FAILED' AND ${where} ${resolved ? '' : `AND ${UNRESOLVED}`}
+      ORDER BY r.run_id DESC LIMIT $${values.length + 1}`;
+    const statement = { name: `inspect_dead_${resolved ? 'all_' : ''}${key}`, text };
+    return (await this.query<SummaryRow & LineageRow>(statement, [...values, limit])).map(deadOf);
+  }
+
+  async discard(runIds: readonly string[], note: string): Promise<string[]> {
+    return (await this.query<{ runId: string }>(DISCARD, [runIds, note])).map(({ runId }) => runId);
+  }
+
+  system(): Promise<SystemState> {
+    return asMigrated(readSystem(this.pg));
+  }
+
+  private query<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    return asMigrated(this.pg.query<Row>(statement, values));
+  }
+}
+
+function conditionsOf<Filter extends object>(
+  conditions: Conditions<Filter>,
+  filter: Filter,
+): { where: string; values: unknown[]; key: string } {
+  const names = (Object.keys(conditions) as (keyof Filter & string)[]).filter((name) => filter[name] !== undefined);
+  const where = names.map((name, index) => conditions[name].replace('$', () => `$${index + 1}`)).join(' AND ');
+  return { where: where || 'true', values: names.map((name) => filter[name]), key: names.join('_') };
+}
+
+async function asMigrated<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (sqlState(error) !== UNDEFINED_TABLE) throw error;
+    const message =
+      'The database has no Belfry tables of this version yet: run "belfry migrate", or check BELFRY_DB_SCHEMA.';
+    throw new BelfryError('not_migrated', message, { cause: error });
+  }
+}

@@ -1,0 +1,69 @@
+/** Settling: what came of a run. The statements and why they are safe: schemas/sql/003-run-statements.sql. */
+import type { Lease, RunStore, Settled, Settlement } from '../../core/ports/run-store.ts';
+import type { DueRecord } from '../../core/records.ts';
+import { storedJson, storedText } from '../../core/stored-text.ts';
+import { boolArray, int4Array, int8Array, textArray, uuidArray } from './arrays.ts';
+import type { Pg } from './pool.ts';
+import { columnsOf, inOrder, placeholders, settledOf, type SettledRow } from './run-rows.ts';
+
+const SETTLE = { name: 'settle_runs', text: `SELECT * FROM settle_runs(${placeholders(11)})` };
+const CANCEL = { name: 'cancel_unclaimed_runs', text: `SELECT * FROM cancel_unclaimed_runs(${placeholders(16)})` };
+const PROGRESS = { name: 'note_progress', text: 'SELECT note_progress($1, $2, $3, $4)' };
+const CANCEL_GENERATIONS = {
+  name: 'cancel_generations',
+  text: `SELECT coalesce((SELECT j.cancel_gen FROM jobs j WHERE j.tenant = q.tenant AND j.job_id = q.job_id), 0) AS generation
+         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q (tenant, job_id, position) ORDER BY q.position`,
+};
+
+/** See RunStore.settle. */
+export async function settle(pg: Pg, lease: Lease, settlements: readonly Settlement[]): Promise<Settled[]> {
+  if (settlements.length === 0) return [];
+  return settledOf(await pg.query<SettledRow>(SETTLE, settleValues(lease, settlements)));
+}
+
+/** The parameters of settle_runs. */
+export function settleValues(lease: Lease, settlements: readonly Settlement[]): unknown[] {
+  const sorted = inOrder(settlements, ({ runId }) => runId);
+  return [
+    lease.executor,
+    uuidArray(sorted.map(({ runId }) => runId)),
+    int8Array(sorted.map(({ token }) => token)),
+    textArray(sorted.map(({ status }) => status)),
+    int4Array(sorted.map(({ attempt }) => attempt)),
+    int8Array(sorted.map(({ retryInMs }) => (retryInMs === null ? null : Math.round(retryInMs)))),
+    textArray(sorted.map(({ result }) => storedJson(result))),
+    boolArray(sorted.map(({ resultTruncated }) => resultTruncated)),
+    textArray(sorted.map(({ error }) => error?.code ?? null)),
+    textArray(sorted.map(({ error }) => (error === null ? null : storedText(error.message)))),
+    textArray(sorted.map(({ due }) => storedJson(due))),
+  ];
+}
+
+/** See RunStore.cancelUnclaimed. */
+export async function cancelUnclaimed(pg: Pg, dues: readonly DueRecord[], worker: string): Promise<Settled[]> {
+  if (dues.length === 0) return [];
+  const sorted = inOrder(dues, ({ runId }) => runId);
+  return settledOf(await pg.query<SettledRow>(CANCEL, [worker, ...columnsOf(sorted)]));
+}
+
+/** See RunStore.cancelGenerations. */
+export async function cancelGenerations(pg: Pg, jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
+  if (jobs.length === 0) return [];
+  const rows = await pg.query<{ generation: number }>(CANCEL_GENERATIONS, [
+    textArray(jobs.map(({ tenant }) => tenant)),
+    textArray(jobs.map(({ jobId }) => jobId)),
+  ]);
+  return rows.map(({ generation }) => generation);
+}
+
+/** See RunStore.progress. */
+export async function progress(pg: Pg, lease: Lease, entries: Parameters<RunStore['progress']>[1]): Promise<void> {
+  if (entries.length === 0) return;
+  const sorted = inOrder(entries, ({ runId }) => runId);
+  await pg.query(PROGRESS, [
+    lease.executor,
+    uuidArray(sorted.map(({ runId }) => runId)),
+    int8Array(sorted.map(({ token }) => token)),
+    textArray(sorted.map(({ fraction, note }) => storedJson({ fraction, note }))),
+  ]);
+}

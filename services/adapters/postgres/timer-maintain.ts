@@ -1,0 +1,59 @@
+/**
+ * Housekeeping of the timer's tables and of the days of `runs`. Any number of processes may run it at once: rows that
+ * another holds are left to it or to the next time, so that it never makes a step wait.
+ */
+import { dayRangeOf } from '../../core/run-id.ts';
+import type { Pg, Statement } from './pool.ts';
+
+const DAY_MS = 86_400_000;
+const DAYS_AHEAD = 8;
+/** Longer than the promised day: what was seen just before midnight by another clock is remembered all the same. */
+const REMEMBER_COMMANDS_MS = DAY_MS + 3_600_000;
+/** Pages of a table that one statement looks at: 8 MB. */
+const SLICE_PAGES = 1_024;
+
+const ENSURE_DAYS = { name: 'maintain_ensure_days', text: 'SELECT ensure_run_days($1, $2)' };
+const DROP_DAY = { name: 'maintain_drop_day', text: 'SELECT drop_run_days($1) AS left' };
+
+const PAGES_OF_JOBS = pagesOf('jobs');
+const FORGET_JOBS = sliced('jobs', `state IN ('FINISHED', 'CANCELLED') AND updated_at < $3 AND active = '[]'`);
+const PAGES_OF_COMMANDS = pagesOf('seen_commands');
+const FORGET_COMMANDS = sliced('seen_commands', 'seen_at < $3');
+
+const FORGET_REPLAYS = {
+  name: 'maintain_forget_replays',
+  text: `DELETE FROM replays p WHERE p.original < $1 AND NOT EXISTS (SELECT FROM runs r WHERE r.run_id = p.original)`,
+};
+
+/**
+ * @param now ms @param historyMs how long runs, and jobs that ended, are kept
+ * @throws BelfryError `store_unavailable`: what is left is done the next time
+ */
+export async function maintain(pool: Pg, now: number, historyMs: number): Promise<void> {
+  await pool.query(ENSURE_DAYS, [now - DAY_MS, DAYS_AHEAD]);
+  const before = now - historyMs;
+  let daysLeft = 1;
+  while (daysLeft > 0) daysLeft = (await pool.query<{ left: number }>(DROP_DAY, [before]))[0]?.left ?? 0;
+  await forget(pool, PAGES_OF_JOBS, FORGET_JOBS, before);
+  await forget(pool, PAGES_OF_COMMANDS, FORGET_COMMANDS, now - REMEMBER_COMMANDS_MS);
+  await pool.query(FORGET_REPLAYS, [dayRangeOf(before).fromId]);
+}
+
+/** Page by page, since an index on the time of the last change would make every update of a job dearer (no HOT). */
+async function forget(pool: Pg, pages: Statement, slice: Statement, before: number): Promise<void> {
+  const [size] = await pool.query<{ pages: number }>(pages);
+  for (let page = 0; page < (size?.pages ?? 0); page += SLICE_PAGES) {
+    await pool.query(slice, [`(${page},0)`, `(${page + SLICE_PAGES},0)`, before]);
+  }
+}
+
+function pagesOf(table: string): Statement {
+  const text = `SELECT pg_relation_size('${table}') / current_setting('block_size')::bigint AS pages`;
+  return { name: `maintain_pages_${table}`, text };
+}
+
+function sliced(table: string, condition: string): Statement {
+  const text = `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ${table} WHERE ctid >= $1::tid AND ctid < $2::tid AND ${condition} FOR UPDATE SKIP LOCKED))`;
+  return { name: `maintain_forget_${table}`, text };
+}

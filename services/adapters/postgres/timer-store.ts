@@ -1,0 +1,175 @@
+/**
+ * The timer store on PostgreSQL. Every method is one statement (`take`: two), so no lock outlives a frozen process.
+ * The race that `step` closes is told in schemas/sql/001-timer.sql.
+ */
+import { BelfryError } from '../../core/errors.ts';
+import type { Job } from '../../core/model.ts';
+import type {
+  JobRef,
+  Known,
+  PartitionStep,
+  StoredRun,
+  TimerRow,
+  TimerStats,
+  TimerStore,
+} from '../../core/ports/timer-store.ts';
+import { jobKey } from '../../core/topics.ts';
+import { int4Array, textArray, uuidArray } from './arrays.ts';
+import { classify } from './classify.ts';
+import type { Pg } from './pool.ts';
+import { maintain } from './timer-maintain.ts';
+import { JOB_FIELDS, TIMER_FIELDS, jobOf, storedRunOf, type JobRow, type StoredRunRow } from './timer-rows.ts';
+import { STEP, stepValues } from './timer-step.ts';
+import { takePartition } from './timer-take.ts';
+
+/** A timer that is late by no more than this is not overdue: it may be under way. */
+const OVERDUE_AFTER_MS = 1_000;
+
+const NOW = { name: 'now', text: 'SELECT now_ms() AS now' };
+
+const TIMERS = {
+  name: 'timer_timers',
+  text: `SELECT ${TIMER_FIELDS}
+         FROM unnest($1::int[]) AS p (partition)
+         CROSS JOIN LATERAL (
+           SELECT * FROM timers WHERE partition = p.partition AND fire_at < $2::bigint ORDER BY fire_at, run_id LIMIT $3::int
+         ) t
+         ORDER BY t.partition, t.fire_at, t.run_id`,
+};
+
+const RETRY_TIMERS = {
+  name: 'timer_retry_timers',
+  text: `SELECT ${TIMER_FIELDS} FROM timers t WHERE tenant = $1 AND job_id = $2 AND kind = 'retry' ORDER BY partition, fire_at, run_id`,
+};
+
+const JOBS = {
+  name: 'timer_jobs',
+  text: `SELECT ${JOB_FIELDS} FROM unnest($1::text[], $2::text[]) AS k (tenant, job_id) JOIN jobs j USING (tenant, job_id)`,
+};
+
+const SEEN = {
+  name: 'timer_seen',
+  text: `SELECT s.tenant, s.job_id AS "jobId", s.command_id AS "commandId"
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant, job_id, command_id)
+         JOIN seen_commands s USING (tenant, job_id, command_id)`,
+};
+
+const RUNS = {
+  name: 'timer_runs',
+  text: `SELECT r.run_id AS "runId", r.tenant, r.job_id AS "jobId", r.status, r.finished_at AS "finishedAt",
+           r.scheduled_for AS "scheduledFor", r.idempotency_key AS "idempotencyKey", r.due,
+           ARRAY(SELECT coalesce((SELECT status FROM runs WHERE run_id = p.replay), 'ENQUEUED')
+                 FROM replays p WHERE p.original = r.run_id ORDER BY p.replay) AS replays
+         FROM unnest($1::uuid[]) AS k (run_id) JOIN runs r USING (run_id)`,
+};
+
+// active is JSON of ours, without free text: safe to parse there.
+const ENDED_ACTIVE = {
+  name: 'timer_ended_active',
+  text: `SELECT j.tenant, j.job_id AS "jobId", r.run_id AS "runId", r.finished_at AS "finishedAt"
+         FROM jobs j
+         CROSS JOIN LATERAL json_to_recordset(j.active::json) AS a ("runId" uuid, since bigint)
+         JOIN runs r ON r.run_id = a."runId"
+         WHERE j.partition = $1 AND j.tracked AND j.active <> '[]' AND a.since < $2
+           AND r.status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED')`,
+};
+
+// Counts stop at 100,000 a partition: a gauge must not read an index of millions every few seconds.
+const STATS = {
+  name: 'timer_stats',
+  text: `SELECT coalesce(sum(late.overdue), 0)::bigint AS overdue, min(late.oldest) AS "oldestOverdueAt",
+           coalesce(sum(held.timers), 0)::bigint AS timers, coalesce(sum(left_over.depth), 0)::bigint AS "outboxDepth",
+           (SELECT coalesce(max(floor(extract(epoch FROM clock_timestamp() - xact_start) * 1000)), 0)::bigint
+            FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()) AS "oldestSnapshotAgeMs"
+         FROM unnest($1::int[]) AS p (partition)
+         CROSS JOIN LATERAL (SELECT count(*) AS overdue, min(fire_at) AS oldest FROM
+           (SELECT fire_at FROM timers t WHERE t.partition = p.partition AND fire_at < now_ms() - $2::bigint ORDER BY fire_at LIMIT 100000) x) late
+         CROSS JOIN LATERAL (SELECT count(*) AS timers FROM
+           (SELECT FROM timers t WHERE t.partition = p.partition LIMIT 100000) x) held
+         CROSS JOIN LATERAL (SELECT count(*) AS depth FROM outbox o WHERE o.partition = p.partition) left_over`,
+};
+
+export class PostgresTimerStore implements TimerStore {
+  private readonly pool: Pg;
+
+  /** @param pool of a migrated database */
+  constructor(pool: Pg) {
+    this.pool = pool;
+  }
+
+  async databaseNow(): Promise<number> {
+    const [row] = await this.pool.query<{ now: number }>(NOW);
+    return (row as { now: number }).now;
+  }
+
+  take(partition: number, instance: string): ReturnType<TimerStore['take']> {
+    return takePartition(this.pool, partition, instance);
+  }
+
+  async step(steps: readonly PartitionStep[]): Promise<ReadonlySet<number>> {
+    try {
+      const [row] = await this.pool.query<{ accepted: number[] }>(STEP, stepValues(steps));
+      return new Set(row?.accepted);
+    } catch (thrown) {
+      const error = classify(thrown);
+      // Even where the statement certainly failed (a deadlock), taking again is right, and one way out is enough.
+      if (!error.retryable) throw error;
+      throw new BelfryError('step_unclear', `Whether the step was applied is unknown: ${error.message}`, {
+        cause: thrown,
+        retryable: true,
+      });
+    }
+  }
+
+  timers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]> {
+    return this.pool.query<TimerRow>(TIMERS, [int4Array(partitions), before, limit]);
+  }
+
+  retryTimers(job: JobRef): Promise<TimerRow[]> {
+    return this.pool.query<TimerRow>(RETRY_TIMERS, [job.tenant, job.jobId]);
+  }
+
+  async read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known> {
+    const [found, remembered] = await Promise.all([this.readJobs(jobs), this.readSeen(commands)]);
+    return { jobs: found, seen: remembered };
+  }
+
+  async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {
+    if (runIds.length === 0) return new Map();
+    const rows = await this.pool.query<StoredRunRow>(RUNS, [uuidArray([...new Set(runIds)])]);
+    return new Map(rows.map((row) => [row.runId, storedRunOf(row)]));
+  }
+
+  async endedActive(partition: number, before: number): ReturnType<TimerStore['endedActive']> {
+    type Row = JobRef & { runId: string; finishedAt: number };
+    const rows = await this.pool.query<Row>(ENDED_ACTIVE, [partition, before]);
+    return rows.map(({ tenant, jobId, runId, finishedAt }) => ({ job: { tenant, jobId }, runId, finishedAt }));
+  }
+
+  async stats(partitions: readonly number[]): Promise<TimerStats> {
+    const [row] = await this.pool.query<TimerStats>(STATS, [int4Array(partitions), OVERDUE_AFTER_MS]);
+    return row as TimerStats;
+  }
+
+  maintain(now: number, historyMs: number): Promise<void> {
+    return maintain(this.pool, now, historyMs);
+  }
+
+  private async readJobs(jobs: readonly JobRef[]): Promise<Map<string, Job>> {
+    if (jobs.length === 0) return new Map();
+    const keys = [textArray(jobs.map(({ tenant }) => tenant)), textArray(jobs.map(({ jobId }) => jobId))];
+    const rows = await this.pool.query<JobRow>(JOBS, keys);
+    return new Map(rows.map((row) => [jobKey(row.tenant, row.jobId), jobOf(row)]));
+  }
+
+  private async readSeen(commands: readonly (JobRef & { commandId: string })[]): Promise<Set<string>> {
+    if (commands.length === 0) return new Set();
+    const keys = [
+      textArray(commands.map(({ tenant }) => tenant)),
+      textArray(commands.map(({ jobId }) => jobId)),
+      textArray(commands.map(({ commandId }) => commandId)),
+    ];
+    const rows = await this.pool.query<JobRef & { commandId: string }>(SEEN, keys);
+    return new Set(rows.map(({ tenant, jobId, commandId }) => `${jobKey(tenant, jobId)}/${commandId}`));
+  }
+}

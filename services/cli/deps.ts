@@ -1,0 +1,69 @@
+/** What the commands need: `main.ts` gives them the real things, tests give them fakes. */
+import type { BelfryClient } from '../client/client.ts';
+import type { Broker } from '../core/ports/broker.ts';
+import type { Clock, Ids } from '../core/ports/clock.ts';
+import type { Inspect } from '../core/ports/inspect.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { TopicAdmin } from '../core/ports/topic-admin.ts';
+import type { Handlers } from '../executor/handlers/define.ts';
+import type { MigrateOptions, MigrationReport } from '../migrate/migrate.ts';
+import type { Config } from '../runtime/config.ts';
+import type { DevFile } from './dev-file.ts';
+
+export type ServiceStart = (
+  config: Config,
+  log: Log,
+  fail: (error: Error) => void,
+) => Promise<{ port: number; stop(): Promise<void> }>;
+
+export type ExecutorOptions = { handlersFile?: string; handlers?: Handlers; queue?: string };
+
+/** Servers, as infra/embedded/stack.ts starts them. */
+export type DevStack = {
+  kafkaBrokers: string[];
+  databaseUrl: string;
+  registryUrl?: string;
+  embedded: { kafka?: unknown; postgres?: unknown };
+  stop(): Promise<void>;
+};
+
+export type CliDeps = {
+  /** One line (or several) on standard output. */
+  print(text: string): void;
+  /** One line (or several) on standard error. */
+  warn(text: string): void;
+  clock: Clock;
+  /** The machine's own time, ms, for comparing it with the database's. */
+  machineNow(): number;
+  ids: Ids;
+  readFile(path: string): Promise<string>;
+  /** Environment and `dev.json`; the former wins. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** @throws BelfryError `config_invalid` */
+  config(): Config;
+  /** Aborted by Ctrl-C and SIGTERM from the first call on; before, they end the process. */
+  interrupted(): AbortSignal;
+
+  // Connected when first asked for, closed by whoever runs the program.
+  client(): BelfryClient;
+  inspect(): Inspect;
+  broker(): Broker;
+  topicAdmin(): TopicAdmin;
+
+  migrate(config: Config, log: Log, options: MigrateOptions): Promise<MigrationReport>;
+  startTimer: ServiceStart;
+  startExecutor(...args: [...Parameters<ServiceStart>, ExecutorOptions]): ReturnType<ServiceStart>;
+  startStack(options: { dataDir: string; env: CliDeps['env']; log: (line: string) => void }): Promise<DevStack>;
+  /** The port itself while it is free, or another one. */
+  freePort(wanted: number): Promise<number>;
+  makeLog(level: string, service: string): Log;
+  /** Runs until a signal comes; answers the exit code. */
+  runUntilStopped(
+    log: Log,
+    start: (fail: (error: Error) => void) => Promise<{ stop(): Promise<void> }>,
+  ): Promise<number>;
+  writeDevFile(dataDir: string, file: DevFile): Promise<() => Promise<void>>;
+  /** Version of the Java that `belfry dev` would use. */
+  javaVersion(): Promise<number | undefined>;
+  shippedSchemaVersion(): number;
+};

@@ -1,0 +1,70 @@
+/** The command line as one commander program. */
+import { Command, CommanderError } from 'commander';
+import { BelfryError, messageOf } from '../core/errors.ts';
+import { addDev } from './commands/dev.ts';
+import { addDlq } from './commands/dlq.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addEvents } from './commands/events.ts';
+import { addJobs } from './commands/jobs.ts';
+import { addMigrate } from './commands/migrate.ts';
+import { addPreview } from './commands/preview.ts';
+import { addRejected } from './commands/rejected.ts';
+import { addRuns } from './commands/runs.ts';
+import { addSchedule } from './commands/schedule.ts';
+import { addServices } from './commands/services.ts';
+import type { CliDeps } from './deps.ts';
+import { EXIT, exitCodeOf, type ExitCode } from './exit.ts';
+import { examplesText } from './options.ts';
+import { json } from './output.ts';
+
+/** Where commands are hung up, and how they end. */
+export type Cli = {
+  program: Command;
+  deps: CliDeps;
+  /** Makes a commander action of a function that answers the exit code. */
+  action<Args extends unknown[]>(run: (...args: Args) => Promise<ExitCode>): (...args: Args) => Promise<void>;
+};
+
+const EXAMPLES = [
+  'belfry dev --demo                     # everything on this machine, with jobs to look at',
+  'belfry schedule hello --handler greet --in 10s --wait',
+  'belfry jobs list',
+  'belfry dlq list',
+];
+
+/**
+ * Runs one command.
+ * @param args what stands behind `belfry`
+ */
+export async function runCli(args: readonly string[], deps: CliDeps): Promise<ExitCode> {
+  let code: ExitCode = EXIT.ok;
+  const program = new Command('belfry')
+    .description('Schedules jobs over Kafka: commands in, runs out, each occurrence once.')
+    .addHelpText('after', `${examplesText(EXAMPLES)}\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 rejected, 4 not found, 5 no answer in time.`)
+    .showHelpAfterError('(add --help for what it takes)')
+    .configureOutput({ writeOut: (text) => deps.print(text.trimEnd()), writeErr: (text) => deps.warn(text.trimEnd()) })
+    .exitOverride();
+  const action: Cli['action'] = (run) => async (...params) => {
+    code = await run(...params);
+  };
+  const cli: Cli = { program, deps, action };
+  for (const add of [addDev, addMigrate, addServices, addSchedule, addJobs, addRuns, addEvents, addRejected, addDlq, addPreview, addDoctor]) {
+    add(cli);
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    return explain(error, deps, args.includes('--json'));
+  }
+}
+
+/** One clear line for people, one document for programs. */
+function explain(error: unknown, deps: CliDeps, asJson: boolean): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const { code = 'bug', field, ids } = error instanceof BelfryError ? error : {};
+  if (asJson) deps.print(json({ error: { code, message: messageOf(error), field, ...ids } }));
+  deps.warn(`error: ${messageOf(error)}`);
+  if (deps.env.LOG_LEVEL === 'debug' && error instanceof Error) deps.warn(error.stack ?? '');
+  return exitCodeOf(error);
+}

@@ -1,0 +1,124 @@
+/**
+ * Reading for people: the CLI and the API ask here. Nothing that runs jobs depends on it.
+ * Implementation: `adapters/postgres/inspect.ts`.
+ *
+ * Errors: BelfryError `store_unavailable` (retryable), `not_migrated`.
+ */
+import type { JobState, JobType, Priority, RunStatus, Trigger, Job } from '../model.ts';
+import type { DueRecord, RunError } from '../records.ts';
+import type { LeaseState } from './run-store.ts';
+import type { Offsets } from './timer-store.ts';
+
+export type JobFilter = { tenant?: string; state?: JobState };
+
+export type RunFilter = {
+  tenant?: string;
+  jobId?: string;
+  status?: RunStatus;
+  /** By scheduled time, ms: from `since` on, before `until`. */
+  since?: number;
+  until?: number;
+};
+
+/** A run as a list shows it. */
+export type RunSummary = {
+  runId: string;
+  tenant: string;
+  jobId: string;
+  jobVersion: number;
+  type: JobType;
+  handler: string;
+  queue: string;
+  priority: Priority;
+  status: RunStatus;
+  trigger: Trigger;
+  cause: string;
+  scheduledFor: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  attempt: number;
+  /** Attempts lost with their worker. */
+  lost: number;
+  worker: string;
+  /** RETRYING: when the next attempt is due. */
+  retryAt: number | null;
+  error: RunError | null;
+  reason: string | null;
+  /** A group of skipped occurrences: how many, the first, the last. */
+  count: number | null;
+  from: number | null;
+  to: number | null;
+  replayOf: string | null;
+  labels: Readonly<Record<string, string>>;
+};
+
+export type RunDetail = RunSummary & {
+  idempotencyKey: string;
+  result: unknown;
+  resultTruncated: boolean;
+  progress: unknown;
+  /** FAILED: what it ran with, and its failures. */
+  due: DueRecord | null;
+  replays: readonly Replay[];
+  discarded: Discard | null;
+};
+
+/** A run that repeats another; ENQUEUED while it has no row yet. */
+export type Replay = { runId: string; status: RunStatus };
+export type Discard = { at: number; note: string };
+
+export type DeadFilter = {
+  tenant?: string;
+  jobId?: string;
+  errorCode?: string;
+  /** By the time of failing, ms: from `since` on, before `until`. */
+  since?: number;
+  until?: number;
+  /** Also those that somebody discarded or whose replay stands for them. */
+  resolved?: boolean;
+};
+
+/**
+ * A FAILED run. It is unresolved until it is discarded or a replay of it stands for it: one that is live, COMPLETED, or FAILED
+ * (then that one is on the list). A CANCELLED replay has settled nothing.
+ */
+export type DeadRunSummary = RunSummary & {
+  replays: readonly Replay[];
+  discarded: Discard | null;
+  resolved: boolean;
+};
+
+export type Owner = { partition: number; instance: string; epoch: number; offsets: Offsets; outboxDepth: number };
+
+/** How the deployment is doing, as the database sees it. */
+export type SystemState = {
+  partitions: number;
+  encoding: 'json' | 'avro';
+  topicPrefix: string;
+  deploymentId: string;
+  schemaVersion: number;
+  /** Topics that migrations made. */
+  topics: readonly string[];
+  owners: readonly Owner[];
+  /** Timers whose time has passed. */
+  overdue: { count: number; oldestAt: number | null };
+  /** Not dead: alive, or run out and to be marked. */
+  leases: readonly LeaseState[];
+  parked: { handedOver: number; detached: number };
+};
+
+export interface Inspect {
+  /** The database's clock, ms. */
+  databaseNow(): Promise<number>;
+  /** By tenant and id, the first `limit`. */
+  jobs(filter: JobFilter, limit: number): Promise<Job[]>;
+  job(tenant: string, jobId: string): Promise<Job | undefined>;
+  /** The latest `limit` by scheduled time, newest first. */
+  runs(filter: RunFilter, limit: number): Promise<RunSummary[]>;
+  run(runId: string): Promise<RunDetail | undefined>;
+  /** The latest `limit` by scheduled time, newest first. */
+  deadRuns(filter: DeadFilter, limit: number): Promise<DeadRunSummary[]>;
+  /** Marks FAILED runs as settled by a person; answers those that were not marked before. */
+  discard(runIds: readonly string[], note: string): Promise<string[]>;
+  system(): Promise<SystemState>;
+}

@@ -1,0 +1,245 @@
+/**
+ * Claims runs for free slots, in batches, and does with each what the claim table (`core/claim.ts`) says.
+ *
+ * Invariants: a slot is taken before the claim, so that nothing is claimed that cannot start at once; a claim whose answer
+ * was lost is repeated with the same nonce until it is known; the cancel generation is read after the claim's commit, so
+ * that either the cancel is seen here, or whoever cancels afterwards finds a running run.
+ */
+import { claimAction, type ClaimAction } from '../core/claim.ts';
+import { BelfryError, messageOf } from '../core/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { Claim, RunRow, RunStore } from '../core/ports/run-store.ts';
+import type { Backlog } from './backlog.ts';
+import type { Undertaker } from './dead-leases.ts';
+import type { Incarnation, Incarnations } from './incarnation.ts';
+import { LEASE_MS } from './incarnation.ts';
+import type { ExecutorMetrics } from './metrics.ts';
+import { LOST } from './outcome.ts';
+import type { Verdict } from './run.ts';
+import type { Slots } from './slots.ts';
+import type { OwnedRun, Task } from './task.ts';
+import { untilKnown } from './until-known.ts';
+
+const LARGEST_BATCH = 500;
+const LOOK_AGAIN_MS = 300;
+
+export type ClaimerDeps = {
+  store: RunStore;
+  clock: Clock;
+  log: Log;
+  metrics: ExecutorMetrics;
+  backlog: Backlog;
+  slots: Slots;
+  incarnations: Incarnations;
+  undertaker: Undertaker;
+  /** False while so much is unsettled or unpublished that nothing should be added. */
+  open: () => boolean;
+  /** The run is ours and its slot taken: start it. */
+  begin: (task: Task, owned: OwnedRun) => void;
+  /** The run is ours and ends without having started; its slot is free again. */
+  conclude: (task: Task, owned: OwnedRun, verdict: Verdict) => void;
+  /** What the row says is to be published again. */
+  republish: (task: Task, row: RunRow) => void;
+  /** Another record stands for the run. */
+  discard: (task: Task) => void;
+  /** The store refuses the record itself. */
+  refuse: (task: Task, reason: string) => void;
+  /** Offsets may have moved on, or slots become free, without anything to publish. */
+  onReleased: () => void;
+  onFatal: (error: unknown) => void;
+};
+
+type Decision = { task: Task; row: RunRow; action: ClaimAction };
+
+export class Claimer {
+  private readonly deps: ClaimerDeps;
+  private wanted = false;
+  private busy = false;
+  private ended: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(deps: ClaimerDeps) {
+    this.deps = deps;
+  }
+
+  /** Claims as much as may start now. Call it whenever work, slots or a lease have come up. */
+  pump(): void {
+    this.wanted = true;
+    if (this.busy || this.stopped) return;
+    this.ended = this.drain().catch(this.deps.onFatal);
+  }
+
+  /** Nothing is claimed any more once this has resolved. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.ended;
+  }
+
+  private async drain(): Promise<void> {
+    this.busy = true;
+    const { backlog, slots, incarnations } = this.deps;
+    while (this.wanted && !this.stopped) {
+      this.wanted = false;
+      const incarnation = incarnations.claiming;
+      if (incarnation === undefined || !this.deps.open()) break;
+      const limit = Math.min(slots.free, LARGEST_BATCH);
+      if (limit === 0) break;
+      const tasks = backlog.take(limit, (task) => task.mine && slots.acquire(task.handler));
+      if (tasks.length === 0) break;
+      await this.claim(incarnation, tasks);
+      this.deps.onReleased();
+      this.wanted = true;
+    }
+    this.busy = false;
+  }
+
+  private async claim(incarnation: Incarnation, tasks: readonly Task[]): Promise<void> {
+    const { store } = this.deps;
+    const requests = tasks.map(({ due, nonce }) => ({ due, nonce }));
+    let claims: Claim[] | undefined;
+    try {
+      claims = await untilKnown(
+        this.deps,
+        'claiming',
+        () => store.claim(incarnation.lease, requests),
+        () => incarnation.alive,
+      );
+    } catch (error) {
+      return this.refused(incarnation, tasks, error);
+    }
+    if (claims === undefined) return this.lookAgain(tasks);
+    const rows = new Map(claims.map((claim) => [claim.runId, claim.row]));
+    const decisions = tasks.map((task) => decide(task, rows.get(task.due.runId), incarnation));
+    const own = decisions.filter(({ action }) => action === 'run');
+    const reclaimed = await this.reclaim(incarnation, decisions);
+    for (const { task, row, action } of decisions) this.letGo(task, row, action);
+    await this.start(incarnation, [...own, ...reclaimed]);
+  }
+
+  /** Takes the runs that wait, and those whose worker is lost, by compare-and-set; answers those that it got to start. */
+  private async reclaim(incarnation: Incarnation, decisions: readonly Decision[]): Promise<Decision[]> {
+    const lost = decisions.filter(({ action }) => action === 'take_over' || action === 'end_lost');
+    const mayTakeOver = lost.length > 0 && incarnation.hold.heldMs() >= LEASE_MS;
+    if (mayTakeOver) await this.deps.undertaker.bury(lost.flatMap(({ row }) => row.executor ?? []));
+    const wanted = decisions.filter((each) => each.action === 'reclaim' || (mayTakeOver && lost.includes(each)));
+    const taken = wanted.length === 0 ? [] : await this.compareAndSet(incarnation, wanted, lost);
+    const rows = new Map(taken.map((row) => [row.runId, row]));
+    const started: Decision[] = [];
+    for (const decision of [...wanted, ...lost.filter((each) => !wanted.includes(each))]) {
+      const { task, action } = decision;
+      const row = rows.get(task.due.runId);
+      if (row === undefined) this.lookAgain([task]);
+      else if (action === 'end_lost') this.end(task, { incarnation, token: row.token, row }, LOST);
+      else started.push({ task, row, action });
+      if (row !== undefined && action === 'take_over') this.deps.metrics.takenOver(1);
+    }
+    return started;
+  }
+
+  private async compareAndSet(
+    incarnation: Incarnation,
+    wanted: readonly Decision[],
+    lost: readonly Decision[],
+  ): Promise<RunRow[]> {
+    const requests = wanted.map((each) => ({
+      due: each.task.due,
+      nonce: each.task.nonce,
+      expectedToken: each.row.token,
+      lostAttempt: lost.includes(each),
+    }));
+    const { store } = this.deps;
+    return (
+      (await untilKnown(
+        this.deps,
+        'claiming again',
+        () => store.reclaim(incarnation.lease, requests),
+        () => incarnation.alive,
+      )) ?? []
+    );
+  }
+
+  /** Starts what was claimed, unless its job was cancelled since it was decided. */
+  private async start(incarnation: Incarnation, claimed: readonly Decision[]): Promise<void> {
+    if (claimed.length === 0) return;
+    const { store } = this.deps;
+    const jobs = claimed.map(({ task }) => ({ tenant: task.due.tenant, jobId: task.due.jobId }));
+    const generations = await untilKnown(
+      this.deps,
+      'reading cancels',
+      () => store.cancelGenerations(jobs),
+      () => incarnation.alive,
+    );
+    if (generations === undefined) return this.lookAgain(claimed.map(({ task }) => task));
+    claimed.forEach(({ task, row }, index) => {
+      const owned = { incarnation, token: row.token, row };
+      if ((generations[index] ?? 0) > task.due.cancelGen) this.end(task, owned, { kind: 'cancelled' });
+      else this.deps.begin(task, owned);
+    });
+  }
+
+  private end(task: Task, owned: OwnedRun, verdict: Verdict): void {
+    this.deps.slots.release(task.handler);
+    this.deps.conclude(task, owned, verdict);
+  }
+
+  /** Records that need no slot. */
+  private letGo(task: Task, row: RunRow, action: ClaimAction): void {
+    switch (action) {
+      case 'run':
+      case 'reclaim':
+      case 'take_over':
+      case 'end_lost':
+        return;
+      case 'publish_retry':
+      case 'publish_outcome':
+        this.deps.slots.release(task.handler);
+        return this.deps.republish(task, row);
+      case 'hold':
+        return this.lookAgain([task]);
+      case 'leave_parked':
+      case 'drop':
+        this.deps.slots.release(task.handler);
+        return this.deps.discard(task);
+    }
+  }
+
+  private lookAgain(tasks: readonly Task[]): void {
+    for (const task of tasks) {
+      this.deps.slots.release(task.handler);
+      this.deps.backlog.lookAgain(task, LOOK_AGAIN_MS);
+    }
+  }
+
+  private async refused(incarnation: Incarnation, tasks: readonly Task[], error: unknown): Promise<void> {
+    if (!(error instanceof BelfryError)) throw error;
+    if (error.code === 'lease_lost') {
+      this.lookAgain(tasks);
+      return this.deps.incarnations.died(incarnation.lease.executor, 'a claim found its lease dead');
+    }
+    if (error.code !== 'bad_data') throw error;
+    if (tasks.length > 1) {
+      for (const task of tasks) await this.claim(incarnation, [task]);
+      return;
+    }
+    for (const task of tasks) {
+      this.deps.log.error({ runId: task.due.runId, reason: messageOf(error) }, 'the database refuses a due record');
+      this.deps.slots.release(task.handler);
+      this.deps.refuse(task, 'the database refuses the due record');
+    }
+  }
+}
+
+function decide(task: Task, row: RunRow | undefined, { lease }: Incarnation): Decision {
+  if (row === undefined)
+    throw new BelfryError('store_error', 'a claim was answered without its row', { ids: { runId: task.due.runId } });
+  const action = claimAction({
+    row,
+    mine: row.executor === lease.executor,
+    myNonce: row.nonce === task.nonce,
+    recordAttempt: task.due.attempt,
+    atMostOnce: task.due.delivery === 'at_most_once',
+    fromParked: task.parked,
+  });
+  return { task, row, action };
+}

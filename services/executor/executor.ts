@@ -1,0 +1,320 @@
+/**
+ * The executor: intake → backlog → claim → run → settle → publish, one file a stage; this one joins them.
+ *
+ * Invariant: a run moves through the stages in this order only, and its task is known to the backlog until the end, so
+ * that no two of its attempts overlap here and nothing that was read is forgotten.
+ */
+import type { Records } from '../core/events.ts';
+import type { Broker } from '../core/ports/broker.ts';
+import type { Clock, Ids } from '../core/ports/clock.ts';
+import type { LeaseKeeper } from '../core/ports/lease-keeper.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { RunStore, Settled } from '../core/ports/run-store.ts';
+import type { DueRecord } from '../core/records.ts';
+import { Backlog } from './backlog.ts';
+import { Claimer } from './claim.ts';
+import { Undertaker } from './dead-leases.ts';
+import type { HandlerRegistry } from './handlers/handler.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Incarnations } from './incarnation.ts';
+import { Intake } from './intake.ts';
+import { NO_METRICS, type ExecutorMetrics } from './metrics.ts';
+import { recordsOf, recordsOfRefused, recordsOfRow, settlementOf } from './outcome.ts';
+import { Parking } from './parked.ts';
+import { Partitions } from './partitions.ts';
+import { policyOf } from './policy.ts';
+import { Publisher } from './publish.ts';
+import { repeat, type Repetition } from './repeat.ts';
+import { Attempt, type Verdict } from './run.ts';
+import { Running } from './running.ts';
+import { Settler, type Settling } from './settle.ts';
+import { Slots } from './slots.ts';
+import { Task, type OwnedRun, type Source, type TaskOrigin } from './task.ts';
+
+const MOST_UNFINISHED = 5_000;
+const TAKE_EVERY_MS = 200;
+const THOROUGH_EVERY = 25;
+const RELIEVE_EVERY_MS = 250;
+const SWEEP_EVERY_MS = 2_000;
+/** How long each step of a stop waits at most for servers that may be away. */
+const PATIENCE_AT_STOP_MS = 3_000;
+
+export type ExecutorDeps = {
+  broker: Broker;
+  store: RunStore;
+  records: Records;
+  keeper: LeaseKeeper;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  handlers: HandlerRegistry;
+  /** Which due topics it reads. */
+  queue: string;
+  /** What people see: `host:pid`. */
+  worker: string;
+  /** Before every group and transactional id: BELFRY_TOPIC_PREFIX. */
+  prefix: string;
+  /** Runs at once. */
+  slots: number;
+  metrics?: ExecutorMetrics;
+  /** The executor cannot go on: the process must end with an error. */
+  onFatal: (error: Error) => void;
+};
+
+export type ExecutorStats = {
+  executor: string | null;
+  running: number;
+  free: number;
+  waiting: number;
+  settling: number;
+  publishing: number;
+  partitions: number;
+};
+
+export class Executor {
+  private readonly deps: ExecutorDeps;
+  private readonly metrics: ExecutorMetrics;
+  private readonly partitions = new Partitions();
+  private readonly running = new Running();
+  private readonly slots: Slots;
+  private readonly backlog: Backlog;
+  private readonly incarnations: Incarnations;
+  private readonly intake: Intake;
+  private readonly claimer: Claimer;
+  private readonly settler: Settler;
+  private readonly publisher: Publisher;
+  private readonly parking: Parking;
+  private readonly heartbeat: Heartbeat;
+  private loops: Repetition[] = [];
+  private taking: Repetition | undefined;
+  private foundParked = false;
+  private stopping = false;
+  private closed = false;
+
+  constructor(deps: ExecutorDeps) {
+    this.deps = deps;
+    this.metrics = deps.metrics ?? NO_METRICS;
+    const { partitions, running, metrics } = this;
+    const { records, handlers, queue, worker, prefix } = deps;
+    const onFatal = (error: unknown): void => this.fatal(error);
+    const goOn = (): boolean => !this.closed;
+    const onReleased = (): void => this.moved();
+    const slots = (this.slots = new Slots(deps.slots, handlers));
+    const backlog = (this.backlog = new Backlog(deps.clock, () => this.claimer.pump()));
+    const incarnations = (this.incarnations = new Incarnations({
+      ...deps,
+      identity: { worker, queue, handlers: [...handlers.keys()] },
+      transactionalIdOf: (executor) => `${prefix}belfry-executor-${executor}`,
+      onBegan: () => this.claimer.pump(),
+      onDied: (dead) => {
+        metrics.leaseLost();
+        running.abort('lost_lease', ({ owned }) => owned.incarnation === dead);
+      },
+      onFatal,
+    }));
+    const undertaker = new Undertaker({ ...deps, goOn });
+    const shared = {
+      ...deps,
+      metrics,
+      backlog,
+      slots,
+      incarnations,
+      undertaker,
+      partitions,
+      onFatal,
+      goOn,
+      onReleased,
+    };
+    this.settler = new Settler({
+      ...shared,
+      onSettled: (settling, settled) => this.settled(settling, settled),
+      onStale: (task) => this.stale(task),
+    });
+    this.publisher = new Publisher({ ...shared, onDone: (tasks) => this.finished(tasks) });
+    this.parking = new Parking(shared);
+    this.claimer = new Claimer({
+      ...shared,
+      open: () => this.settler.pending + this.publisher.pending < MOST_UNFINISHED,
+      begin: (task, owned) => this.begin(task, owned),
+      conclude: (task, owned, verdict) => this.conclude(task, owned, verdict),
+      republish: (task, row) => this.publisher.add({ task, records: recordsOfRow(records, task, row) }),
+      refuse: (task, message) => {
+        const error = { code: 'payload_invalid', message };
+        this.publisher.add({ task, records: recordsOfRefused(records, task, error, deps.clock.now(), worker) });
+      },
+      discard: (task) => this.publisher.add({ task, records: [] }),
+    });
+    this.heartbeat = new Heartbeat({ ...shared, running, parking: this.parking, onBeat: () => this.claimer.pump() });
+    this.intake = new Intake({
+      ...shared,
+      topics: records.topics,
+      memberName: deps.ids.uuid(),
+      bound: Math.max(200, 2 * deps.slots),
+      waiting: (priority) => backlog.waiting(priority) + this.parking.pending,
+      onDue: (due, source, origin) => this.due(due, source, origin),
+      onBatchEnd: () => this.claimer.pump(),
+      onLost: () => backlog.dropLost(),
+    });
+  }
+
+  /** Begins, and keeps trying while servers are away; `ready()` tells how it stands. */
+  start(): void {
+    this.incarnations.begin().catch((error: unknown) => this.fatal(error));
+    this.intake.start().catch((error: unknown) => this.fatal(error));
+    let turn = 0;
+    const take = async (): Promise<boolean> =>
+      (this.foundParked = await this.parking.take(turn++ % THOROUGH_EVERY === 0));
+    this.taking = repeat(this.deps, 'taking parked runs', TAKE_EVERY_MS, take);
+    this.loops = [
+      this.taking,
+      repeat(this.deps, 'handing over', RELIEVE_EVERY_MS, () => this.parking.relieve()),
+      repeat(this.deps, 'sweeping', SWEEP_EVERY_MS, () => this.parking.sweep()),
+    ];
+    this.heartbeat.start();
+  }
+
+  /**
+   * Takes no more work, lets what runs finish, hands the rest back. The partitions go to others at once: what runs on
+   * here is held by `parked` meanwhile.
+   * @param timeoutMs how long running handlers get before they are aborted
+   */
+  async stop({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+    const endAt = this.deps.clock.now() + timeoutMs;
+    this.stopping = true;
+    await this.orLater(this.claimer.stop());
+    await this.orLater(Promise.all(this.loops.map((loop) => loop.stop())));
+    await this.orLater(this.parking.giveBack(this.backlog.withdraw((task) => task.parked)));
+    await this.orLater(this.parking.detach(this.running.tasks()));
+    await this.until(() => this.settler.pending === 0 && this.publisher.idle, PATIENCE_AT_STOP_MS);
+    await this.orLater(this.intake.stop());
+    await this.until(() => this.running.size === 0, endAt - this.deps.clock.now());
+    this.running.abort('shutdown', () => true);
+    await this.until(
+      () =>
+        this.running.undecided === 0 && this.settler.pending === 0 && this.publisher.idle && this.parking.pending === 0,
+      PATIENCE_AT_STOP_MS,
+    );
+    this.closed = true;
+    await this.orLater(this.heartbeat.stop());
+    await this.orLater(this.incarnations.close());
+    await this.orLater(this.publisher.close());
+  }
+
+  /** Whether it can take work and bring it to its end, or why not. */
+  ready(): { ok: boolean; reasons: string[] } {
+    const reasons: string[] = [];
+    if (this.stopping) reasons.push('the executor is stopping');
+    else if (this.incarnations.current === undefined) reasons.push('waiting for a lease: is the database reachable?');
+    else if (this.incarnations.claiming === undefined)
+      reasons.push('the lease could not be renewed in time: is the database reachable?');
+    if (this.publisher.trouble !== undefined) reasons.push(`outcomes cannot be published: ${this.publisher.trouble}`);
+    return { ok: reasons.length === 0, reasons };
+  }
+
+  stats(): ExecutorStats {
+    return {
+      executor: this.incarnations.current?.lease.executor ?? null,
+      running: this.running.size,
+      free: this.slots.free,
+      waiting: this.backlog.waiting(),
+      settling: this.settler.pending,
+      publishing: this.publisher.pending,
+      partitions: this.partitions.count,
+    };
+  }
+
+  private due(due: DueRecord, source: Source, origin: TaskOrigin): void {
+    const task = new Task(due, this.deps.ids.uuid(), origin);
+    const known = this.backlog.find(task.key);
+    if (known !== undefined) return known.attach(source);
+    if (this.deps.handlers.has(task.handler)) return this.backlog.admit(task, source);
+    task.attach(source);
+    this.parking.handOver(task);
+  }
+
+  private begin(task: Task, owned: OwnedRun): void {
+    const handler = this.deps.handlers.get(task.handler);
+    if (task.endAs !== null || handler === undefined) {
+      this.slots.release(task.handler);
+      return this.conclude(task, owned, task.endAs ?? { kind: 'handed_back' });
+    }
+    const attempt = new Attempt(this.deps, task, owned, handler, policyOf(task.due, handler));
+    const entry = this.running.add(task, owned, attempt, this.deps.clock.now());
+    this.metrics.lateness(this.deps.clock.now() - task.due.dueAt);
+    void attempt.verdict.then((verdict) => {
+      entry.decided = true;
+      this.conclude(task, owned, verdict);
+    });
+    void attempt.released.then(() => {
+      this.running.delete(entry);
+      this.slots.release(task.handler);
+      this.claimer.pump();
+      if (this.foundParked) this.taking?.wake();
+    });
+    if (!owned.incarnation.alive) attempt.abort('lost_lease');
+    this.heartbeat.began(attempt.deadlineAt);
+  }
+
+  private conclude(task: Task, owned: OwnedRun, verdict: Verdict): void {
+    const handler = this.deps.handlers.get(task.handler) ?? {};
+    const settlement = settlementOf(task, owned.token, verdict, policyOf(task.due, handler), this.deps.ids.random());
+    const settling = { task, lease: owned.incarnation.lease, settlement };
+    if (verdict.kind === 'committed') this.settled(settling, verdict.settled);
+    else this.settler.add(settling);
+  }
+
+  private settled({ task, settlement }: Settling, settled: Settled): void {
+    if (settled.parked) task.parked = true;
+    this.metrics.runFinished(
+      settlement.status,
+      task.handler,
+      settled.finishedAt - (settled.startedAt ?? settled.finishedAt),
+    );
+    if (settlement.status !== 'ENQUEUED') {
+      this.publisher.add({ task, records: recordsOf(this.deps.records, task, settlement, settled, this.deps.worker) });
+    } else if (!this.stopping) {
+      this.backlog.lookAgain(task, 0);
+    } else if (task.parked) {
+      this.parking.giveBack([task]).catch((error: unknown) => this.fatal(error));
+    }
+  }
+
+  /** The settlement changed nothing: whatever became of the run, its row tells. */
+  private stale(task: Task): void {
+    this.deps.log.warn({ runId: task.due.runId }, 'a run had been taken over, its end here changes nothing');
+    if (task.mine && !this.stopping) this.backlog.lookAgain(task, 0);
+    else this.backlog.forget(task);
+  }
+
+  private finished(tasks: readonly Task[]): void {
+    for (const task of tasks) this.backlog.forget(task);
+    this.parking.unpark(tasks);
+    this.claimer.pump();
+  }
+
+  /** Something was let go, or taken on: offsets may be committed, partitions resumed. */
+  private moved(): void {
+    this.publisher.flush();
+    this.intake.throttle();
+    this.metrics.slots(this.slots.inUse, this.slots.total);
+    this.metrics.waiting(this.backlog.waiting());
+  }
+
+  private fatal(error: unknown): void {
+    this.deps.onFatal(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  private async orLater(step: Promise<unknown>): Promise<void> {
+    const waited = new AbortController();
+    const done = step.catch((error: unknown) =>
+      this.deps.log.warn({ reason: String(error) }, 'a step of the stop failed'),
+    );
+    await Promise.race([done, this.deps.clock.sleep(PATIENCE_AT_STOP_MS, waited.signal)]);
+    waited.abort();
+  }
+
+  private async until(condition: () => boolean, limitMs: number): Promise<void> {
+    const endAt = this.deps.clock.now() + limitMs;
+    while (!condition() && this.deps.clock.now() < endAt) await this.deps.clock.sleep(20);
+  }
+}

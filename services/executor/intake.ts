@@ -1,0 +1,152 @@
+/**
+ * Reads due records: one consumer, of one group, for each priority. It only takes records in; the backlog decides.
+ *
+ * Invariants: each offset of a held partition is taken in once, in order: a retained partition goes on where it was
+ * (a rejoin would rewind it), a batch that begins past the expected offset is refused and asked for again; what waits is
+ * bounded: a priority with too much of it is paused, since Kafka keeps records better than memory does.
+ */
+import { PRIORITIES, type Priority } from '../core/model.ts';
+import type { Broker, FetchedBatch, GroupConsumer, Position, TopicPartition } from '../core/ports/broker.ts';
+import type { Log } from '../core/ports/log.ts';
+import { parseDue } from '../core/parse-due.ts';
+import type { DueRecord } from '../core/records.ts';
+import type { Topics } from '../core/topics.ts';
+import type { ExecutorMetrics } from './metrics.ts';
+import type { Partitions } from './partitions.ts';
+import type { Source, TaskOrigin } from './task.ts';
+
+const SESSION_TIMEOUT_MS = 6_000;
+
+export type IntakeDeps = {
+  broker: Broker;
+  topics: Topics;
+  partitions: Partitions;
+  log: Log;
+  metrics: ExecutorMetrics;
+  queue: string;
+  prefix: string;
+  memberName: string;
+  /** A priority with so many waiting tasks is paused until half of them are gone. */
+  bound: number;
+  waiting: (priority: Priority) => number;
+  onDue: (due: DueRecord, source: Source, origin: TaskOrigin) => void;
+  /** A batch has been taken in. */
+  onBatchEnd: () => void;
+  /** Partitions were lost. */
+  onLost: () => void;
+  onFatal: (error: unknown) => void;
+};
+
+export class Intake {
+  private readonly deps: IntakeDeps;
+  private readonly consumers = new Map<Priority, GroupConsumer>();
+  private readonly paused = new Set<Priority>();
+
+  constructor(deps: IntakeDeps) {
+    this.deps = deps;
+  }
+
+  async start(): Promise<void> {
+    const { broker, topics, prefix, queue, memberName } = this.deps;
+    for (const priority of PRIORITIES) {
+      const topic = topics.due(queue, priority);
+      const groupId = `${prefix}belfry-executor-${queue}-${priority}`;
+      const options = {
+        groupId,
+        topics: [topic],
+        memberName,
+        copartitioned: false,
+        isolation: 'read_uncommitted',
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      } as const;
+      const consumer = broker.group(options, {
+        onAssignment: (assignment) => this.assigned(topic, groupId, assignment),
+        position: ({ partition }) => this.position(topic, partition),
+        onBatch: (batch) => this.take(priority, batch),
+        onFatal: (error) => this.deps.onFatal(error),
+      });
+      this.consumers.set(priority, consumer);
+    }
+    await Promise.all(this.consumers.values().map((consumer) => consumer.start()));
+  }
+
+  /** Leaves the groups: others take the partitions over at once. */
+  async stop(): Promise<void> {
+    await Promise.all(this.consumers.values().map((consumer) => consumer.stop()));
+  }
+
+  /** Pauses and resumes priorities by what waits; called when either has changed. */
+  throttle(): void {
+    for (const [priority, consumer] of this.consumers) {
+      const waiting = this.deps.waiting(priority);
+      if (!this.paused.has(priority) && waiting >= this.deps.bound) this.pause(priority, consumer);
+      else if (this.paused.has(priority) && waiting < this.deps.bound / 2) {
+        this.paused.delete(priority);
+        consumer.resume(this.partitionsOf(priority));
+      }
+    }
+  }
+
+  private pause(priority: Priority, consumer: GroupConsumer): void {
+    this.paused.add(priority);
+    consumer.pause(this.partitionsOf(priority));
+  }
+
+  private partitionsOf(priority: Priority): TopicPartition[] {
+    return this.deps.partitions.of(this.deps.topics.due(this.deps.queue, priority));
+  }
+
+  private assigned(topic: string, groupId: string, assignment: readonly TopicPartition[]): void {
+    if (this.deps.partitions.assign(topic, groupId, assignment)) this.deps.onLost();
+  }
+
+  private position(topic: string, partition: number): Position {
+    return this.deps.partitions.get(topic, partition)?.position ?? 'committed';
+  }
+
+  private take(priority: Priority, batch: FetchedBatch): void {
+    const held = this.deps.partitions.get(batch.topic, batch.partition);
+    if (held === undefined) return;
+    const consumer = this.consumers.get(priority);
+    if (held.position !== null && batch.fetchedOffset > held.position) {
+      this.deps.log.warn(
+        {
+          topic: batch.topic,
+          partition: batch.partition,
+          expected: String(held.position),
+          got: String(batch.fetchedOffset),
+        },
+        'records were skipped, reading them again',
+      );
+      consumer?.seek(held, held.position);
+      return;
+    }
+    for (const record of batch.records) {
+      if (held.position !== null && record.offset < held.position) continue;
+      held.position = record.offset + 1n;
+      held.committed ??= record.offset;
+      if (!held.watermark.add(record.offset)) continue;
+      const due = parseDue(record.value);
+      if (due === undefined) {
+        this.unreadable(record.topic, record.partition, record.offset);
+        held.watermark.done(record.offset);
+      } else {
+        const { topic, partition, offset } = record;
+        this.deps.onDue(due, { partition: held, offset }, { topic, partition, offset });
+      }
+    }
+    if (held.position === null || batch.nextOffset > held.position) held.position = batch.nextOffset;
+    // A partition that was assigned while its priority is paused is not paused yet.
+    if (this.paused.has(priority)) consumer?.pause([held]);
+    this.deps.onBatchEnd();
+    this.throttle();
+  }
+
+  private unreadable(topic: string, partition: number, offset: bigint): void {
+    this.deps.metrics.unreadable();
+    this.deps.log.error(
+      { topic, partition, offset: String(offset) },
+      'this is no due record, it is passed over; nothing but a timer should write to this topic',
+    );
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Runs that no Kafka offset holds: hands over what waits here while others are free, detaches what runs long, takes what
+ * was handed over, and cleans up after the dead.
+ *
+ * Invariant: an offset is let go only after the row of `parked` is known to be written, and that row goes only after the
+ * end of the attempt was published. In between, whoever finds the row brings the run to its end.
+ */
+import type { Clock, Ids } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { ParkedRun, ParkKind, RunStore } from '../core/ports/run-store.ts';
+import type { Backlog } from './backlog.ts';
+import type { HandlerRegistry } from './handlers/handler.ts';
+import { LEASE_MS, type Incarnation, type Incarnations } from './incarnation.ts';
+import type { Undertaker } from './dead-leases.ts';
+import type { ExecutorMetrics } from './metrics.ts';
+import { HANDLER_NOT_FOUND } from './outcome.ts';
+import type { Slots } from './slots.ts';
+import { Task } from './task.ts';
+import { untilKnown } from './until-known.ts';
+
+const PATIENCE_MS = 500;
+const ORPHAN_AFTER_MS = 5 * 60_000;
+const ORPHANS_AT_ONCE = 100;
+
+export type ParkingDeps = {
+  store: RunStore;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  metrics: ExecutorMetrics;
+  backlog: Backlog;
+  slots: Slots;
+  handlers: HandlerRegistry;
+  incarnations: Incarnations;
+  undertaker: Undertaker;
+  queue: string;
+  /** Offsets were let go. */
+  onReleased: () => void;
+  onFatal: (error: unknown) => void;
+  goOn: () => boolean;
+};
+
+export class Parking {
+  private readonly deps: ParkingDeps;
+  /** Tasks of handlers that this executor has not, to be handed over with the next write. */
+  private strangers: Task[] = [];
+  private busy = false;
+  /** Attempts whose row is still to be removed. */
+  private readonly leaving = new Set<Task>();
+
+  constructor(deps: ParkingDeps) {
+    this.deps = deps;
+  }
+
+  /** This executor has no handler for it: somebody else may. */
+  handOver(task: Task): void {
+    this.strangers.push(task);
+    if (!this.busy) this.handOverStrangers().catch(this.deps.onFatal);
+  }
+
+  /** Hands over as much of what has waited too long as others have free slots for. */
+  async relieve(): Promise<void> {
+    const { backlog, clock, store, incarnations, queue } = this.deps;
+    const since = clock.now() - PATIENCE_MS;
+    const overdue = (task: Task): boolean =>
+      task.waitingSince <= since && task.looks === 0 && !task.parked && task.mine;
+    const me = incarnations.claiming?.lease.executor;
+    if (me === undefined || !backlog.someReady(overdue)) return;
+    const others = (await store.leases()).filter((each) => each.alive && each.executor !== me && each.queue === queue);
+    const room = others.map(({ handlers, free }) => ({ handlers, free }));
+    const chosen = backlog.withdraw((task) => {
+      const taker = overdue(task)
+        ? room.find((each) => each.free > 0 && each.handlers.includes(task.handler))
+        : undefined;
+      if (taker !== undefined) taker.free--;
+      return taker !== undefined;
+    });
+    if (chosen.length > 0 && (await this.park(chosen, 'handed_over'))) this.gone(chosen);
+  }
+
+  /** The runs go on here, but no offset waits for them. */
+  async detach(tasks: readonly Task[]): Promise<void> {
+    const held = tasks.filter((task) => !task.parked && task.parking === null && task.mine);
+    if (held.length === 0 || this.deps.incarnations.current === undefined) return;
+    const parking = this.park(held, 'detached');
+    for (const task of held) task.parking = parking;
+    if (!(await parking)) return;
+    for (const task of held) {
+      task.parked = true;
+      task.release();
+    }
+    this.deps.metrics.detached(held.length);
+    this.deps.onReleased();
+  }
+
+  /**
+   * Takes runs that others handed over, as many as there are free slots.
+   * @param thorough also finds those that an earlier call took but whose answer was lost
+   * @returns whether some were found: there may be more
+   */
+  async take(thorough: boolean): Promise<boolean> {
+    const { store, slots, backlog, incarnations } = this.deps;
+    const incarnation = incarnations.claiming;
+    const room = slots.free - backlog.ready;
+    if (incarnation === undefined || room <= 0) return false;
+    const held = thorough ? [...backlog.parkedRunIds(), ...[...this.leaving].map((task) => task.due.runId)] : undefined;
+    const taken = await store.takeParked(incarnation.lease, room, held);
+    for (const run of taken) this.admit(run, incarnation);
+    return taken.length > 0;
+  }
+
+  /** What the dead left behind becomes free, and what nobody has a handler for comes to its end. */
+  async sweep(): Promise<void> {
+    const { store, incarnations, undertaker, ids, backlog } = this.deps;
+    const incarnation = incarnations.claiming;
+    if (incarnation === undefined || incarnation.hold.heldMs() < LEASE_MS) return;
+    const dead = (await store.leases()).filter((each) => !each.alive);
+    await undertaker.bury(dead.map((each) => each.executor));
+    await store.releaseParkedOfDead();
+    for (const run of await store.takeOrphans(incarnation.lease, ORPHAN_AFTER_MS, ORPHANS_AT_ONCE)) {
+      const task = parkedTask(run, ids.uuid());
+      task.endAs = HANDLER_NOT_FOUND;
+      if (backlog.find(task.key) === undefined) backlog.admit(task, null);
+    }
+  }
+
+  /** Their end is published: their rows can go. */
+  unpark(tasks: readonly Task[]): void {
+    const parked = tasks.filter((task) => task.parked || task.parking !== null);
+    if (parked.length > 0) this.remove(parked).catch(this.deps.onFatal);
+  }
+
+  /** At the end of this executor: what it took but will not run is anybody's again. */
+  async giveBack(tasks: readonly Task[]): Promise<void> {
+    if (tasks.length > 0) await this.park(tasks, 'handed_over');
+    for (const task of tasks) this.deps.backlog.forget(task);
+  }
+
+  /** Rows still to be removed, and records still to be handed over. */
+  get pending(): number {
+    return this.leaving.size + this.strangers.length;
+  }
+
+  private admit(run: ParkedRun, incarnation: Incarnation): void {
+    const task = parkedTask(run, this.deps.ids.uuid());
+    const known = this.deps.backlog.find(task.key);
+    if (known !== undefined) {
+      // In hand already, by an offset: the row holds it now, too.
+      known.parked = true;
+      known.release();
+      this.deps.onReleased();
+    } else if (!this.deps.handlers.has(task.handler)) {
+      // Taken as an orphan, and the answer was lost.
+      this.handOver(task);
+    } else if (incarnation.alive) {
+      this.deps.backlog.admit(task, null);
+    }
+  }
+
+  private async handOverStrangers(): Promise<void> {
+    this.busy = true;
+    while (this.strangers.length > 0) {
+      const batch = this.strangers.slice(0, 500);
+      const known = await this.park(batch, 'handed_over');
+      this.strangers.splice(0, batch.length);
+      if (known) this.gone(batch);
+    }
+    this.busy = false;
+  }
+
+  /** They are handed over: not this executor's any more. */
+  private gone(tasks: readonly Task[]): void {
+    for (const task of tasks) {
+      task.release();
+      this.deps.backlog.forget(task);
+    }
+    if (tasks.length === 0) return;
+    this.deps.metrics.handedOver(tasks.length);
+    this.deps.onReleased();
+  }
+
+  private async remove(tasks: readonly Task[]): Promise<void> {
+    for (const task of tasks) this.leaving.add(task);
+    await Promise.all(tasks.flatMap((task) => task.parking ?? []));
+    await untilKnown(
+      this.deps,
+      'unparking',
+      () => this.deps.store.unpark(tasks.map((task) => task.due)),
+      this.deps.goOn,
+    );
+    for (const task of tasks) this.leaving.delete(task);
+  }
+
+  /** Answers whether the rows are known to be written. */
+  private async park(tasks: readonly Task[], kind: ParkKind): Promise<boolean> {
+    const { clock, store, queue, incarnations, goOn } = this.deps;
+    const executor = kind === 'detached' ? (incarnations.current?.lease.executor ?? null) : null;
+    const entries = tasks.map(({ due, handler }) => ({
+      runId: due.runId,
+      kind,
+      executor,
+      queue,
+      priority: due.priority,
+      handler,
+      due,
+      parkedAt: clock.now(),
+    }));
+    const write = (): Promise<true> => store.park(entries).then(() => true);
+    return (await untilKnown(this.deps, 'parking', write, goOn)) ?? false;
+  }
+}
+
+function parkedTask(run: ParkedRun, nonce: string): Task {
+  const task = new Task(run.due, nonce, null);
+  task.parked = true;
+  return task;
+}

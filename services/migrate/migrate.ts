@@ -1,0 +1,99 @@
+/**
+ * Makes what a deployment needs: tables, topics, schemas. Every part is idempotent, so a migration that broke off is simply
+ * run again; the caller holds a lock over the whole, so that two at once run one after the other.
+ *
+ * Invariant: a topic is remembered as ours before it is made. So a topic that exists and is not remembered is somebody
+ * else's, whatever line a former migration died at.
+ */
+import { BelfryError } from '../core/errors.ts';
+import type { TopicAdmin } from '../core/ports/topic-admin.ts';
+import { driftOf, queuesOf, topicSpecs, type Drift } from '../core/topic-specs.ts';
+import { topicsOf } from '../core/topics.ts';
+
+export type MigrateOptions = {
+  /** Default: what the first migration chose, or `json`. */
+  encoding?: 'json' | 'avro';
+  /** Queues to make due topics for, beside `default` and those that have them. */
+  queues?: readonly string[];
+};
+
+type Fixed = { partitions: number; encoding: 'json' | 'avro'; topicPrefix: string };
+
+export type MigrateParts = {
+  /** `BELFRY_PARTITIONS`, where it is set. */
+  partitions: number | undefined;
+  topicPrefix: string;
+  historyMs: number;
+  /** What the first migration fixed. */
+  readMeta(): Promise<Fixed | undefined>;
+  migrateDatabase(fixed: Fixed): Promise<Fixed & { schemaVersion: number; deploymentId: string }>;
+  ownTopics(): Promise<string[]>;
+  rememberTopics(names: readonly string[]): Promise<void>;
+  forgetTopics(names: readonly string[]): Promise<void>;
+  admin: Pick<TopicAdmin, 'ensureTopics' | 'describeTopics' | 'brokerCount'>;
+  /** Registers the public schemas; undefined where there is no registry. */
+  registerSchemas: (() => Promise<void>) | undefined;
+};
+
+export type MigrationReport = Fixed & {
+  schemaVersion: number;
+  deploymentId: string;
+  topicsCreated: string[];
+  topicsPresent: string[];
+  /** Settings of present topics that somebody changed: left as they are. */
+  drifts: Drift[];
+  schemasRegistered: boolean;
+};
+
+const DEFAULT_PARTITIONS = 12;
+
+/** @throws BelfryError `config_mismatch`, `topic_not_ours`, `config_invalid`; those of database, Kafka and registry */
+export async function migrateAll(parts: MigrateParts, options: MigrateOptions): Promise<MigrationReport> {
+  const former = await parts.readMeta();
+  const encoding = options.encoding ?? former?.encoding ?? 'json';
+  const partitions = parts.partitions ?? former?.partitions ?? DEFAULT_PARTITIONS;
+  const { registerSchemas, topicPrefix } = parts;
+  if (encoding === 'avro' && registerSchemas === undefined) {
+    throw new BelfryError('config_invalid', 'Avro needs a schema registry: set SCHEMA_REGISTRY_URL.');
+  }
+  const meta = await parts.migrateDatabase({ partitions, encoding, topicPrefix });
+  const topics = await migrateTopics(parts, partitions, options.queues ?? []);
+  if (encoding === 'avro') await registerSchemas?.();
+  return { ...meta, ...topics, schemasRegistered: encoding === 'avro' };
+}
+
+async function migrateTopics(
+  parts: MigrateParts,
+  partitions: number,
+  newQueues: readonly string[],
+): Promise<Pick<MigrationReport, 'topicsCreated' | 'topicsPresent' | 'drifts'>> {
+  const { admin, historyMs } = parts;
+  const topics = topicsOf(parts.topicPrefix);
+  const own = new Set(await parts.ownTopics());
+  const queues = [...new Set([...queuesOf(topics, [...own]), ...newQueues])];
+  const specs = topicSpecs({ topics, partitions, queues, brokers: await admin.brokerCount(), historyMs });
+  const unknown = specs.map(({ topic }) => topic).filter((topic) => !own.has(topic));
+  refuseForeign((await admin.describeTopics(unknown)).map(({ topic }) => topic));
+
+  await parts.rememberTopics(unknown);
+  const { created, existing } = await admin.ensureTopics(specs);
+  const madeByOthers = unknown.filter((topic) => !created.includes(topic));
+  if (madeByOthers.length > 0) await parts.forgetTopics(madeByOthers);
+  refuseForeign(madeByOthers);
+
+  const specOf = new Map(specs.map((spec) => [spec.topic, spec]));
+  return {
+    topicsCreated: created,
+    topicsPresent: existing.map(({ topic }) => topic),
+    drifts: existing.flatMap((description) => driftOf(specOf.get(description.topic)!, description)),
+  };
+}
+
+function refuseForeign(names: readonly string[]): void {
+  if (names.length === 0) return;
+  throw new BelfryError(
+    'topic_not_ours',
+    `These topics exist already, and this deployment did not make them: ${names.join(', ')}. ` +
+      'Set BELFRY_TOPIC_PREFIX to use other names, or delete them if nobody needs them.',
+  );
+}

@@ -1,0 +1,182 @@
+/**
+ * One partition's step, decided in memory: its inputs in, what the store is to do out. Ends of runs come first, so that
+ * what waits for them can go on; then commands, so that a cancel stops what is due in the same moment; timers last.
+ */
+import type { Command } from '../core/command.ts';
+import type { Records } from '../core/events.ts';
+import type { Job } from '../core/model.ts';
+import type { JobRef, TimerRow } from '../core/ports/timer-store.ts';
+import type { ConsumedRecord, DueRecord, OutgoingRecord, Rejection } from '../core/records.ts';
+import type { CommandHead } from '../core/spec/parse-command.ts';
+import type { SpecOptions } from '../core/spec/options.ts';
+import { jobKey, type Intake } from '../core/topics.ts';
+import { applyCommand, type Applied, type CommandContext } from './apply-command.ts';
+import { applyCompletion } from './completion.ts';
+import type { TimerMetrics } from './deps.ts';
+import { dueTopicOf } from './due-record.ts';
+import type { DecideContext } from './effects.ts';
+import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
+import type { Gathered, Knowledge } from './gather.ts';
+import type { ReadItem } from './intake-queue.ts';
+import { nextStartAt } from './occurrence.ts';
+import { Plan, type PlannedStep } from './plan.ts';
+
+export type DecideOptions = { now: number; worker: string; spec: SpecOptions; records: Records; metrics: TimerMetrics };
+
+export function decide(gathered: Gathered, knowledge: Knowledge, options: DecideOptions): PlannedStep {
+  return new Decision(gathered, knowledge, options).make();
+}
+
+class Decision {
+  private readonly gathered: Gathered;
+  private readonly knowledge: Knowledge;
+  private readonly options: DecideOptions;
+  private readonly plan: Plan;
+  private readonly existing: ReadonlySet<string>;
+
+  constructor(gathered: Gathered, knowledge: Knowledge, options: DecideOptions) {
+    this.gathered = gathered;
+    this.knowledge = knowledge;
+    this.options = options;
+    const { fence, exactPending } = gathered.owned;
+    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now);
+    this.existing = knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
+  }
+
+  make(): PlannedStep {
+    const { items, news } = this.gathered;
+    for (const run of news.publishedRuns) this.plan.published(run);
+    for (const { run } of news.refusedRuns) this.plan.end(run);
+    for (const completion of news.swept) this.complete(completion);
+    this.applyItems('completed', items.completed);
+    this.applyItems('retry', items.retry);
+    this.applyItems('commands', items.commands);
+    this.fireAll();
+    return this.plan.finishPlan(news.producedSeqs);
+  }
+
+  private applyItems(intake: Intake, items: readonly ReadItem[]): void {
+    for (const item of items) if (item.record !== null) this.applyItem(item.record, item.input);
+    const last = items.at(-1);
+    if (last !== undefined) this.plan.nextOffsets = { ...this.plan.nextOffsets, [intake]: last.after };
+  }
+
+  private applyItem(record: ConsumedRecord, input: Exclude<ReadItem['input'], null>): void {
+    switch (input.kind) {
+      case 'command':
+        return this.command(record, input.command);
+      case 'retry':
+        return this.retry(input.due);
+      case 'completion':
+        return this.complete(input.completion);
+      case 'forward':
+        return this.plan.write(forwarded(record, input.partition));
+      case 'rejected':
+        return this.reject(record, input.rejection, input.head);
+    }
+  }
+
+  private command(record: ConsumedRecord, command: Command): void {
+    const applied = applyCommand(this.plan.job(command), command, this.commandContext(record, command));
+    if (applied.outcome === 'rejected') return this.reject(record, applied.rejection, command);
+    if (applied.outcome === 'applied') this.plan.merge(applied.effects);
+    if (applied.outcome === 'applied' && (command.type === 'trigger' || command.type === 'replay')) {
+      const { tenant, jobId, commandId } = command;
+      this.plan.remember({ tenant, jobId, commandId });
+    }
+    this.options.metrics.applied(applied.outcome);
+    if (command.ack) this.ack(record, command, applied.outcome, null);
+  }
+
+  private reject(record: ConsumedRecord, rejection: Rejection, head: CommandHead): void {
+    this.options.metrics.applied('rejected');
+    this.plan.write(this.options.records.rejected(record, rejection));
+    const { commandId, tenant, jobId, ack } = head;
+    if (ack !== true || commandId === undefined || tenant === undefined || jobId === undefined) return;
+    this.ack(record, { commandId, tenant, jobId }, 'rejected', rejection);
+  }
+
+  private ack(record: ConsumedRecord, head: JobRef & { commandId: string }, outcome: Applied['outcome'], error: Rejection | null): void {
+    const { commandId, tenant, jobId } = head;
+    const job = this.plan.job(head);
+    const state = job === undefined ? null : { state: job.state, version: job.version, nextFireAt: nextStartAt(job) };
+    this.plan.write(this.options.records.ack({ commandId, tenant, jobId, outcome, error, job: state }, record.key));
+  }
+
+  private complete(completion: JobRef & { runId: string; finishedAt: number }): void {
+    const job = this.plan.job(completion);
+    if (job !== undefined) this.plan.merge(applyCompletion(job, completion, this.context(job)));
+  }
+
+  /** A retry waits for its time, or for nothing when its job was cancelled meanwhile. */
+  private retry(due: DueRecord): void {
+    const { tenant, jobId, runId } = due;
+    const cancelled = (this.plan.job(due)?.cancelGen ?? 0) > due.cancelGen;
+    const dueAt = cancelled ? Math.min(due.dueAt, this.options.now) : due.dueAt;
+    this.plan.addTimer({
+      partition: this.gathered.owned.partition,
+      fireAt: dueAt,
+      runId,
+      kind: 'retry',
+      tenant,
+      jobId,
+      topic: dueTopicOf(this.options.records.topics, due),
+      due: JSON.stringify({ ...due, dueAt }),
+      overlap: null,
+    });
+  }
+
+  private fireAll(): void {
+    const stored = this.gathered.due.filter((timer) => !this.plan.isRemoved(timer));
+    const added = this.plan.addedDue();
+    for (const timer of added.length === 0 ? stored : [...stored, ...added].sort((a, b) => a.fireAt - b.fireAt)) {
+      this.fire(timer);
+    }
+  }
+
+  private fire(timer: TimerRow): void {
+    this.plan.strike(timer);
+    this.options.metrics.fired(this.options.now - timer.fireAt);
+    const job = this.plan.job(timer);
+    if (timer.kind === 'occurrence') {
+      if (job !== undefined) this.plan.merge(fireOccurrence(job, this.context(job)));
+      return;
+    }
+    this.plan.merge(fireReady(timer, this.context(job)));
+    if (timer.kind !== 'once') return;
+    if (job === undefined) this.plan.finish(timer);
+    else this.plan.setJob(finishedOnce(job, this.options.now));
+  }
+
+  private context(job: Job | undefined): DecideContext {
+    const { now, worker, records } = this.options;
+    const retryTimers = job === undefined ? [] : this.retriesOf(job);
+    return { now, worker, topics: records.topics, retryTimers, existing: this.existing };
+  }
+
+  private commandContext(record: ConsumedRecord, command: Command): CommandContext {
+    const { known, stored, missingTopics } = this.knowledge;
+    const { tenant, jobId, commandId } = command;
+    const ref = { tenant, jobId, commandId };
+    const run = command.type === 'replay' ? stored.get(command.runId) : undefined;
+    return {
+      ...this.context(this.plan.job(command)),
+      partition: this.gathered.owned.partition,
+      recordTimestampMs: record.timestampMs,
+      traceparent: record.headers.traceparent ?? null,
+      spec: this.options.spec,
+      seen: known.seen.has(`${jobKey(tenant, jobId)}/${commandId}`) || this.plan.remembers(ref),
+      stored: run && { ...run, replays: [...run.replays, ...this.plan.plannedReplays(run.runId)] },
+      hasTopic: (topic) => !missingTopics.has(topic),
+    };
+  }
+
+  private retriesOf(job: Job): TimerRow[] {
+    const stored = this.knowledge.retries.get(jobKey(job.tenant, job.jobId)) ?? [];
+    return [...stored.filter((timer) => !this.plan.isRemoved(timer)), ...this.plan.addedRetries(job)];
+  }
+}
+
+function forwarded({ topic, key, value, headers }: ConsumedRecord, partition: number): OutgoingRecord {
+  return { topic, partition, key, value, headers };
+}

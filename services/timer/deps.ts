@@ -1,0 +1,70 @@
+/** What a timer is made of: ports, names and limits. `main.ts` gives it the real parts, tests the memory ones. */
+import type { Broker } from '../core/ports/broker.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Codec } from '../core/ports/codec.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { TimerStore } from '../core/ports/timer-store.ts';
+import type { SpecOptions } from '../core/spec/options.ts';
+
+export type TimerDeps = {
+  store: TimerStore;
+  broker: Broker;
+  codec: Codec;
+  clock: Clock;
+  log: Log;
+  /** `BELFRY_TOPIC_PREFIX`: what topics, groups and transactional ids begin with. */
+  prefix: string;
+  /** P: partitions of the job space, fixed at the first migration. */
+  partitions: number;
+  /** Name of this process while it lives: in `owners`, in the consumer group, and as the worker of outcomes. */
+  instance: string;
+  spec: SpecOptions;
+  /** How long finished runs and jobs are kept (ms). */
+  historyMs: number;
+  /** The client cannot recover: the process must end with an error. */
+  onFatal(error: Error): void;
+  metrics?: TimerMetrics;
+  limits?: Partial<TimerLimits>;
+};
+
+export type TimerLimits = {
+  /** Wake-up times kept in memory for each partition. */
+  lookAhead: number;
+  /** Records of one topic, and due timers, that one step takes from each partition. */
+  perStep: number;
+  /** Bytes of records, and of due records, that one step takes from each partition. */
+  bytesPerStep: number;
+  /** Records of one topic and partition held in memory before the partition is paused; it resumes below half. */
+  heldRecords: number;
+  heldBytes: number;
+  /** Outbox rows of a partition that may wait to be produced before it stops deciding. */
+  unproduced: number;
+};
+
+export const DEFAULT_LIMITS: TimerLimits = {
+  lookAhead: 2_000,
+  perStep: 500,
+  bytesPerStep: 4 * 1024 * 1024,
+  heldRecords: 2_000,
+  heldBytes: 8 * 1024 * 1024,
+  unproduced: 4,
+};
+
+export type TimerMetrics = {
+  /** A timer struck, so many milliseconds after its time. */
+  fired(lateMs: number): void;
+  /** A command was decided. */
+  applied(outcome: 'applied' | 'unchanged' | 'duplicate' | 'rejected'): void;
+  /** One statement on the store, for all partitions together. */
+  stepped(durationMs: number, partitions: number): void;
+  produced(records: number): void;
+  refusedStep(): void;
+};
+
+export const NO_METRICS: TimerMetrics = {
+  fired: () => {},
+  applied: () => {},
+  stepped: () => {},
+  produced: () => {},
+  refusedStep: () => {},
+};

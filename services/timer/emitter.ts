@@ -1,0 +1,110 @@
+/**
+ * The plain lane: produces outbox rows as they are.
+ *
+ * Invariants: one send is in flight; rows of a partition are produced in their order and repeated until they are
+ * durable or the partition was let go (its next owner finds them in the store). Repeats are dropped downstream by id.
+ */
+import { BelfryError, messageOf } from '../core/errors.ts';
+import type { Broker, Producer } from '../core/ports/broker.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { OutgoingRecord } from '../core/records.ts';
+import { backoffMs } from './backoff.ts';
+
+export type PendingBatch = {
+  records: readonly OutgoingRecord[];
+  /** False once the partition was let go. */
+  isLive(): boolean;
+  onProduced(): void;
+  /** The broker will never take this record. */
+  onRefused(record: OutgoingRecord, message: string): void;
+};
+
+const MAX_RECORDS_PER_SEND = 5_000;
+
+export class Emitter {
+  private readonly broker: Broker;
+  private readonly clock: Clock;
+  private readonly log: Log;
+  private readonly produced: (records: number) => void;
+  private pending: PendingBatch[] = [];
+  private running: Promise<void> | undefined;
+  private producer: Producer | undefined;
+  private closed = false;
+  /** Why the last send failed; undefined while all is well. */
+  failure: string | undefined;
+
+  constructor(options: { broker: Broker; clock: Clock; log: Log; produced: (records: number) => void }) {
+    this.broker = options.broker;
+    this.clock = options.clock;
+    this.log = options.log;
+    this.produced = options.produced;
+  }
+
+  enqueue(batch: PendingBatch): void {
+    this.pending.push(batch);
+    this.running ??= this.run().finally(() => (this.running = undefined));
+  }
+
+  /** Waits until all is produced, `ms` at the most, and closes the producer. What is left stays in the store. */
+  async close(ms: number): Promise<void> {
+    await Promise.race([this.running, this.clock.sleep(ms)]);
+    this.closed = true;
+    await this.producer?.close();
+  }
+
+  private async run(): Promise<void> {
+    for (let failures = 0; !this.closed; ) {
+      const batches = this.next();
+      if (batches.length === 0) return;
+      try {
+        await this.send(batches);
+        this.failure = undefined;
+        failures = 0;
+      } catch (thrown) {
+        this.failure = messageOf(thrown);
+        this.log.warn({ err: thrown, rows: batches.length }, 'producing the outbox failed; trying again');
+        await this.clock.sleep(backoffMs(++failures));
+      }
+    }
+  }
+
+  /** The batches to send next; they stay pending until they are produced. */
+  private next(): PendingBatch[] {
+    this.pending = this.pending.filter((batch) => batch.isLive());
+    let records = 0;
+    const end = this.pending.findIndex((batch, i) => (records += batch.records.length) > MAX_RECORDS_PER_SEND && i > 0);
+    return end < 0 ? this.pending : this.pending.slice(0, end);
+  }
+
+  private async send(batches: readonly PendingBatch[]): Promise<void> {
+    this.producer ??= await this.broker.producer();
+    try {
+      const records = batches.flatMap((batch) => batch.records);
+      await this.producer.send(records);
+      this.produced(records.length);
+    } catch (thrown) {
+      if (!isRefusal(thrown)) throw thrown;
+      for (const batch of batches) await this.sendSingly(this.producer, batch);
+    }
+    this.pending = this.pending.slice(batches.length);
+    for (const batch of batches) batch.onProduced();
+  }
+
+  /** One record at a time, so that the refused ones stand alone. Some were written before: readers drop repeats. */
+  private async sendSingly(producer: Producer, batch: PendingBatch): Promise<void> {
+    for (const record of batch.records) {
+      try {
+        await producer.send([record]);
+        this.produced(1);
+      } catch (thrown) {
+        if (!isRefusal(thrown)) throw thrown;
+        batch.onRefused(record, messageOf(thrown));
+      }
+    }
+  }
+}
+
+export function isRefusal(thrown: unknown): boolean {
+  return thrown instanceof BelfryError && thrown.code === 'record_refused';
+}

@@ -1,0 +1,197 @@
+/**
+ * The exact lane of one partition: KAFKA_MESSAGEs and their outcomes, in transactions of the partition's own producer.
+ *
+ * Invariant: the position committed with each transaction, in a group without members, says how far the lane is: outbox
+ * row (`seq`) and run within it. It moves together with the records, and only the holder of the transactional id can
+ * move it; so whoever initialises that producer and then reads the position knows exactly what was written, and a
+ * read_committed reader sees each message once. The race it ends: a frozen owner that thaws in the middle of a transaction.
+ *
+ * A run whose record the broker will never take is first recorded as FAILED in the store, and only then passed over: a
+ * new owner that finds the row again must not take it for completed.
+ */
+import { BelfryError, messageOf } from '../core/errors.ts';
+import type { Records } from '../core/events.ts';
+import type { Broker, GroupOffset, TransactionalProducer } from '../core/ports/broker.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { DecidedRun } from '../core/ports/timer-store.ts';
+import type { DueRecord, OutgoingRecord } from '../core/records.ts';
+import { isOwnTopic } from '../core/topics.ts';
+import { backoffMs } from './backoff.ts';
+import { isRefusal } from './emitter.ts';
+import { completedRun, messageOf as messageRecordOf, targetOf, type ExactRun } from './exact-message.ts';
+
+export type ExactOptions = {
+  partition: number;
+  prefix: string;
+  worker: string;
+  broker: Broker;
+  clock: Clock;
+  log: Log;
+  records: Records;
+  /** Of these runs, those that are recorded as failed: a former owner had them refused. */
+  failedAmong(runIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** A row is done; these of its runs are published. */
+  onProduced(seq: number, runs: readonly DecidedRun[]): void;
+  /** Resolves once the store holds the failure. */
+  onRefused(due: DueRecord, message: string): Promise<void>;
+  /** Another process has this partition. */
+  onFenced(): void;
+};
+
+type Row = { seq: number; runs: readonly ExactRun[] };
+/** One run of a row, and the position behind it. */
+type Step = { run: ExactRun; behind: bigint };
+
+const MAX_RUNS_PER_TRANSACTION = 1_000;
+const RUN_BITS = 20n;
+
+export class ExactLane {
+  private readonly options: ExactOptions;
+  private rows: Row[] = [];
+  private running = false;
+  private closed = false;
+  private producer: TransactionalProducer | undefined;
+  /** Everything before it is written; undefined: to be asked of the broker, after fencing. */
+  private position: bigint | undefined;
+  /** Runs recorded as failed; undefined until the store was asked for those of a former owner. */
+  private refused: Set<string> | undefined;
+
+  constructor(options: ExactOptions) {
+    this.options = options;
+  }
+
+  enqueue(seq: number, runs: readonly ExactRun[]): void {
+    this.rows.push({ seq, runs });
+    if (!this.running) void this.run();
+  }
+
+  /** Ends the lane; what is left stays in the store. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.producer?.close();
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    for (let failures = 0; this.rows.length > 0 && !this.closed; ) {
+      try {
+        await this.advance();
+        failures = 0;
+      } catch (thrown) {
+        if (this.closed) break;
+        if (thrown instanceof BelfryError && thrown.code === 'producer_fenced') {
+          this.options.onFenced();
+          break;
+        }
+        // The outcome is unknown: fence oneself, then ask.
+        this.position = undefined;
+        this.options.log.warn({ err: thrown, partition: this.options.partition }, 'publishing messages failed; trying again');
+        await this.options.clock.sleep(backoffMs(++failures));
+      }
+    }
+    this.running = false;
+  }
+
+  private async advance(): Promise<void> {
+    const { producer, position } = await this.begin();
+    const steps = await this.publishable(position);
+    const last = steps.at(-1);
+    if (last !== undefined) {
+      try {
+        await this.transact(producer, steps);
+      } catch (thrown) {
+        if (!isRefusal(thrown)) throw thrown;
+        for (const step of steps) await this.transactSingly(producer, step);
+      }
+    }
+    this.finishRows();
+  }
+
+  /** The producer, initialised: no other process can write for this partition any more, and the position stands still. */
+  private async begin(): Promise<{ producer: TransactionalProducer; position: bigint }> {
+    const { broker, partition, prefix, records, failedAmong } = this.options;
+    this.producer ??= await broker.transactional(`${prefix}belfry-exact-${partition}`);
+    this.refused ??= new Set(await failedAmong(this.rows.flatMap(({ runs }) => runs.map(({ due }) => due.runId))));
+    if (this.position === undefined) {
+      await this.producer.init();
+      const committed = await broker.committed(groupOf(prefix), { topic: records.topics.commands, partition });
+      this.position = committed ?? 0n;
+      this.finishRows();
+    }
+    return { producer: this.producer, position: this.position };
+  }
+
+  /** The next runs to publish. Those whose topic cannot be written to are recorded as failed here. */
+  private async publishable(position: bigint): Promise<Step[]> {
+    const steps: Step[] = [];
+    for (const row of this.rows) {
+      if (steps.length >= MAX_RUNS_PER_TRANSACTION) break;
+      for (const [index, run] of row.runs.entries()) {
+        const behind = positionOf(row, index + 1);
+        if (behind <= position || this.refused!.has(run.due.runId)) continue;
+        const problem = await this.problemOf(run.due);
+        if (problem === undefined) steps.push({ run, behind });
+        else await this.refuse(run.due, problem);
+      }
+    }
+    return steps;
+  }
+
+  private async problemOf(due: DueRecord): Promise<string | undefined> {
+    const topic = targetOf(due);
+    if (isOwnTopic(this.options.prefix, topic)) return `${topic} is one of Belfry's own topics`;
+    const partitions = await this.options.broker.partitions(topic);
+    return partitions === undefined ? `there is no topic ${topic}` : undefined;
+  }
+
+  private async transact(producer: TransactionalProducer, steps: readonly Step[]): Promise<void> {
+    const { partition, prefix, records } = this.options;
+    const written: OutgoingRecord[] = [];
+    for (const { run } of steps) written.push(...(await this.recordsOf(run)));
+    const offset = steps.at(-1)!.behind;
+    const offsets: GroupOffset[] = [{ groupId: groupOf(prefix), topic: records.topics.commands, partition, offset }];
+    await producer.transact(written, offsets);
+    this.position = offset;
+  }
+
+  private async transactSingly(producer: TransactionalProducer, step: Step): Promise<void> {
+    try {
+      await this.transact(producer, [step]);
+    } catch (thrown) {
+      if (!isRefusal(thrown)) throw thrown;
+      await this.refuse(step.run.due, messageOf(thrown));
+    }
+  }
+
+  private async recordsOf(run: ExactRun): Promise<OutgoingRecord[]> {
+    const { broker, records, worker } = this.options;
+    const partitions = (await broker.partitions(targetOf(run.due))) ?? 1;
+    const { outcome } = completedRun(run, worker);
+    return [messageRecordOf(run.due, partitions), records.outcome(outcome, run.due.tracked, run.due.traceparent)];
+  }
+
+  private async refuse(due: DueRecord, message: string): Promise<void> {
+    await this.options.onRefused(due, message);
+    this.refused!.add(due.runId);
+  }
+
+  /** Rows that are behind the position but for refused runs are done. */
+  private finishRows(): void {
+    const done = (row: Row): boolean =>
+      row.runs.every(({ due }, i) => positionOf(row, i + 1) <= this.position! || this.refused!.has(due.runId));
+    while (this.rows[0] !== undefined && done(this.rows[0])) {
+      const { seq, runs } = this.rows.shift()!;
+      const published = runs.filter(({ due }) => !this.refused!.has(due.runId));
+      this.options.onProduced(seq, published.map((run) => completedRun(run, this.options.worker)));
+    }
+  }
+}
+
+function groupOf(prefix: string): string {
+  return `${prefix}belfry-exact`;
+}
+
+function positionOf({ seq, runs }: Row, run: number): bigint {
+  return run === runs.length ? BigInt(seq + 1) << RUN_BITS : (BigInt(seq) << RUN_BITS) + BigInt(run);
+}

@@ -1,0 +1,158 @@
+/** What a step takes from each partition, and what must be read before it can be decided. */
+import { tracksRuns, type Job } from '../core/model.ts';
+import { isOneShot } from '../core/occurrences/schedule.ts';
+import type { JobRef, Known, StoredRun, TimerRow, TimerStore } from '../core/ports/timer-store.ts';
+import { INTAKES, jobKey, type Intake, type Topics } from '../core/topics.ts';
+import type { TimerLimits } from './deps.ts';
+import { dueTopicOf, scheduledRun } from './due-record.ts';
+import type { Input } from './inputs.ts';
+import type { ReadItem } from './intake-queue.ts';
+import type { OwnedPartition } from './owned.ts';
+import type { TopicCache } from './topic-cache.ts';
+
+/** The inputs of one partition's step. They stay where they are until the step is accepted. */
+export type Gathered = {
+  owned: OwnedPartition;
+  items: Readonly<Record<Intake, readonly ReadItem[]>>;
+  due: readonly TimerRow[];
+  /** News of the lanes and of the sweep. */
+  news: Pick<OwnedPartition, 'publishedRuns' | 'refusedRuns' | 'swept' | 'producedSeqs'>;
+};
+
+/** What the decisions of a step need to know. */
+export type Knowledge = {
+  known: Known;
+  stored: ReadonlyMap<string, StoredRun>;
+  /** Waiting retries, by job, of jobs whose runs may be cancelled. */
+  retries: ReadonlyMap<string, readonly TimerRow[]>;
+  existing: ReadonlySet<string>;
+  missingTopics: ReadonlySet<string>;
+};
+
+const NONE: readonly never[] = [];
+
+/** @param decides false when the partition may only write down news: too much of it is unproduced */
+export function gather(owned: OwnedPartition, decides: boolean, now: number, limits: TimerLimits): Gathered {
+  const { publishedRuns, refusedRuns, swept, producedSeqs } = owned;
+  const news = {
+    publishedRuns: [...publishedRuns],
+    refusedRuns: [...refusedRuns],
+    swept: decides ? [...swept] : [],
+    producedSeqs: [...producedSeqs],
+  };
+  const gathered: Gathered = { owned, items: { completed: NONE, retry: NONE, commands: NONE }, due: NONE, news };
+  if (!decides) return gathered;
+  if (owned.singly > 0) return gatherOne(gathered, now);
+  const take = (intake: Intake): ReadItem[] => owned.queues[intake].ready(limits.perStep, limits.bytesPerStep);
+  const items = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
+  return { ...gathered, items, due: owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep) };
+}
+
+/** A single input: one of those that wait holds data that the store refuses. */
+function gatherOne(empty: Gathered, now: number): Gathered {
+  for (const intake of INTAKES) {
+    const items = empty.owned.queues[intake].ready(1, 0);
+    if (items.length > 0) return { ...empty, items: { ...empty.items, [intake]: items } };
+  }
+  return { ...empty, due: empty.owned.lookAhead.due(now, 1, 0) };
+}
+
+export function inputsOf({ items }: Gathered): Input[] {
+  return INTAKES.flatMap((intake) => items[intake]).flatMap((item) => (item.record === null ? [] : [item.input]));
+}
+
+/** How many inputs a step has. */
+export function sizeOf(gathered: Gathered): number {
+  const { swept, refusedRuns, publishedRuns } = gathered.news;
+  return inputsOf(gathered).length + gathered.due.length + swept.length + refusedRuns.length + publishedRuns.length;
+}
+
+/** Whether only offsets and produced rows would be written: that can wait. */
+export function hasLeftovers({ items, news }: Gathered): boolean {
+  return news.producedSeqs.length > 0 || INTAKES.some((intake) => items[intake].length > 0);
+}
+
+/** Reads everything that the decisions of these partitions need, all together. */
+export async function learn(all: readonly Gathered[], now: number, store: TimerStore, cache: TopicCache, topics: Topics): Promise<Knowledge> {
+  const known = await readJobs(all, store);
+  const needs = await Promise.all([
+    readRuns(all, known, now, store),
+    readRetries(all, known, store),
+    cache.missing(dueTopics(all, known, topics)),
+  ]);
+  const [{ stored, existing }, retries, missingTopics] = needs;
+  return { known, stored, existing, retries, missingTopics };
+}
+
+async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Known> {
+  const jobs = new Map<string, JobRef>();
+  const commands: (JobRef & { commandId: string })[] = [];
+  const need = ({ tenant, jobId }: JobRef): unknown => jobs.set(jobKey(tenant, jobId), { tenant, jobId });
+  for (const gathered of all) {
+    for (const input of inputsOf(gathered)) {
+      if (input.kind === 'completion') need(input.completion);
+      if (input.kind === 'retry') need(input.due);
+      if (input.kind !== 'command') continue;
+      const { type, tenant, jobId, commandId } = input.command;
+      need(input.command);
+      if (type === 'trigger' || type === 'replay') commands.push({ tenant, jobId, commandId });
+    }
+    gathered.news.swept.forEach(need);
+    for (const timer of gathered.due) if (timer.kind === 'occurrence') need(timer);
+  }
+  if (jobs.size === 0) return { jobs: new Map(), seen: new Set() };
+  return store.read([...jobs.values()], commands);
+}
+
+/** Runs to be replayed, and those occurrences of messages scheduled anew that may have had their run. */
+async function readRuns(all: readonly Gathered[], { jobs }: Known, now: number, store: TimerStore): Promise<Pick<Knowledge, 'stored' | 'existing'>> {
+  const replayed: string[] = [];
+  const repeated: string[] = [];
+  for (const input of all.flatMap(inputsOf)) {
+    if (input.kind !== 'command') continue;
+    const { command } = input;
+    if (command.type === 'replay') replayed.push(command.runId);
+    if (command.type !== 'schedule' || command.job.type !== 'KAFKA_MESSAGE') continue;
+    const { schedule } = command.job;
+    const first = schedule.kind === 'at' ? schedule.at : isOneShot(schedule) ? null : schedule.startAt;
+    if (first === null || first > now || !jobs.has(jobKey(command.tenant, command.jobId))) continue;
+    repeated.push(scheduledRun(command, first).runId);
+  }
+  if (replayed.length + repeated.length === 0) return { stored: new Map(), existing: new Set() };
+  const stored = await store.runs([...new Set([...replayed, ...repeated])]);
+  return { stored, existing: new Set(repeated.filter((runId) => stored.has(runId))) };
+}
+
+async function readRetries(all: readonly Gathered[], { jobs }: Known, store: TimerStore): Promise<Map<string, readonly TimerRow[]>> {
+  const cancelled = new Map<string, Job>();
+  for (const [key, job] of jobs) {
+    if (job.spec.overlap === 'cancel_running' && job.active.length > 0) cancelled.set(key, job);
+  }
+  for (const input of all.flatMap(inputsOf)) {
+    if (input.kind !== 'command') continue;
+    const { command } = input;
+    const job = jobs.get(jobKey(command.tenant, command.jobId));
+    const cancels = command.type === 'cancel' || (command.type === 'trigger' && command.overlap === 'cancel_running');
+    if (job !== undefined && cancels && mayRetry(job)) cancelled.set(jobKey(job.tenant, job.jobId), job);
+  }
+  const entries = [...cancelled].map(async ([key, job]) => [key, await store.retryTimers(job)] as const);
+  return new Map(await Promise.all(entries));
+}
+
+/** A one-shot that has not fired has no retry; mass cancels of such jobs need not ask for each. */
+function mayRetry(job: Job): boolean {
+  return job.active.length > 0 || job.runCount > 0 || job.state === 'FINISHED' || job.version > 1 || tracksRuns(job.spec);
+}
+
+function dueTopics(all: readonly Gathered[], { jobs }: Known, topics: Topics): Set<string> {
+  const found = new Set<string>();
+  for (const gathered of all) {
+    for (const { topic } of gathered.due) found.add(topic);
+    for (const input of inputsOf(gathered)) {
+      if (input.kind === 'command' && input.command.type === 'schedule') found.add(dueTopicOf(topics, input.command.job));
+    }
+  }
+  for (const { spec } of jobs.values()) found.add(dueTopicOf(topics, spec));
+  found.delete('');
+  return found;
+}

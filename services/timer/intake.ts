@@ -1,0 +1,96 @@
+/** Takes batches from the consumer into the queues of owned partitions, reads them, and holds the consumer back when they fill up. */
+import { messageOf } from '../core/errors.ts';
+import type { FetchedBatch, GroupConsumer } from '../core/ports/broker.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { ConsumedRecord } from '../core/records.ts';
+import { INTAKES, type Intake as Topic, type Topics } from '../core/topics.ts';
+import { backoffMs } from './backoff.ts';
+import type { TimerLimits } from './deps.ts';
+import { readCommand, readCompletion, readRetry, type Input, type ReadOptions } from './inputs.ts';
+import type { IntakeQueue } from './intake-queue.ts';
+import type { OwnedPartition } from './owned.ts';
+
+export type IntakeOptions = ReadOptions & {
+  topics: Topics;
+  limits: TimerLimits;
+  clock: Clock;
+  log: Log;
+  /** Something is ready for a step. */
+  onReady(): void;
+  /** Records are missing before what was fetched. */
+  onGap(owned: OwnedPartition, topic: Topic): void;
+};
+
+export class Intake {
+  private readonly options: IntakeOptions;
+  private readonly reading = new WeakSet<IntakeQueue>();
+  private consumer: Pick<GroupConsumer, 'seek' | 'pause' | 'resume'> | undefined;
+
+  constructor(options: IntakeOptions) {
+    this.options = options;
+  }
+
+  attach(consumer: Pick<GroupConsumer, 'seek' | 'pause' | 'resume'>): void {
+    this.consumer = consumer;
+  }
+
+  accept(owned: OwnedPartition, batch: FetchedBatch): void {
+    const { topics, partitions } = this.options;
+    const topic = INTAKES.find((name) => topics[name] === batch.topic);
+    if (topic === undefined) return;
+    const queue = owned.queues[topic];
+    const read: Record<Topic, (record: ConsumedRecord) => Input | 'later' | undefined> = {
+      commands: () => 'later',
+      retry: (record) => readRetry(record, partitions),
+      completed: readCompletion,
+    };
+    if (!queue.accept(batch, read[topic])) {
+      this.consumer?.seek({ topic: batch.topic, partition: batch.partition }, queue.expected);
+      this.options.onGap(owned, topic);
+      return;
+    }
+    if (topic === 'commands') void this.readAll(owned, queue);
+    this.holdBack(owned);
+    if (queue.length > 0) this.options.onReady();
+  }
+
+  /** Pauses what holds too much, resumes what was worked off; called after each batch and each step. */
+  holdBack(owned: OwnedPartition): void {
+    const { topics, limits } = this.options;
+    for (const topic of INTAKES) {
+      const queue = owned.queues[topic];
+      const share = Math.max(queue.length / limits.heldRecords, queue.bytes / limits.heldBytes);
+      const tps = [{ topic: topics[topic], partition: owned.partition }];
+      if (!queue.paused && share >= 1) this.consumer?.pause(tps);
+      else if (queue.paused && share < 0.5) this.consumer?.resume(tps);
+      else continue;
+      queue.paused = !queue.paused;
+    }
+  }
+
+  /** Reads commands in the background, in order: a schema registry that is away must not keep timers from firing. */
+  private async readAll(owned: OwnedPartition, queue: IntakeQueue): Promise<void> {
+    if (this.reading.has(queue)) return;
+    this.reading.add(queue);
+    for (let item = queue.nextUnread(); item !== undefined && owned.live; item = queue.nextUnread()) {
+      item.input = await this.readOne(owned, item.record!);
+    }
+    this.reading.delete(queue);
+    this.options.onReady();
+  }
+
+  private async readOne(owned: OwnedPartition, record: ConsumedRecord): Promise<Input> {
+    for (let failures = 1; ; failures++) {
+      try {
+        return await readCommand(record, this.options);
+      } catch (thrown) {
+        const { partition, offset } = record;
+        const place = { partition, offset: String(offset), reason: messageOf(thrown) };
+        this.options.log.warn(place, 'a command cannot be read yet; trying again');
+        await this.options.clock.sleep(backoffMs(failures));
+        if (!owned.live) return { kind: 'forward', partition };
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * What a timer holds in memory of a partition that it owns.
+ *
+ * Invariant: `fence` is what the store holds as long as the ownership lasts: it changes only after an accepted step.
+ * When a step is refused or its outcome is unclear, the object is thrown away and the partition is taken anew; work
+ * that still refers to it finds `live` false.
+ */
+import { LookAhead } from '../core/look-ahead.ts';
+import type { DecidedRun, Offsets, Ownership } from '../core/ports/timer-store.ts';
+import type { Completion } from './completion.ts';
+import type { EndedRun } from './effects.ts';
+import type { ExactLane } from './exact-lane.ts';
+import { INTAKES, type Intake } from '../core/topics.ts';
+import { IntakeQueue } from './intake-queue.ts';
+import type { Fence } from './plan.ts';
+
+/** A run that the exact lane could not publish: `recorded` is called once the store holds its failure. */
+export type RefusedRun = { run: EndedRun; recorded: () => void };
+
+export class OwnedPartition {
+  readonly partition: number;
+  fence: Fence;
+  live = true;
+  /** All that the former owner left is produced. */
+  ready = false;
+  readonly lookAhead: LookAhead;
+  readonly queues: Readonly<Record<Intake, IntakeQueue>>;
+  exactLane: ExactLane | undefined;
+  /** Outbox rows not produced yet. */
+  unproduced = 0;
+  /** What the next step writes down: outbox rows that were produced, and the runs published or refused with them. */
+  producedSeqs: number[] = [];
+  publishedRuns: DecidedRun[] = [];
+  refusedRuns: RefusedRun[] = [];
+  /** Ends of runs that the sweep found. */
+  swept: Completion[] = [];
+  /** Runs in the exact lane that have no row yet. */
+  readonly exactPending = new Set<string>();
+  /** While above zero, each step takes a single input: one of those ahead holds data that the store refuses. */
+  singly = 0;
+
+  /** When the store last heard of it, ms. */
+  flushedAt = 0;
+
+  /** @param startAt where to read the topics from */
+  constructor(ownership: Ownership, startAt: Offsets, lookAheadRows: number) {
+    const { partition, epoch, offsets, outboxSeq } = ownership;
+    this.partition = partition;
+    this.fence = { partition, epoch, offsets, outboxSeq };
+    this.lookAhead = new LookAhead(lookAheadRows);
+    const queues = INTAKES.map((intake) => [intake, new IntakeQueue(startAt[intake])]);
+    this.queues = Object.fromEntries(queues) as Record<Intake, IntakeQueue>;
+  }
+
+  /** Whether the next step has something to write down that no input brings. */
+  hasNews(): boolean {
+    return this.publishedRuns.length > 0 || this.refusedRuns.length > 0 || this.swept.length > 0;
+  }
+}

@@ -1,0 +1,475 @@
+/** What every RunStore must do: claiming and settling. Parked runs and leases: run-store-parked.ts. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+
+import type { Lease, RunRow, RunStore, Settled, Settlement } from '../../services/core/ports/run-store.ts';
+import {
+  claimOne,
+  codeOf,
+  detached,
+  handedOver,
+  kill,
+  look,
+  newDue,
+  newDues,
+  newLease,
+  openedLease,
+  retrying,
+  settlement,
+  type RunStoreHarness,
+} from './run-store-harness.ts';
+import { leaseConformance, parkedConformance } from './run-store-parked.ts';
+import { transactionConformance } from './run-store-transaction.ts';
+
+/** @param skip why it cannot run here */
+export function runStoreConformance(name: string, make: () => Promise<RunStoreHarness>, skip?: string): void {
+  describe(`run store (${name})`, { skip: skip ?? false }, () => {
+    let harness: RunStoreHarness;
+    before(async () => {
+      harness = await make();
+    });
+    after(() => harness.close());
+
+    describe('claim', () => claimConformance(() => harness));
+    describe('reclaim', () => reclaimConformance(() => harness));
+    describe('settle', () => settleConformance(() => harness));
+    describe('cancel', () => cancelConformance(() => harness));
+    describe('transaction', () => transactionConformance(() => harness));
+    describe('parked', () => parkedConformance(() => harness));
+    describe('leases', () => leaseConformance(() => harness));
+  });
+}
+
+async function settleOne(store: RunStore, lease: Lease, entry: Settlement): Promise<Settled | undefined> {
+  return (await store.settle(lease, [entry]))[0];
+}
+
+function claimConformance(harness: () => RunStoreHarness): void {
+  it('makes a run that nobody has this lease’s own', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    const [due, nonce] = [newDue(), randomUUID()];
+    const now = await store.databaseNow();
+    const { inserted, row } = await claimOne(store, lease, due, nonce);
+    assert.equal(inserted, true);
+    const { startedAt, ...rest } = row;
+    assert.ok(startedAt !== null && startedAt >= now - 1 && startedAt < now + 10_000);
+    assert.deepEqual(rest, {
+      ...{ runId: due.runId, status: 'RUNNING', attempt: 1, token: 1, lost: 0, executor: lease.executor, nonce },
+      ...{ worker: lease.worker, leaseAlive: true, parked: false, finishedAt: null, retryAt: null, result: null },
+      ...{ resultTruncated: false, error: null, reason: null },
+    });
+    assert.deepEqual(await look(store, due), row);
+  });
+
+  it('answers in the order asked, new runs and known ones', async () => {
+    const { store } = harness();
+    const [mine, other] = [await openedLease(store), await openedLease(store)];
+    const dues = newDues(6).sort((a, b) => (a.runId > b.runId ? -1 : 1));
+    const known = dues.filter((_, index) => index % 2 === 0);
+    await store.claim(
+      other,
+      known.map((due) => ({ due, nonce: randomUUID() })),
+    );
+    const claims = await store.claim(
+      mine,
+      dues.map((due) => ({ due, nonce: randomUUID() })),
+    );
+    assert.deepEqual(
+      claims.map(({ runId }) => runId),
+      dues.map(({ runId }) => runId),
+    );
+    assert.deepEqual(
+      claims.map(({ inserted }) => inserted),
+      [false, true, false, true, false, true],
+    );
+    assert.deepEqual(
+      claims.map(({ row }) => row.executor === mine.executor),
+      [false, true, false, true, false, true],
+    );
+    assert.deepEqual(await store.claim(mine, []), []);
+  });
+
+  it('finds its own claim again when the answer was lost', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    const [due, nonce] = [newDue(), randomUUID()];
+    const first = await claimOne(store, lease, due, nonce);
+    const second = await claimOne(store, lease, due, nonce);
+    assert.equal(second.inserted, false);
+    assert.deepEqual(second.row, first.row);
+  });
+
+  it('gives each of many runs to one of two that claim them at once, in opposite orders', async () => {
+    const { store } = harness();
+    const leases = [await openedLease(store), await openedLease(store)] as const;
+    for (let round = 0; round < 5; round++) {
+      const requests = newDues(200).map((due) => ({ due, nonce: randomUUID() }));
+      const [a, b] = await Promise.all([
+        store.claim(leases[0], requests),
+        store.claim(leases[1], requests.toReversed()),
+      ]);
+      const winners = [...a, ...b].filter(({ inserted }) => inserted).map(({ runId }) => runId);
+      assert.equal(winners.length, 200);
+      assert.equal(new Set(winners).size, 200);
+      for (const [index, claim] of a.entries()) assert.equal(claim.row.executor, b.at(-1 - index)?.row.executor);
+    }
+  });
+
+  it('is refused to a dead lease, and to one that never was', async () => {
+    const { store } = harness();
+    const dead = await openedLease(store);
+    await kill(store, dead);
+    const due = newDue();
+    for (const lease of [dead, newLease()]) assert.equal(await codeOf(claimOne(store, lease, due)), 'lease_lost');
+    assert.equal((await claimOne(store, await openedLease(store), due)).inserted, true);
+  });
+
+  it('tells whether the lease of the run’s executor lives', async () => {
+    const { store, pass } = harness();
+    const [due, lease] = [newDue(), await openedLease(store, {}, 5_000)];
+    await claimOne(store, lease, due);
+    assert.equal((await look(store, due)).leaseAlive, true);
+    await pass(5_000);
+    assert.equal((await look(store, due)).leaseAlive, false, 'run out');
+    await store.renewLease(lease.executor, 5_000, 0);
+    assert.equal((await look(store, due)).leaseAlive, true, 'renewed late');
+    await store.closeLease(lease.executor);
+    assert.equal((await look(store, due)).leaseAlive, false, 'closed');
+  });
+
+  it('tells whether this attempt of the run is parked, not an earlier one', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    const due = newDue();
+    const { row } = await claimOne(store, lease, due);
+    await store.park([detached(due, lease)]);
+    assert.equal((await look(store, due)).parked, true);
+    await store.settle(lease, [retrying(row, 2)]);
+    assert.equal((await look(store, due)).parked, false, 'the row is at attempt 2');
+    await store.park([handedOver({ ...due, attempt: 2 })]);
+    assert.equal((await look(store, due)).parked, true);
+  });
+}
+
+function reclaimConformance(harness: () => RunStoreHarness): void {
+  /** A run that waits for its second attempt. */
+  async function waiting(store: RunStore): Promise<{ due: ReturnType<typeof newDue>; token: number }> {
+    const lease = await openedLease(store);
+    const due = newDue();
+    const { row } = await claimOne(store, lease, due);
+    await store.settle(lease, [retrying(row, 2)]);
+    return { due: { ...due, attempt: 2 }, token: row.token };
+  }
+  const request = (due: ReturnType<typeof newDue>, expectedToken: number, lostAttempt = false) => ({
+    ...{ due, nonce: randomUUID(), expectedToken, lostAttempt },
+  });
+
+  it('starts the announced attempt of a run that waits, with a new token and nothing of the former attempt', async () => {
+    const { store } = harness();
+    const { due, token } = await waiting(store);
+    const lease = await openedLease(store);
+    const [row] = await store.reclaim(lease, [request(due, token)]);
+    const { status, attempt, executor, worker, lost, retryAt, error } = row as RunRow;
+    assert.deepEqual(
+      { status, attempt, executor, worker, lost, retryAt, error },
+      {
+        ...{ status: 'RUNNING', attempt: 2, executor: lease.executor, worker: lease.worker },
+        ...{ lost: 0, retryAt: null, error: null },
+      },
+    );
+    assert.ok((row as RunRow).token > token);
+    assert.deepEqual(await look(store, due), row);
+  });
+
+  it('gives each run to one of two that come at once', async () => {
+    const { store } = harness();
+    const runs = await Promise.all(Array.from({ length: 20 }, () => waiting(store)));
+    const requests = runs.map(({ due, token }) => request(due, token));
+    const [a, b] = [await openedLease(store), await openedLease(store)];
+    const taken = await Promise.all([
+      store.reclaim(a, requests),
+      store.reclaim(
+        b,
+        requests.map((each) => ({ ...each, nonce: randomUUID() })),
+      ),
+    ]);
+    assert.equal(new Set(taken.flat().map(({ runId }) => runId)).size, 20);
+    assert.equal(taken.flat().length, 20);
+  });
+
+  it('answers again when the answer was lost, and changes nothing', async () => {
+    const { store } = harness();
+    const { due, token } = await waiting(store);
+    const lease = await openedLease(store);
+    const again = request(due, token);
+    const first = await store.reclaim(lease, [again]);
+    assert.deepEqual(await store.reclaim(lease, [again]), first);
+    assert.deepEqual(await store.reclaim(lease, [{ ...again, nonce: randomUUID() }]), [], 'another claim');
+  });
+
+  it('takes nothing on an old token, from a run that ended or runs, or for a dead lease', async () => {
+    const { store } = harness();
+    const { due, token } = await waiting(store);
+    const lease = await openedLease(store);
+    assert.deepEqual(await store.reclaim(lease, [request(due, token - 1)]), []);
+    const dead = await openedLease(store);
+    await kill(store, dead);
+    assert.deepEqual(await store.reclaim(dead, [request(due, token)]), []);
+    const [row] = (await store.reclaim(lease, [request(due, token)])) as [RunRow];
+    const other = await openedLease(store);
+    assert.deepEqual(await store.reclaim(other, [request(due, row.token)]), [], 'it runs');
+    await store.settle(lease, [settlement(row, { attempt: 2 })]);
+    assert.deepEqual(await store.reclaim(other, [request(due, row.token)]), [], 'it ended');
+    assert.deepEqual(await store.reclaim(other, [request(newDue(), 1)]), [], 'it never was');
+  });
+
+  it('takes a running run over only after its lease was marked dead, and counts the lost attempt', async () => {
+    const { store, pass } = harness();
+    const [worker, heir] = [await openedLease(store, {}, 5_000), await openedLease(store)];
+    const due = newDue();
+    const { row } = await claimOne(store, worker, due);
+    assert.deepEqual(await store.reclaim(heir, [request(due, row.token, true)]), [], 'alive');
+    await pass(5_000);
+    assert.deepEqual(await store.reclaim(heir, [request(due, row.token, true)]), [], 'run out, not marked');
+    await store.markDead([worker.executor]);
+    const [taken] = await store.reclaim(heir, [request(due, row.token, true)]);
+    assert.equal(taken?.lost, 1);
+    assert.equal(taken?.attempt, 1);
+    assert.equal(taken?.executor, heir.executor);
+  });
+
+  it('takes the runs of a closed lease over at once', async () => {
+    const { store } = harness();
+    const [worker, heir] = [await openedLease(store), await openedLease(store)];
+    const due = newDue();
+    const { row } = await claimOne(store, worker, due);
+    await store.closeLease(worker.executor);
+    assert.equal((await store.reclaim(heir, [request(due, row.token, true)])).length, 1);
+  });
+}
+
+function settleConformance(harness: () => RunStoreHarness): void {
+  async function running(lengthMs?: number) {
+    const { store } = harness();
+    const lease = await openedLease(store, {}, lengthMs);
+    const due = newDue();
+    const { row } = await claimOne(store, lease, due);
+    return { store, lease, due, row };
+  }
+
+  it('writes the outcome, and whoever claims later finds it', async () => {
+    const { store, lease, due, row } = await running();
+    const result = {
+      text: 'nul \u0000, bell 🔔, half \ud800, "quotes" \\',
+      list: [1, null, 1.5e300],
+      nested: { a: {} },
+    };
+    const settled = await settleOne(store, lease, settlement(row, { result, resultTruncated: true }));
+    const found = await look(store, due);
+    assert.ok(settled !== undefined && settled.finishedAt >= (row.startedAt as number));
+    assert.deepEqual(settled, {
+      ...{ runId: due.runId, startedAt: row.startedAt, finishedAt: settled.finishedAt, retryAt: null, parked: false },
+    });
+    const expected = { status: 'COMPLETED', finishedAt: settled.finishedAt, result, resultTruncated: true } as const;
+    assert.deepEqual(found, { ...row, ...expected });
+  });
+
+  it('keeps results of every JSON type, up to 64 KiB', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    for (const result of [null, 0, false, '', 'text', [], {}, 'é'.repeat(32 * 1024 - 1), '\u0000'.repeat(10_900)]) {
+      const due = newDue();
+      const { row } = await claimOne(store, lease, due);
+      await store.settle(lease, [settlement(row, { result })]);
+      assert.deepEqual((await look(store, due)).result, result);
+    }
+  });
+
+  it('answers again when the answer was lost, with the same times', async () => {
+    for (const change of [
+      settlement({ runId: '', token: 0 }),
+      settlement({ runId: '', token: 0 }, { status: 'FAILED', error: { code: 'timeout', message: 'late' } }),
+      settlement({ runId: '', token: 0 }, { status: 'CANCELLED' }),
+      retrying({ runId: '', token: 0 }, 2, 1_234),
+    ]) {
+      const { store, lease, row } = await running();
+      const entry = { ...change, runId: row.runId, token: row.token };
+      const first = await store.settle(lease, [entry]);
+      assert.equal(first.length, 1, entry.status);
+      assert.deepEqual(await store.settle(lease, [entry]), first, entry.status);
+    }
+  });
+
+  it('never writes a second outcome', async () => {
+    const { store, lease, due, row } = await running();
+    await store.settle(lease, [settlement(row, { result: 1 })]);
+    const other = settlement(row, { status: 'FAILED', error: { code: 'timeout', message: '' } });
+    assert.deepEqual(await store.settle(lease, [other]), []);
+    assert.deepEqual(await store.settle(lease, [retrying(row, 2)]), []);
+    assert.equal((await look(store, due)).status, 'COMPLETED');
+  });
+
+  it('changes nothing for a stale token, another executor, or a run that is not there', async () => {
+    const { store, lease, due, row } = await running();
+    assert.deepEqual(await store.settle(lease, [settlement({ ...row, token: row.token + 1 })]), []);
+    assert.deepEqual(await store.settle(await openedLease(store), [settlement(row)]), []);
+    assert.deepEqual(await store.settle(lease, [settlement({ runId: newDue().runId, token: 1 })]), []);
+    assert.deepEqual(await look(store, due), row);
+  });
+
+  it('changes nothing for a worker whose lease was marked dead, even while nobody took over', async () => {
+    const { store, lease, due, row } = await running();
+    await kill(store, lease);
+    assert.deepEqual(await store.settle(lease, [settlement(row)]), []);
+    assert.equal((await look(store, due)).status, 'RUNNING');
+  });
+
+  it('changes nothing for a worker whose run was taken over', async () => {
+    const { store, lease, due, row } = await running();
+    await kill(store, lease);
+    const heir = await openedLease(store);
+    const reclaim = { due, nonce: randomUUID(), expectedToken: row.token, lostAttempt: true };
+    const [taken] = (await store.reclaim(heir, [reclaim])) as [RunRow];
+    assert.deepEqual(await store.settle(lease, [settlement(row)]), []);
+    assert.equal((await settleOne(store, heir, settlement(taken)))?.runId, due.runId);
+  });
+
+  it('lets a worker settle whose lease ran out, as long as nobody marked it', async () => {
+    const { store, lease, row } = await running(0);
+    assert.equal((await store.settle(lease, [settlement(row)])).length, 1);
+  });
+
+  it('announces the next attempt from now on, by the store’s clock', async () => {
+    const { store, lease, due, row } = await running();
+    const settled = (await settleOne(store, lease, retrying(row, 2, 2_000))) as Settled;
+    assert.equal(settled.retryAt, settled.finishedAt + 2_000);
+    const found = await look(store, due);
+    const { status, attempt, retryAt, finishedAt, error } = found;
+    assert.deepEqual(
+      { status, attempt, retryAt, finishedAt, error },
+      {
+        ...{ status: 'RETRYING', attempt: 2, retryAt: settled.retryAt, finishedAt: null },
+        error: { code: 'handler_error', message: 'no luck' },
+      },
+    );
+  });
+
+  it('hands a run back at no cost: the same attempt is anybody’s', async () => {
+    const { store, lease, due, row } = await running();
+    const entry = settlement(row, { status: 'ENQUEUED' });
+    assert.equal((await store.settle(lease, [entry])).length, 1);
+    assert.equal((await store.settle(lease, [entry])).length, 1, 'again');
+    const found = await look(store, due);
+    assert.deepEqual(
+      [found.status, found.attempt, found.lost, found.executor, found.leaseAlive],
+      ['ENQUEUED', 1, 0, null, false],
+    );
+    const heir = await openedLease(store);
+    const reclaim = { due, nonce: randomUUID(), expectedToken: found.token, lostAttempt: false };
+    assert.equal((await store.reclaim(heir, [reclaim])).length, 1);
+    assert.deepEqual(await store.settle(lease, [entry]), [], 'somebody has it');
+  });
+
+  it('keeps the due record of a run that failed, and any error message', async () => {
+    const { store, lease, due, row } = await running();
+    const error = { code: 'handler_error', message: 'nul \u0000 half \udfff end 🔔' };
+    await store.settle(lease, [settlement(row, { status: 'FAILED', error, due })]);
+    assert.deepEqual((await look(store, due)).error, {
+      code: 'handler_error',
+      message: 'nul \ufffd half \ufffd end 🔔',
+    });
+    assert.deepEqual((await harness().stored(due.runId)).due, due);
+  });
+
+  it('answers of a batch those that took effect', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    const requests = newDues(100).map((due) => ({ due, nonce: randomUUID() }));
+    const rows = (await store.claim(lease, requests)).map(({ row }) => row);
+    const entries = rows.map((row, index) => settlement(index % 3 === 0 ? { ...row, token: 7 } : row));
+    await store.settle(lease, entries.slice(0, 10));
+    const settled = await store.settle(lease, entries);
+    const expected = rows.filter((_, index) => index % 3 !== 0).map(({ runId }) => runId);
+    assert.deepEqual(settled.map(({ runId }) => runId).sort(), expected.sort());
+    assert.deepEqual(await store.settle(lease, []), []);
+  });
+
+  it('tells whether a parked row holds the run', async () => {
+    const { store, lease, due, row } = await running();
+    await store.park([detached(due, lease)]);
+    assert.equal((await settleOne(store, lease, settlement(row)))?.parked, true);
+    await store.unpark([due]);
+    assert.equal((await settleOne(store, lease, settlement(row)))?.parked, false);
+  });
+
+  it('keeps the progress of a run for whoever runs it', async () => {
+    const { store, lease, due, row } = await running();
+    await store.progress(lease, [{ ...row, fraction: 0.5, note: 'half\u0000way' }]);
+    assert.deepEqual((await harness().stored(due.runId)).progress, { fraction: 0.5, note: 'half\u0000way' });
+    await store.progress(lease, [{ ...row, token: 9, fraction: 0.7, note: null }]);
+    await store.progress(await openedLease(store), [{ ...row, fraction: 0.8, note: null }]);
+    await store.progress(lease, []);
+    assert.deepEqual((await harness().stored(due.runId)).progress, { fraction: 0.5, note: 'half\u0000way' });
+  });
+}
+
+function cancelConformance(harness: () => RunStoreHarness): void {
+  it('ends a run that nobody claimed, and whoever claims later finds it CANCELLED', async () => {
+    const { store } = harness();
+    const due = newDue();
+    const [settled] = await store.cancelUnclaimed([due], 'host:1');
+    assert.equal(settled?.startedAt, null);
+    const found = await look(store, due);
+    const { status, finishedAt, worker, executor } = found;
+    assert.deepEqual([status, finishedAt, worker, executor], ['CANCELLED', settled?.finishedAt, 'host:1', null]);
+    assert.deepEqual(await store.cancelUnclaimed([due], 'host:1'), [settled], 'answers again');
+    assert.deepEqual(await store.cancelUnclaimed([], 'host:1'), []);
+  });
+
+  it('ends a run that waits for its next attempt or was handed back; its former worker can change nothing', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    for (const state of ['RETRYING', 'ENQUEUED'] as const) {
+      const due = newDue();
+      const { row } = await claimOne(store, lease, due);
+      const entry = state === 'RETRYING' ? retrying(row, 2) : settlement(row, { status: state });
+      await store.settle(lease, [entry]);
+      const [settled] = await store.cancelUnclaimed([due], 'host:1');
+      assert.equal(settled?.startedAt, row.startedAt, state);
+      const found = await look(store, due);
+      assert.deepEqual([found.status, found.retryAt], ['CANCELLED', null], state);
+      const reclaim = { due, nonce: randomUUID(), expectedToken: row.token, lostAttempt: false };
+      assert.deepEqual(await store.reclaim(lease, [reclaim]), []);
+      assert.deepEqual(await store.settle(lease, [entry]), []);
+    }
+  });
+
+  it('leaves alone what runs or has ended', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    const [runs, ended] = [newDue(), newDue()];
+    const claims = await store.claim(
+      lease,
+      [runs, ended].map((due) => ({ due, nonce: randomUUID() })),
+    );
+    await store.settle(lease, [settlement((claims[1] as { row: RunRow }).row)]);
+    assert.deepEqual(await store.cancelUnclaimed([runs, ended], 'host:1'), []);
+    assert.equal((await look(store, runs)).status, 'RUNNING');
+    assert.equal((await look(store, ended)).status, 'COMPLETED');
+  });
+
+  it('reads the cancel generations of jobs in the order asked, 0 for a job that is gone', async () => {
+    const { store, setCancelGeneration } = harness();
+    const [a, b, gone] = newDues(3) as [
+      ReturnType<typeof newDue>,
+      ReturnType<typeof newDue>,
+      ReturnType<typeof newDue>,
+    ];
+    await setCancelGeneration(a.tenant, a.jobId, 2);
+    await setCancelGeneration(b.tenant, b.jobId, 5);
+    assert.deepEqual(await store.cancelGenerations([b, gone, a, b]), [5, 0, 2, 5]);
+    assert.deepEqual(await store.cancelGenerations([]), []);
+  });
+}

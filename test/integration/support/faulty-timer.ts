@@ -1,0 +1,73 @@
+/**
+ * A real timer process that kills or freezes itself at one exact point, once, for a job whose id begins with `fault-`.
+ * FAULT is one of: before-step (records read, nothing committed), after-step (decided and committed, nothing produced),
+ * after-send (produced, the outbox row not yet removed), freeze-in-step (stopped between sending the statement and its answer).
+ */
+import type { Broker } from '../../../services/core/ports/broker.ts';
+import type { PartitionStep, TimerStore } from '../../../services/core/ports/timer-store.ts';
+import { readConfig } from '../../../services/runtime/config.ts';
+import { runUntilStopped } from '../../../services/runtime/life-cycle.ts';
+import { makeLog } from '../../../services/runtime/logger.ts';
+import { startTimerService } from '../../../services/timer/main.ts';
+
+const fault = process.env.FAULT ?? '';
+const die = (): never => {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('unreachable');
+};
+
+/** Concerns the fault's job in the way that the fault needs: taking its command in, or firing it. */
+function concerns(steps: readonly PartitionStep[], firing: boolean): boolean {
+  return steps.some((step) => {
+    const fired = step.finished.some(({ jobId }) => jobId.startsWith('fault-'));
+    const taken = step.jobs.some(({ jobId }) => jobId.startsWith('fault-'));
+    return firing ? fired || (taken && step.outbox.length > 0) : taken || fired;
+  });
+}
+
+function faultyStore(store: TimerStore): TimerStore {
+  const step: TimerStore['step'] = async (steps) => {
+    if (fault === 'before-step' && concerns(steps, false)) die();
+    const answer = store.step(steps);
+    if (fault === 'freeze-in-step' && concerns(steps, true)) {
+      setImmediate(() => process.kill(process.pid, 'SIGSTOP'));
+    }
+    const accepted = await answer;
+    if (fault === 'after-step' && concerns(steps, true)) die();
+    return accepted;
+  };
+  return new Proxy(store, { get: (target, name) => (name === 'step' ? step : bound(target, name)) });
+}
+
+function faultyBroker(broker: Broker): Broker {
+  const producer: Broker['producer'] = async () => {
+    const real = await broker.producer();
+    return {
+      send: async (records) => {
+        await real.send(records);
+        if (
+          fault === 'after-send' &&
+          records.some(({ topic, key }) => topic.includes('job.due') && key?.toString().includes('/fault-'))
+        )
+          die();
+      },
+      close: () => real.close(),
+    };
+  };
+  return new Proxy(broker, { get: (target, name) => (name === 'producer' ? producer : bound(target, name)) });
+}
+
+function bound<T extends object>(target: T, name: string | symbol): unknown {
+  const member = Reflect.get(target, name) as unknown;
+  return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+}
+
+const config = readConfig(process.env);
+const log = makeLog(config.logLevel, 'timer');
+process.exitCode = await runUntilStopped(log, (fail) =>
+  startTimerService(config, log, fail, ({ store, broker }) => ({
+    store: faultyStore(store),
+    broker: faultyBroker(broker),
+  })),
+);
+process.exit();
