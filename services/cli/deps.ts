@@ -1,4 +1,5 @@
 /** What the commands need: `main.ts` gives them the real things, tests give them fakes. */
+import type { Command } from 'commander';
 import type { BelfryClient } from '../client/client.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
@@ -9,6 +10,7 @@ import type { Handlers } from '../executor/handlers/define.ts';
 import type { MigrateOptions, MigrationReport } from '../migrate/migrate.ts';
 import type { Config } from '../runtime/config.ts';
 import type { DevFile } from './dev-file.ts';
+import type { ExitCode } from './exit.ts';
 
 export type ServiceStart = (
   config: Config,
@@ -37,10 +39,12 @@ export type CliDeps = {
   machineNow(): number;
   ids: Ids;
   readFile(path: string): Promise<string>;
-  /** Environment and `dev.json`; the former wins. */
+  /** The environment as it is, without what `dev.json` adds. */
   env: Readonly<Record<string, string | undefined>>;
-  /** @throws BelfryError `config_invalid` */
+  /** Of the environment and `dev.json`; the former wins. @throws BelfryError `config_invalid` */
   config(): Config;
+  /** The environment with these servers; what is connected from here on, is connected to them. */
+  useServers(servers: Readonly<Record<string, string>>): Config;
   /** Aborted by Ctrl-C and SIGTERM from the first call on; before, they end the process. */
   interrupted(): AbortSignal;
 
@@ -66,4 +70,12 @@ export type CliDeps = {
   /** Version of the Java that `belfry dev` would use. */
   javaVersion(): Promise<number | undefined>;
   shippedSchemaVersion(): number;
+};
+
+/** Where commands are hung up, and how they end. */
+export type Cli = {
+  program: Command;
+  deps: CliDeps;
+  /** Makes a commander action of a function that answers the exit code. */
+  action<Args extends unknown[]>(run: (...args: Args) => Promise<ExitCode>): (...args: Args) => Promise<void>;
 };

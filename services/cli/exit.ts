@@ -36,3 +36,7 @@ export function usageError(message: string): BelfryError {
 export function notFound(message: string): BelfryError {
   return new BelfryError('not_found', message);
 }
+
+export function noAnswer(message: string): BelfryError {
+  return new BelfryError('no_answer', message, { retryable: true });
+}

@@ -29,7 +29,9 @@ export function examplesText(examples: readonly string[]): string {
 
 /** The tenant of one job. */
 export function ofTenant(command: Command): Command {
-  return command.addOption(new Option('--tenant <name>', 'the tenant').default('default').argParser(named('--tenant', TENANT)));
+  return command.addOption(
+    new Option('--tenant <name>', 'the tenant').default('default').argParser(named('--tenant', TENANT)),
+  );
 }
 
 /** Narrows a list to a tenant. */
@@ -44,7 +46,11 @@ export function limited(command: Command, standard: number): Command {
 /** Narrows a list to a time: an ISO time, or so long ago. */
 export function byTime(command: Command, clock: Clock, what: string): Command {
   return command
-    .option('--since <time>', `${what} from this time on: 2026-12-01T09:00:00Z, or 24h for a day ago`, moment('--since', clock))
+    .option(
+      '--since <time>',
+      `${what} from this time on: 2026-12-01T09:00:00Z, or 24h for a day ago`,
+      moment('--since', clock),
+    )
     .option('--until <time>', `${what} before this time`, moment('--until', clock));
 }
 

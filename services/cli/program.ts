@@ -12,18 +12,10 @@ import { addRejected } from './commands/rejected.ts';
 import { addRuns } from './commands/runs.ts';
 import { addSchedule } from './commands/schedule.ts';
 import { addServices } from './commands/services.ts';
-import type { CliDeps } from './deps.ts';
+import type { Cli, CliDeps } from './deps.ts';
 import { EXIT, exitCodeOf, type ExitCode } from './exit.ts';
 import { examplesText } from './options.ts';
 import { json } from './output.ts';
-
-/** Where commands are hung up, and how they end. */
-export type Cli = {
-  program: Command;
-  deps: CliDeps;
-  /** Makes a commander action of a function that answers the exit code. */
-  action<Args extends unknown[]>(run: (...args: Args) => Promise<ExitCode>): (...args: Args) => Promise<void>;
-};
 
 const EXAMPLES = [
   'belfry dev --demo                     # everything on this machine, with jobs to look at',
@@ -40,15 +32,32 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
   let code: ExitCode = EXIT.ok;
   const program = new Command('belfry')
     .description('Schedules jobs over Kafka: commands in, runs out, each occurrence once.')
-    .addHelpText('after', `${examplesText(EXAMPLES)}\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 rejected, 4 not found, 5 no answer in time.`)
+    .addHelpText(
+      'after',
+      `${examplesText(EXAMPLES)}\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 rejected, 4 not found, 5 no answer in time.`,
+    )
     .showHelpAfterError('(add --help for what it takes)')
     .configureOutput({ writeOut: (text) => deps.print(text.trimEnd()), writeErr: (text) => deps.warn(text.trimEnd()) })
     .exitOverride();
-  const action: Cli['action'] = (run) => async (...params) => {
-    code = await run(...params);
-  };
+  const action: Cli['action'] =
+    (run) =>
+    async (...params) => {
+      code = await run(...params);
+    };
   const cli: Cli = { program, deps, action };
-  for (const add of [addDev, addMigrate, addServices, addSchedule, addJobs, addRuns, addEvents, addRejected, addDlq, addPreview, addDoctor]) {
+  for (const add of [
+    addDev,
+    addMigrate,
+    addServices,
+    addSchedule,
+    addJobs,
+    addRuns,
+    addEvents,
+    addRejected,
+    addDlq,
+    addPreview,
+    addDoctor,
+  ]) {
     add(cli);
   }
   try {

@@ -7,7 +7,7 @@ import type { StandardSchemaV1 } from '../executor/handlers/standard-schema.ts';
 /** What a handler accepts as payload, before its schema has validated it. */
 export type PayloadOf<H> =
   H extends HandlerDefinition<infer Schema>
-    ? Schema extends StandardSchemaV1<infer Input>
+    ? Schema extends StandardSchemaV1<infer Input, infer _Output>
       ? Input
       : unknown
     : unknown;

@@ -52,7 +52,8 @@ export function applyCommand(job: Job | undefined, command: Command, context: Co
   if (command.type === 'trigger') return applyTrigger(job, command, context);
   if (command.type === 'replay') return applyReplay(job, command, context);
   if (job?.recentCommands.includes(command.commandId) === true) return { outcome: 'duplicate' };
-  const applied = command.type === 'schedule' ? applySchedule(job, command, context) : applySimple(job, command, context);
+  const applied =
+    command.type === 'schedule' ? applySchedule(job, command, context) : applySimple(job, command, context);
   return remember(applied, command.commandId);
 }
 
@@ -85,7 +86,7 @@ function cancel(job: Job, context: CommandContext): Applied {
     const due = makeDue(job, run, { dueAt: context.now, traceparent: null });
     effects.ended.push(endedRun(due, 'CANCELLED', context, { error }));
   }
-  bringForward(context.retryTimers, context.now, effects);
+  bringForward(context.retryTimers(), context.now, effects);
   const after: Job = {
     ...withNextAt(job, null),
     state: 'CANCELLED',

@@ -28,7 +28,11 @@ export function applyTrigger(job: Job | undefined, command: TriggerCommand, cont
   return { outcome: 'applied', effects: { ...effects, job: { ...after, updatedAt: context.now } } };
 }
 
-function triggeredRun({ tenant, jobId }: Job, { commandId, hasPayload, payload }: TriggerCommand, now: number): BufferedRun {
+function triggeredRun(
+  { tenant, jobId }: Job,
+  { commandId, hasPayload, payload }: TriggerCommand,
+  now: number,
+): BufferedRun {
   const origin = { trigger: 'manual', cause: commandId, replayOf: null } as const;
   const runId = runIdOf({ tenant, jobId, ...origin, scheduledFor: now });
   return { runId, scheduledFor: now, origin, ...(hasPayload ? { payload } : {}) };
@@ -48,7 +52,11 @@ export function applyReplay(job: Job | undefined, command: ReplayCommand, contex
     return rejected('unknown_run', `the run is ${stored.status}; only a FAILED run can be replayed`, 'runId');
   }
   if (!command.force && stored.replays.some((status) => REPLAYED.has(status))) {
-    return rejected('conflict', 'the run has a live or completed replay; "force": true replays it all the same', 'runId');
+    return rejected(
+      'conflict',
+      'the run has a live or completed replay; "force": true replays it all the same',
+      'runId',
+    );
   }
   const effects = noEffects();
   const due = replayOf(stored.due, job, command, context);
@@ -59,7 +67,12 @@ export function applyReplay(job: Job | undefined, command: ReplayCommand, contex
   return { outcome: 'applied', effects: { ...effects, job: { ...job, active, updatedAt: context.now } } };
 }
 
-function replayOf(original: DueRecord, job: Job | undefined, command: ReplayCommand, context: CommandContext): DueRecord {
+function replayOf(
+  original: DueRecord,
+  job: Job | undefined,
+  command: ReplayCommand,
+  context: CommandContext,
+): DueRecord {
   const { tenant, jobId, scheduledFor } = original;
   const origin = { trigger: 'replay', cause: command.commandId, replayOf: original.runId } as const;
   return {

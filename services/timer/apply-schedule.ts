@@ -32,7 +32,9 @@ export function applySchedule(job: Job | undefined, command: ScheduleCommand, co
 }
 
 function refuseNew({ ifVersion }: ScheduleCommand): Applied | undefined {
-  return ifVersion === null ? undefined : rejected('conflict', `there is no such job, so no version ${ifVersion}`, 'ifVersion');
+  return ifVersion === null
+    ? undefined
+    : rejected('conflict', `there is no such job, so no version ${ifVersion}`, 'ifVersion');
 }
 
 function refuseExisting(job: Job, { ifExists, ifVersion }: ScheduleCommand): Applied | undefined {

@@ -40,7 +40,8 @@ class Decision {
     this.options = options;
     const { fence, exactPending } = gathered.owned;
     this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now);
-    this.existing = knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
+    this.existing =
+      knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }
 
   make(): PlannedStep {
@@ -96,7 +97,12 @@ class Decision {
     this.ack(record, { commandId, tenant, jobId }, 'rejected', rejection);
   }
 
-  private ack(record: ConsumedRecord, head: JobRef & { commandId: string }, outcome: Applied['outcome'], error: Rejection | null): void {
+  private ack(
+    record: ConsumedRecord,
+    head: JobRef & { commandId: string },
+    outcome: Applied['outcome'],
+    error: Rejection | null,
+  ): void {
     const { commandId, tenant, jobId } = head;
     const job = this.plan.job(head);
     const state = job === undefined ? null : { state: job.state, version: job.version, nextFireAt: nextStartAt(job) };
@@ -150,7 +156,7 @@ class Decision {
 
   private context(job: Job | undefined): DecideContext {
     const { now, worker, records } = this.options;
-    const retryTimers = job === undefined ? [] : this.retriesOf(job);
+    const retryTimers = (): TimerRow[] => (job === undefined ? [] : this.retriesOf(job));
     return { now, worker, topics: records.topics, retryTimers, existing: this.existing };
   }
 

@@ -50,7 +50,10 @@ export function scheduledRun({ tenant, jobId }: Pick<Job, 'tenant' | 'jobId'>, s
 }
 
 /** Where a due record goes; the empty string is the exact lane. */
-export function dueTopicOf(topics: Topics, { type, queue, priority }: Pick<JobSpec, 'type' | 'queue' | 'priority'>): string {
+export function dueTopicOf(
+  topics: Topics,
+  { type, queue, priority }: Pick<JobSpec, 'type' | 'queue' | 'priority'>,
+): string {
   return type === 'KAFKA_MESSAGE' ? '' : topics.due(queue, priority);
 }
 

@@ -1,8 +1,8 @@
 /** What one input does to a partition: made by the pure functions, gathered by the plan of a step. */
 import { outcomeOf } from '../core/events.ts';
-import type { Job } from '../core/model.ts';
+import type { Job, TerminalStatus } from '../core/model.ts';
 import type { DecidedRun, TimerKey, TimerRow } from '../core/ports/timer-store.ts';
-import type { DeadRun, DueRecord, Outcome, TerminalStatus } from '../core/records.ts';
+import type { DeadRun, DueRecord, Outcome } from '../core/records.ts';
 import type { Topics } from '../core/topics.ts';
 
 /** A run that starts now. The topic of a KAFKA_MESSAGE is the empty string: it takes the exact lane. */
@@ -27,8 +27,8 @@ export type DecideContext = {
   topics: Topics;
   /** Name of this timer in the outcomes that it decides itself. */
   worker: string;
-  /** The stored waiting retries of the job. */
-  retryTimers: readonly TimerRow[];
+  /** The waiting retries of the job. */
+  retryTimers(): readonly TimerRow[];
   /** Occurrences of KAFKA_MESSAGE jobs that had their run: no executor is there to notice the repeat. */
   existing: ReadonlySet<string>;
 };
@@ -50,7 +50,11 @@ export function endedRun(
 }
 
 /** A run whose record can never be written: it failed without a chance to be tried again, and can be replayed. */
-export function unpublishable(due: DueRecord, message: string, context: Pick<DecideContext, 'now' | 'worker'>): EndedRun {
+export function unpublishable(
+  due: DueRecord,
+  message: string,
+  context: Pick<DecideContext, 'now' | 'worker'>,
+): EndedRun {
   const error = { code: 'publish_failed', message };
   const outcome = { ...outcomeOf(due, 'FAILED', context.now, context.worker), error };
   const failure = { attempt: due.attempt, startedAt: null, finishedAt: context.now, worker: context.worker, error };

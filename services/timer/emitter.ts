@@ -54,7 +54,7 @@ export class Emitter {
   }
 
   private async run(): Promise<void> {
-    for (let failures = 0; !this.closed; ) {
+    for (let failures = 0; !this.closed;) {
       const batches = this.next();
       if (batches.length === 0) return;
       try {

@@ -30,7 +30,7 @@ export type ExactOptions = {
   log: Log;
   records: Records;
   /** Of these runs, those that are recorded as failed: a former owner had them refused. */
-  failedAmong(runIds: readonly string[]): Promise<ReadonlySet<string>>;
+  failedAmong: (runIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** A row is done; these of its runs are published. */
   onProduced(seq: number, runs: readonly DecidedRun[]): void;
   /** Resolves once the store holds the failure. */
@@ -74,7 +74,7 @@ export class ExactLane {
 
   private async run(): Promise<void> {
     this.running = true;
-    for (let failures = 0; this.rows.length > 0 && !this.closed; ) {
+    for (let failures = 0; this.rows.length > 0 && !this.closed;) {
       try {
         await this.advance();
         failures = 0;
@@ -86,7 +86,10 @@ export class ExactLane {
         }
         // The outcome is unknown: fence oneself, then ask.
         this.position = undefined;
-        this.options.log.warn({ err: thrown, partition: this.options.partition }, 'publishing messages failed; trying again');
+        this.options.log.warn(
+          { err: thrown, partition: this.options.partition },
+          'publishing messages failed; trying again',
+        );
         await this.options.clock.sleep(backoffMs(++failures));
       }
     }
@@ -183,7 +186,10 @@ export class ExactLane {
     while (this.rows[0] !== undefined && done(this.rows[0])) {
       const { seq, runs } = this.rows.shift()!;
       const published = runs.filter(({ due }) => !this.refused!.has(due.runId));
-      this.options.onProduced(seq, published.map((run) => completedRun(run, this.options.worker)));
+      this.options.onProduced(
+        seq,
+        published.map((run) => completedRun(run, this.options.worker)),
+      );
     }
   }
 }

@@ -40,7 +40,10 @@ export function fireOccurrence(job: Job, context: DecideContext): Effects {
   });
   let after = job;
   for (const decision of decided.decisions) after = carryOut(after, decision, context, effects);
-  after = withNextAt({ ...after, updatedAt: context.now }, nextAtAfter(after, decided.nextAt, decided.decisions, context));
+  after = withNextAt(
+    { ...after, updatedAt: context.now },
+    nextAtAfter(after, decided.nextAt, decided.decisions, context),
+  );
   after = finishedIfDone(after);
   // The timer that struck is removed by whoever fires it.
   retime(undefined, after, context.topics, effects);
@@ -75,11 +78,17 @@ function carryOut(job: Job, decision: Decision, context: DecideContext, effects:
 }
 
 /** The next occurrence, where what was decided leaves it open. */
-function nextAtAfter(job: Job, nextAt: number | null, decisions: readonly Decision[], { now }: DecideContext): number | null {
+function nextAtAfter(
+  job: Job,
+  nextAt: number | null,
+  decisions: readonly Decision[],
+  { now }: DecideContext,
+): number | null {
   const { schedule } = job.spec;
   if (nextAt !== null || isOneShot(schedule) || !hasRunsLeft(job)) return nextAt;
   // A fixed delay waits for the end of a run; when none was started, this decision stands for it.
-  if (schedule.kind === 'fixedDelay') return job.active.length + job.buffered.length > 0 ? null : afterEnd(schedule, now);
+  if (schedule.kind === 'fixedDelay')
+    return job.active.length + job.buffered.length > 0 ? null : afterEnd(schedule, now);
   // maxRuns counts runs: an occurrence that overlap skipped was none of them.
   const last = decisions.at(-1);
   if (last === undefined || schedule.maxRuns === null) return null;

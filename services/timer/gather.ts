@@ -1,5 +1,5 @@
 /** What a step takes from each partition, and what must be read before it can be decided. */
-import { tracksRuns, type Job } from '../core/model.ts';
+import type { Job } from '../core/model.ts';
 import { isOneShot } from '../core/occurrences/schedule.ts';
 import type { JobRef, Known, StoredRun, TimerRow, TimerStore } from '../core/ports/timer-store.ts';
 import { INTAKES, jobKey, type Intake, type Topics } from '../core/topics.ts';
@@ -73,7 +73,13 @@ export function hasLeftovers({ items, news }: Gathered): boolean {
 }
 
 /** Reads everything that the decisions of these partitions need, all together. */
-export async function learn(all: readonly Gathered[], now: number, store: TimerStore, cache: TopicCache, topics: Topics): Promise<Knowledge> {
+export async function learn(
+  all: readonly Gathered[],
+  now: number,
+  store: TimerStore,
+  cache: TopicCache,
+  topics: Topics,
+): Promise<Knowledge> {
   const known = await readJobs(all, store);
   const needs = await Promise.all([
     readRuns(all, known, now, store),
@@ -105,7 +111,12 @@ async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Kn
 }
 
 /** Runs to be replayed, and those occurrences of messages scheduled anew that may have had their run. */
-async function readRuns(all: readonly Gathered[], { jobs }: Known, now: number, store: TimerStore): Promise<Pick<Knowledge, 'stored' | 'existing'>> {
+async function readRuns(
+  all: readonly Gathered[],
+  { jobs }: Known,
+  now: number,
+  store: TimerStore,
+): Promise<Pick<Knowledge, 'stored' | 'existing'>> {
   const replayed: string[] = [];
   const repeated: string[] = [];
   for (const input of all.flatMap(inputsOf)) {
@@ -123,7 +134,11 @@ async function readRuns(all: readonly Gathered[], { jobs }: Known, now: number, 
   return { stored, existing: new Set(repeated.filter((runId) => stored.has(runId))) };
 }
 
-async function readRetries(all: readonly Gathered[], { jobs }: Known, store: TimerStore): Promise<Map<string, readonly TimerRow[]>> {
+async function readRetries(
+  all: readonly Gathered[],
+  { jobs }: Known,
+  store: TimerStore,
+): Promise<Map<string, readonly TimerRow[]>> {
   const cancelled = new Map<string, Job>();
   for (const [key, job] of jobs) {
     if (job.spec.overlap === 'cancel_running' && job.active.length > 0) cancelled.set(key, job);
@@ -133,15 +148,10 @@ async function readRetries(all: readonly Gathered[], { jobs }: Known, store: Tim
     const { command } = input;
     const job = jobs.get(jobKey(command.tenant, command.jobId));
     const cancels = command.type === 'cancel' || (command.type === 'trigger' && command.overlap === 'cancel_running');
-    if (job !== undefined && cancels && mayRetry(job)) cancelled.set(jobKey(job.tenant, job.jobId), job);
+    if (job !== undefined && cancels) cancelled.set(jobKey(job.tenant, job.jobId), job);
   }
   const entries = [...cancelled].map(async ([key, job]) => [key, await store.retryTimers(job)] as const);
   return new Map(await Promise.all(entries));
-}
-
-/** A one-shot that has not fired has no retry; mass cancels of such jobs need not ask for each. */
-function mayRetry(job: Job): boolean {
-  return job.active.length > 0 || job.runCount > 0 || job.state === 'FINISHED' || job.version > 1 || tracksRuns(job.spec);
 }
 
 function dueTopics(all: readonly Gathered[], { jobs }: Known, topics: Topics): Set<string> {
@@ -149,7 +159,8 @@ function dueTopics(all: readonly Gathered[], { jobs }: Known, topics: Topics): S
   for (const gathered of all) {
     for (const { topic } of gathered.due) found.add(topic);
     for (const input of inputsOf(gathered)) {
-      if (input.kind === 'command' && input.command.type === 'schedule') found.add(dueTopicOf(topics, input.command.job));
+      if (input.kind === 'command' && input.command.type === 'schedule')
+        found.add(dueTopicOf(topics, input.command.job));
     }
   }
   for (const { spec } of jobs.values()) found.add(dueTopicOf(topics, spec));

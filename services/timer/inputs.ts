@@ -66,7 +66,18 @@ export function readCompletion({ key, headers }: ConsumedRecord): Input | undefi
   return { kind: 'completion', completion: { ...job, runId: headers.ce_subject, finishedAt } };
 }
 
-const TEXTS = ['runId', 'tenant', 'jobId', 'type', 'handler', 'queue', 'priority', 'trigger', 'cause', 'idempotencyKey'] as const;
+const TEXTS = [
+  'runId',
+  'tenant',
+  'jobId',
+  'type',
+  'handler',
+  'queue',
+  'priority',
+  'trigger',
+  'cause',
+  'idempotencyKey',
+] as const;
 const WHOLES = ['scheduledFor', 'dueAt', 'attempt', 'cancelGen'] as const;
 
 function problemOf(due: unknown): string | undefined {

@@ -42,7 +42,12 @@ export class IntakeQueue {
     for (const record of batch.records) {
       const input = record.offset < this.expected ? undefined : read(record);
       if (input === undefined) continue;
-      const item = { record, input: input === 'later' ? null : input, after: record.offset + 1n, bytes: sizeOf(record) };
+      const item = {
+        record,
+        input: input === 'later' ? null : input,
+        after: record.offset + 1n,
+        bytes: sizeOf(record),
+      };
       this.items.push(item);
       if (input === 'later') this.unread.push(item);
       this.heldRecords++;
@@ -80,6 +85,15 @@ export class IntakeQueue {
     // The last item may have been moved on while its step was under way.
     const reached = dropped.at(-1)?.after ?? applied;
     if (reached > applied) this.items.unshift(marker(reached));
+  }
+
+  /** Gives up on a record: it only moves the offset. */
+  pass(item: IntakeItem): void {
+    if (item.record === null) return;
+    this.heldRecords--;
+    this.heldBytes -= item.bytes;
+    item.record = null;
+    item.bytes = 0;
   }
 
   private moveTo(offset: bigint): void {

@@ -19,7 +19,10 @@ import type { Intake } from './intake.ts';
 import { LogRanges } from './log-ranges.ts';
 import { OwnedPartition } from './owned.ts';
 
-export type OwnershipOptions = Pick<TimerDeps, 'store' | 'broker' | 'clock' | 'log' | 'instance' | 'partitions' | 'onFatal'> & {
+export type OwnershipOptions = Pick<
+  TimerDeps,
+  'store' | 'broker' | 'clock' | 'log' | 'instance' | 'partitions' | 'onFatal'
+> & {
   topics: Topics;
   limits: TimerLimits;
   intake: Intake;
@@ -122,7 +125,11 @@ export class Ownership implements GroupListener {
 
   /** Records are missing where the partition reads: the log may have lost what was not applied. */
   async checkRange(owned: OwnedPartition, topic: Topic): Promise<void> {
-    const problem = await this.ranges.problemOf(this.options.topics[topic], owned.partition, owned.queues[topic].expected);
+    const problem = await this.ranges.problemOf(
+      this.options.topics[topic],
+      owned.partition,
+      owned.queues[topic].expected,
+    );
     if (problem !== undefined && owned.live) this.stop(owned, problem);
   }
 
@@ -163,7 +170,10 @@ export class Ownership implements GroupListener {
    * Where to read from. Commands and retries that were deleted before they were applied are lost, and somebody must
    * know; outcomes are only news of what the store holds, which the sweep finds there.
    */
-  private async startOffsets({ partition, offsets }: StoredOwnership): Promise<{ offsets: StoredOwnership['offsets']; problem?: string }> {
+  private async startOffsets({
+    partition,
+    offsets,
+  }: StoredOwnership): Promise<{ offsets: StoredOwnership['offsets']; problem?: string }> {
     for (const intake of ['commands', 'retry'] as const) {
       const problem = await this.ranges.problemOf(this.options.topics[intake], partition, offsets[intake]);
       if (problem !== undefined) return { offsets, problem };

@@ -32,7 +32,7 @@ export function startRun(
     case 'buffer':
       return { ...job, buffered: [...job.buffered, run] };
     case 'cancelOthers': {
-      bringForward(context.retryTimers, context.now, effects);
+      bringForward(context.retryTimers(), context.now, effects);
       return begin({ ...job, cancelGen: job.cancelGen + 1 }, run, overlap, due, context, effects);
     }
     case 'start':
@@ -49,7 +49,14 @@ export function startBuffered(job: Job, context: DecideContext, effects: Effects
   return after.active.length > 0 ? after : startBuffered(after, context, effects);
 }
 
-function begin(job: Job, run: BufferedRun, overlap: Overlap, options: DueOptions, context: DecideContext, effects: Effects): Job {
+function begin(
+  job: Job,
+  run: BufferedRun,
+  overlap: Overlap,
+  options: DueOptions,
+  context: DecideContext,
+  effects: Effects,
+): Job {
   const tracked = options.tracked === true || overlap !== 'allow' || tracksRuns(job.spec);
   effects.dues.push(emissionOf(context.topics, makeDue(job, run, { ...options, tracked })));
   if (!tracked || job.active.some(({ runId }) => runId === run.runId)) return job;

@@ -8,11 +8,11 @@ import { runIdOf } from '../../services/core/run-id.ts';
 export type RunStoreHarness = {
   store: RunStore;
   /** As if `ms` had passed for leases and parked runs. */
-  pass(ms: number): Promise<void>;
-  setCancelGeneration(tenant: string, jobId: string, generation: number): Promise<void>;
+  pass: (ms: number) => Promise<void>;
+  setCancelGeneration: (tenant: string, jobId: string, generation: number) => Promise<void>;
   /** Columns that the port only writes. */
-  stored(runId: string): Promise<{ due: DueRecord | null; progress: unknown }>;
-  close(): Promise<void>;
+  stored: (runId: string) => Promise<{ due: DueRecord | null; progress: unknown }>;
+  close: () => Promise<void>;
 };
 
 export const LENGTH_MS = 60_000;
@@ -97,7 +97,7 @@ export function settlement(run: { runId: string; token: number }, changes: Parti
   return {
     ...{ runId, token, status: 'COMPLETED', attempt: 1, retryInMs: null, result: null, resultTruncated: false },
     ...{ error: null, due: null, ...changes },
-  } as Settlement;
+  };
 }
 
 export function retrying(run: { runId: string; token: number }, attempt: number, retryInMs = 2_000): Settlement {
@@ -122,6 +122,6 @@ export function detached(due: DueRecord, lease: Lease): ParkedRun {
 export function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => 'no error',
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: Error & { code?: string }) => error.code ?? String(error),
   );
 }

@@ -2,7 +2,7 @@
  * Public records as they travel: flat, times as ISO 8601 text, and what is null left out. JSON carries `result` and
  * `payload` as they are; Avro carries them as JSON text. Nothing else differs.
  */
-import type { Ack, DeadRun, DueRecord, Failure, Outcome } from '../../core/records.ts';
+import type { Ack, DeadRun, DueRecord, Failure, Outcome, Rejection } from '../../core/records.ts';
 import { formatDuration } from '../../core/spec/duration.ts';
 import { formatInstant, parseInstant } from '../../core/spec/instant.ts';
 
@@ -120,7 +120,7 @@ export function ackFromWire(wire: Wire): Ack {
   const job = (wire.job ?? null) as { state: string; version: number; nextFireAt?: string } | null;
   return {
     ...(wire as unknown as Ack),
-    error: (wire.error ?? null) as Ack['error'],
+    error: wire.error ? (withoutNulls({ ...wire.error }) as Rejection) : null,
     job: job === null ? null : { ...job, nextFireAt: msOrNull(job.nextFireAt) },
   };
 }

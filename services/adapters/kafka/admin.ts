@@ -1,5 +1,6 @@
 /** Topics for `migrate` and `doctor`: make, describe, correct. */
-import { ConfigResourceTypes, ConfigSource } from 'kafkajs';
+// kafkajs is CommonJS, and Node finds only some of its exports by name.
+import kafkajs from 'kafkajs';
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
@@ -7,6 +8,8 @@ import { SystemClock } from '../clock.ts';
 import { AdminClient } from './admin-client.ts';
 import { Catalog } from './catalog.ts';
 import type { KafkaConfig } from './connect.ts';
+
+const { ConfigResourceTypes, ConfigSource } = kafkajs;
 
 export type TopicSpec = {
   topic: string;

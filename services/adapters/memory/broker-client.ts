@@ -76,7 +76,7 @@ export class MemoryBrokerClient implements Broker {
     const member = new MemoryMember(options, listener, {
       group: this.broker.group(options.groupId),
       schedule: (ms, work) => this.schedule(ms, work),
-      reader: (isolation) => this.reader({ isolation, onBatch: (batch) => listener.onBatch(batch) }),
+      reader: (isolation, onBatch) => this.reader({ isolation, onBatch }),
       subscribe: (reader) => this.subscribe(reader),
       offsetOf: (tp) => this.broker.offsetOf(options.groupId, tp) ?? 0n,
     });

@@ -13,7 +13,7 @@ export type MemberParts = {
   group: MemoryGroup;
   /** Runs it a network delay or more later, when the process is alive and not frozen. */
   schedule(ms: number, work: () => void): void;
-  reader(isolation: GroupOptions['isolation'], listener: GroupListener): MemoryReader;
+  reader(isolation: GroupOptions['isolation'], onBatch: GroupListener['onBatch']): MemoryReader;
   /** Wakes this reader when something is written. Answers how to stop that. */
   subscribe(reader: MemoryReader): () => void;
   offsetOf(tp: TopicPartition): bigint;
@@ -34,7 +34,7 @@ export class MemoryMember implements GroupConsumer {
     this.options = options;
     this.listener = listener;
     this.parts = parts;
-    this.reader = parts.reader(options.isolation, listener);
+    this.reader = parts.reader(options.isolation, (batch) => this.guard(() => listener.onBatch(batch)));
   }
 
   async start(): Promise<void> {
@@ -59,11 +59,8 @@ export class MemoryMember implements GroupConsumer {
 
   async stop(): Promise<void> {
     if (this.state !== 'running') return;
-    this.state = 'stopped';
-    this.unsubscribe();
     if (this.membership) this.parts.group.leave(this.membership);
-    this.reader.assign([]);
-    if (this.owned.length > 0) this.listener.onAssignment([]);
+    this.end();
   }
 
   /** Joins as a new member; also after the coordinator forgot the former one. */
@@ -81,7 +78,7 @@ export class MemoryMember implements GroupConsumer {
         }),
       onAssigned: (parts, generation) =>
         this.parts.schedule(0, () => {
-          if (this.membership === membership) this.take(parts, generation);
+          if (this.membership === membership) this.guard(() => this.take(parts, generation));
         }),
     };
     this.membership = membership;
@@ -106,11 +103,28 @@ export class MemoryMember implements GroupConsumer {
     }
   }
 
+  /** A listener that throws is broken: it reads no more, and its session runs out. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.end();
+      this.listener.onFatal(error as Error);
+    }
+  }
+
+  private end(): void {
+    this.state = 'stopped';
+    this.unsubscribe();
+    this.reader.assign([]);
+    if (this.owned.length > 0) this.listener.onAssignment([]);
+  }
+
   private beat(): void {
     this.parts.schedule(this.options.sessionTimeoutMs / HEARTBEATS_PER_SESSION, () => {
       if (this.state !== 'running') return;
       const accepted = this.membership && this.parts.group.heartbeat(this.membership);
-      if (accepted === true) this.listener.onHeartbeat?.();
+      if (accepted === true) this.guard(() => this.listener.onHeartbeat?.());
       if (accepted === false) this.enter();
       this.beat();
     });

@@ -90,7 +90,7 @@ export type Settled = {
 export type ParkKind = 'handed_over' | 'detached';
 /**
  * A run that no Kafka offset holds any more. `handed_over`: nobody's, free executors take it. `detached`: `executor` runs
- * it or has still to publish its outcome.
+ * it or has still to publish its outcome. `parkedAt`, since when it is of this kind, is set by the store.
  */
 export type ParkedRun = {
   runId: string;
@@ -116,7 +116,7 @@ export type LeaseState = {
 };
 
 /** A handler's own transaction: its writes and the run's outcome commit together. `client` is a pg client in PostgreSQL. */
-export type RunTransaction = { client: unknown; settle(settlement: Settlement): Promise<Settled | undefined> };
+export type RunTransaction = { client: unknown; settle: (settlement: Settlement) => Promise<Settled | undefined> };
 
 export interface RunStore {
   databaseNow(): Promise<number>;

@@ -27,6 +27,8 @@ type Wait = { ms?: number };
 
 export const handlers = defineHandlers({
   noop: () => ({ done: true }),
+  /** Tells when it started, for measurements of lateness. */
+  stamp: () => Date.now(),
   record: async (ctx: HandlerContext) => {
     await tell(ctx, 'start');
     return { attempt: ctx.attempt };

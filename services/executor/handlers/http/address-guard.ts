@@ -35,7 +35,7 @@ export class AddressGuard {
     if (this.hosts.has(host.toLowerCase().replace(/\.$/, ''))) return true;
     const parsed = ipaddr.process(address); // an IPv4 address in IPv6 clothes is judged as the former
     if (this.ranges.some(([base, bits]) => parsed.kind() === base.kind() && parsed.match(base, bits))) return true;
-    return parsed.range() === 'unicast';
+    return isPublic(parsed);
   }
 
   /** Makes undici's connections: each one passes here, whichever way its host is written. */
@@ -60,6 +60,14 @@ export class AddressGuard {
       else callback(null, first.address, first.family);
     });
   };
+}
+
+/** The only part of IPv6 that is given out: the rest has forms that reach IPv4 hosts, such as ::127.0.0.1. */
+const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
+
+function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (address.range() !== 'unicast') return false;
+  return address instanceof ipaddr.IPv4 || address.match(GLOBAL_IPV6);
 }
 
 function denied(host: string, address: string): BelfryError {

@@ -1,0 +1,23 @@
+import type { Cli, CliDeps } from '../deps.ts';
+import { startDev, type DevFlags } from '../dev/dev.ts';
+import { usageError, type ExitCode } from '../exit.ts';
+import { leaf } from '../options.ts';
+
+export function addDev({ program, deps, action }: Cli): void {
+  leaf(program, 'dev', 'Run everything on this machine: Kafka, PostgreSQL, timer, executor; until Ctrl-C', [
+    'belfry dev --demo',
+    'belfry dev --handlers ./handlers.ts',
+    'KAFKA_BROKERS=localhost:9092 belfry dev     # with a Kafka of your own',
+  ])
+    .option('--handlers <file>', 'a module that exports handlers')
+    .option('--demo', 'with handlers and jobs to look at')
+    .action(action((flags: DevFlags) => runDev(deps, flags)));
+}
+
+async function runDev(deps: CliDeps, flags: DevFlags): Promise<ExitCode> {
+  if (flags.demo && flags.handlers !== undefined)
+    throw usageError('--demo brings its own handlers: leave out --handlers.');
+  const level = deps.env.LOG_LEVEL || 'warn'; // the services' own news would drown the commentary
+  const log = deps.makeLog(level, 'dev');
+  return (await deps.runUntilStopped(log, (fail) => startDev(deps, flags, log, fail))) as ExitCode;
+}

@@ -1,0 +1,165 @@
+import { JOB_STATES, OVERLAPS, type Job, type JobState, type Overlap } from '../../core/model.ts';
+import type { CommandOptions, CommandResult } from '../../client/types.ts';
+import type { Cli, CliDeps } from '../deps.ts';
+import { EXIT, notFound, type ExitCode } from '../exit.ts';
+import { byTenant, group, jobIdArgument, jsonValue, leaf, limited, ofTenant, oneOf } from '../options.ts';
+import type { JsonOption, TenantOption } from '../options.ts';
+import { facts, iso, jobName, json, table, when } from '../output.ts';
+import { jobJson, RUN_HEAD, runCells, runJson, scheduleText, workText } from '../views.ts';
+import { addWait, waitForRun, type WaitOption } from '../wait.ts';
+
+const RUNS_SHOWN = 5;
+
+type ListOptions = JsonOption & { tenant?: string; state?: JobState; limit: number };
+type TriggerFlags = JsonOption & TenantOption & WaitOption & { payload?: { value: unknown }; overlap?: Overlap };
+
+export function addJobs({ program, deps, action }: Cli): void {
+  const jobs = group(program, 'jobs', 'Look at jobs, and steer them', ['belfry jobs list', 'belfry jobs pause report']);
+
+  const list = leaf(jobs, 'list', 'List jobs', ['belfry jobs list', 'belfry jobs list --state PAUSED --json']);
+  limited(byTenant(list), 50)
+    .addOption(oneOf('--state <state>', 'only in this state', JOB_STATES))
+    .action(action((options: ListOptions) => listJobs(deps, options)));
+
+  const show = leaf(jobs, 'show', 'Show a job, its schedule and its latest runs', ['belfry jobs show report']);
+  ofTenant(show)
+    .argument('<job-id>', 'the job', jobIdArgument)
+    .action(action((jobId: string, options: JsonOption & TenantOption) => showJob(deps, jobId, options)));
+
+  const simple = {
+    pause: 'Stop a job from firing until it is resumed',
+    resume: 'Let a paused job fire again; what passed meanwhile is SKIPPED',
+    cancel: 'End a job: no further run starts, running ones get a signal',
+  };
+  for (const [name, summary] of Object.entries(simple) as [keyof typeof simple, string][]) {
+    ofTenant(leaf(jobs, name, summary, [`belfry jobs ${name} report`]))
+      .argument('<job-id>', 'the job', jobIdArgument)
+      .action(
+        action(async (jobId: string, options: JsonOption & TenantOption) => {
+          const { tenant } = options;
+          return answered(deps, options, await deps.client()[name](jobId, { tenant }));
+        }),
+      );
+  }
+
+  const trigger = leaf(jobs, 'trigger', 'Run a job now, beside its schedule', [
+    'belfry jobs trigger report --wait',
+    `belfry jobs trigger invoice --payload '{"invoice":42}'`,
+  ]);
+  addWait(ofTenant(trigger))
+    .argument('<job-id>', 'the job', jobIdArgument)
+    .option('--payload <json>', "instead of the job's own", jsonValue('--payload'))
+    .addOption(oneOf('--overlap <policy>', "instead of the job's own", OVERLAPS))
+    .action(action((jobId: string, options: TriggerFlags) => triggerJob(deps, jobId, options)));
+}
+
+async function listJobs(deps: CliDeps, options: ListOptions): Promise<ExitCode> {
+  const { tenant, state, limit } = options;
+  const found = await deps.inspect().jobs({ tenant, state }, limit + 1);
+  const jobs = found.slice(0, limit);
+  if (options.json) {
+    deps.print(json({ jobs: jobs.map(jobJson), more: found.length > limit }));
+    return EXIT.ok;
+  }
+  if (jobs.length === 0) {
+    const all = tenant === undefined && state === undefined;
+    deps.print(
+      all ? 'no jobs yet: schedule one, for example: belfry schedule hello --handler greet --in 10s' : 'no such jobs',
+    );
+    return EXIT.ok;
+  }
+  const now = deps.clock.now();
+  deps.print(
+    table(
+      ['JOB', 'STATE', 'NEXT', 'SCHEDULE', 'RUNS'],
+      jobs.map((job) => jobCells(job, now)),
+    ),
+  );
+  if (found.length > limit) deps.warn(`There are more than ${limit}: --limit shows more.`);
+  return EXIT.ok;
+}
+
+function jobCells(job: Job, now: number): string[] {
+  return [
+    jobName(job.tenant, job.jobId),
+    job.state,
+    when(job.nextFireAt, now),
+    `${scheduleText(job)}: ${workText(job.spec)}`,
+    String(job.runCount),
+  ];
+}
+
+async function showJob(
+  deps: CliDeps,
+  jobId: string,
+  { tenant, ...options }: JsonOption & TenantOption,
+): Promise<ExitCode> {
+  const inspect = deps.inspect();
+  const job = await inspect.job(tenant, jobId);
+  if (job === undefined) throw notFound(`There is no job ${jobName(tenant, jobId)}: see belfry jobs list.`);
+  const runs = await inspect.runs({ tenant, jobId }, RUNS_SHOWN);
+  if (options.json) {
+    deps.print(json({ ...jobJson(job), runs: runs.map(runJson) }));
+    return EXIT.ok;
+  }
+  const now = deps.clock.now();
+  const { spec } = job;
+  deps.print(
+    facts([
+      ['job', jobName(tenant, jobId)],
+      ['state', job.state],
+      ['next', when(job.nextFireAt, now)],
+      ['schedule', scheduleText(job)],
+      ['type', spec.type],
+      ['handler', spec.handler || null],
+      ['payload', JSON.stringify(spec.payload)],
+      ['queue', `${spec.queue}, ${spec.priority} priority`],
+      ['overlap', spec.overlap],
+      ['retries', String(spec.retry.maxRetries)],
+      [
+        'labels',
+        Object.entries(spec.labels)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(' ') || null,
+      ],
+      ['runs so far', String(job.runCount)],
+      ['version', `${job.version}, of ${iso(job.updatedAt)}`],
+    ]),
+  );
+  deps.print(
+    runs.length === 0
+      ? '\nno runs yet'
+      : `\n${table(
+          RUN_HEAD,
+          runs.map((run) => runCells(run, now)),
+        )}`,
+  );
+  return EXIT.ok;
+}
+
+async function triggerJob(deps: CliDeps, jobId: string, options: TriggerFlags): Promise<ExitCode> {
+  const { tenant, overlap } = options;
+  const client = deps.client();
+  const commandId = deps.ids.uuid();
+  const flags: CommandOptions = { tenant, commandId };
+  const payload = options.payload && { payload: options.payload.value };
+  const send = (): Promise<CommandResult> => client.trigger(jobId, { ...flags, ...payload, overlap });
+  if (!options.wait) return answered(deps, options, await send());
+  return waitForRun(deps, options, { tenant, jobId }, send, ({ cause }) => cause === commandId);
+}
+
+/** Prints the answer to a command. */
+export function answered(deps: CliDeps, { json: asJson }: JsonOption, result: CommandResult): ExitCode {
+  if (asJson) {
+    deps.print(json({ ...result, nextFireAt: result.nextFireAt?.toISOString() ?? null }));
+    return EXIT.ok;
+  }
+  deps.print(answerText(result, deps.clock.now()));
+  return EXIT.ok;
+}
+
+export function answerText({ outcome, tenant, jobId, state, version, nextFireAt }: CommandResult, now: number): string {
+  const next = nextFireAt === null ? '' : `, next ${when(nextFireAt.getTime(), now)}`;
+  const job = state === null ? '' : `: ${state}, version ${version}${next}`;
+  return `${outcome}  ${jobName(tenant, jobId)}${job}`;
+}

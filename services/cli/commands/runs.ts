@@ -1,0 +1,97 @@
+import { RUN_STATUSES } from '../../core/model.ts';
+import type { RunDetail, RunFilter } from '../../core/ports/inspect.ts';
+import type { Cli, CliDeps } from '../deps.ts';
+import { EXIT, notFound, type ExitCode } from '../exit.ts';
+import {
+  byTenant,
+  byTime,
+  group,
+  jobIdArgument,
+  leaf,
+  limited,
+  oneOf,
+  runIdArgument,
+  type JsonOption,
+} from '../options.ts';
+import { elapsed, facts, jobName, json, table, when } from '../output.ts';
+import { RUN_HEAD, runCells, runDetailJson, runJson, whyText, workText } from '../views.ts';
+
+type ListOptions = JsonOption & Omit<RunFilter, 'jobId'> & { job?: string; limit: number };
+
+export function addRuns({ program, deps, action }: Cli): void {
+  const runs = group(program, 'runs', 'Look at runs', ['belfry runs list --job report', 'belfry runs show RUN_ID']);
+
+  const list = leaf(runs, 'list', 'List runs, the latest first', [
+    'belfry runs list --job report',
+    'belfry runs list --status FAILED --since 24h --json',
+  ]);
+  byTime(limited(byTenant(list), 20), deps.clock, 'scheduled')
+    .option('--job <id>', 'only of this job', jobIdArgument)
+    .addOption(oneOf('--status <status>', 'only with this status', RUN_STATUSES))
+    .action(action((options: ListOptions) => listRuns(deps, options)));
+
+  leaf(runs, 'show', 'Show a run: what came of it, and why', ['belfry runs show 019ae2c0-5f00-8d3a-9c41-0b7e6a2f1d55'])
+    .argument('<run-id>', 'the run', runIdArgument)
+    .action(action((runId: string, options: JsonOption) => showRun(deps, runId, options)));
+}
+
+async function listRuns(deps: CliDeps, options: ListOptions): Promise<ExitCode> {
+  const { tenant, job: jobId, status, since, until, limit } = options;
+  const found = await deps.inspect().runs({ tenant, jobId, status, since, until }, limit + 1);
+  const runs = found.slice(0, limit);
+  if (options.json) {
+    deps.print(json({ runs: runs.map(runJson), more: found.length > limit }));
+    return EXIT.ok;
+  }
+  if (runs.length === 0) {
+    deps.print('no runs: either nothing has come due yet (belfry jobs list), or the filters leave nothing over');
+    return EXIT.ok;
+  }
+  const now = deps.clock.now();
+  deps.print(
+    table(
+      RUN_HEAD,
+      runs.map((run) => runCells(run, now)),
+    ),
+  );
+  if (found.length > limit) deps.warn(`There are more than ${limit}: --limit, --since and --until show others.`);
+  return EXIT.ok;
+}
+
+/** Also `belfry dlq show`. */
+export async function showRun(deps: CliDeps, runId: string, options: JsonOption): Promise<ExitCode> {
+  const run = await deps.inspect().run(runId);
+  if (run === undefined)
+    throw notFound(`There is no run ${runId}: it may be waiting for its turn, or gone with its history.`);
+  deps.print(options.json ? json(runDetailJson(run)) : runText(run, deps.clock.now()));
+  return EXIT.ok;
+}
+
+function runText(run: RunDetail, now: number): string {
+  const { startedAt, finishedAt, due, replays, discarded } = run;
+  const took = startedAt !== null && finishedAt !== null ? ` after ${elapsed(finishedAt - startedAt)}` : '';
+  const text = facts([
+    ['run', run.runId],
+    ['job', `${jobName(run.tenant, run.jobId)}, version ${run.jobVersion}`],
+    ['status', run.status],
+    ['why', whyText(run, now) === '-' ? null : whyText(run, now)],
+    ['handler', workText(run)],
+    ['scheduled for', when(run.scheduledFor, now)],
+    ['started', when(startedAt, now)],
+    ['finished', `${when(finishedAt, now)}${took}`],
+    ['attempt', `${run.attempt}${run.lost > 0 ? `, ${run.lost} lost with their worker` : ''}`],
+    ['worker', run.worker || null],
+    ['trigger', `${run.trigger} (${run.cause})`],
+    ['result', run.result === null ? null : `${JSON.stringify(run.result)}${run.resultTruncated ? ' (cut)' : ''}`],
+    ['progress', run.progress === null ? null : JSON.stringify(run.progress)],
+    ['payload', due === null ? null : JSON.stringify(due.payload)],
+    ['replays', replays.map((replay) => `${replay.runId} ${replay.status}`).join(', ') || null],
+    ['discarded', discarded && `${when(discarded.at, now)} ${discarded.note}`],
+  ]);
+  const failures = due?.failures ?? [];
+  if (failures.length === 0) return text;
+  const rows = failures.map(({ attempt, finishedAt: endedAt, worker, error }) => {
+    return [String(attempt), when(endedAt, now), worker, `${error.code}: ${error.message}`];
+  });
+  return `${text}\n\n${table(['ATTEMPT', 'FAILED', 'WORKER', 'ERROR'], rows)}`;
+}

@@ -1,0 +1,37 @@
+import { QUEUE } from '../../core/spec/names.ts';
+import { requireServers } from '../../runtime/config.ts';
+import type { Cli, CliDeps, ServiceStart } from '../deps.ts';
+import type { ExitCode } from '../exit.ts';
+import { leaf, named } from '../options.ts';
+
+type ExecutorFlags = { handlers?: string; queue?: string };
+
+export function addServices({ program, deps, action }: Cli): void {
+  leaf(program, 'timer', 'Run a timer service, until SIGTERM', [
+    'KAFKA_BROKERS=localhost:9092 DATABASE_URL=postgres://… belfry timer',
+  ]).action(action(() => runService(deps, 'timer', deps.startTimer)));
+
+  leaf(program, 'executor', 'Run an executor service, until SIGTERM', [
+    'belfry executor --handlers ./handlers.ts',
+    'belfry executor --handlers ./reports.js --queue reports',
+  ])
+    .option('--handlers <file>', 'a module that exports handlers; without it, only HTTP_REQUEST jobs run')
+    .option('--queue <name>', 'which queue to serve (default: default)', named('--queue', QUEUE))
+    .action(
+      action(({ handlers, queue }: ExecutorFlags) =>
+        runService(deps, 'executor', (config, log, fail) =>
+          deps.startExecutor(config, log, fail, {
+            ...(handlers !== undefined && { handlersFile: handlers }),
+            ...(queue !== undefined && { queue }),
+          }),
+        ),
+      ),
+    );
+}
+
+async function runService(deps: CliDeps, name: string, start: ServiceStart): Promise<ExitCode> {
+  const config = deps.config();
+  requireServers(config, { kafka: true, database: true });
+  const log = deps.makeLog(config.logLevel, name);
+  return (await deps.runUntilStopped(log, (fail) => start(config, log, fail))) as ExitCode;
+}

@@ -1,0 +1,127 @@
+/** `belfry dev`: servers, migration, timer and executor in one process, and a running commentary. */
+import { messageOf } from '../../core/errors.ts';
+import type { Log } from '../../core/ports/log.ts';
+import type { Outcome } from '../../core/records.ts';
+import type { Config } from '../../runtime/config.ts';
+import type { CliDeps, DevStack, ExecutorOptions } from '../deps.ts';
+import { facts } from '../output.ts';
+import { outcomeLine, timeOfDay } from '../views.ts';
+import { demoHandlers, scheduleDemo } from './demo.ts';
+
+export type DevFlags = { demo?: true; handlers?: string };
+
+const TIMER_PORT = 9401;
+const EXECUTOR_PORT = 9402;
+
+type Stop = () => Promise<void>;
+
+/** Starts all of it, in order. The answer's `stop` ends all of it, in the opposite order: services first, then servers. */
+export async function startDev(
+  deps: CliDeps,
+  flags: DevFlags,
+  log: Log,
+  fail: (error: Error) => void,
+): Promise<{ stop: Stop }> {
+  const stops: Stop[] = [];
+  const stop = async (): Promise<void> => {
+    for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();
+  };
+  try {
+    await startParts(deps, flags, log, fail, stops);
+    return { stop };
+  } catch (error) {
+    // What began is ended; why it had to be is the more telling error.
+    await stop().catch((reason: unknown) => log.warn({ err: reason }, 'the stop was not clean'));
+    throw error;
+  }
+}
+
+async function startParts(
+  deps: CliDeps,
+  flags: DevFlags,
+  log: Log,
+  fail: (error: Error) => void,
+  stops: Stop[],
+): Promise<void> {
+  const say = (line: string): void => deps.print(`${timeOfDay(deps.machineNow())}  ${line}`);
+  const { dataDir } = deps.config();
+  say('starting Kafka and PostgreSQL');
+  const stack = await deps.startStack({ dataDir, env: deps.env, log: (line) => say(line) });
+  stops.push(() => stack.stop());
+  const config = deps.useServers(serversOf(stack));
+  await deps.migrate(config, log, {});
+
+  const timerPort = await deps.freePort(TIMER_PORT);
+  const timer = await deps.startTimer({ ...config, port: timerPort }, log, fail);
+  stops.push(() => timer.stop());
+  const executorPort = await deps.freePort(EXECUTOR_PORT);
+  const executor = await deps.startExecutor({ ...config, port: executorPort }, log, fail, handlersOf(flags, say));
+  stops.push(() => executor.stop());
+  const ports = { timer: timer.port, executor: executor.port };
+  stops.push(await writeFile(deps, config, ports));
+
+  deps.print(welcome(stack, config, ports));
+  const client = deps.client();
+  const hint = hintOnce(deps);
+  const unsubscribe = await client.onOutcome((outcome) => {
+    deps.print(outcomeLine(outcome));
+    hint(outcome);
+  });
+  stops.push(unsubscribe);
+  // The commentary goes on while the demo's commands wait for their answers.
+  if (flags.demo)
+    scheduleDemo(client, say).catch((error: unknown) => deps.warn(`the demo's jobs: ${messageOf(error)}`));
+}
+
+function serversOf({ kafkaBrokers, databaseUrl, registryUrl }: DevStack): Record<string, string> {
+  const registry = registryUrl === undefined ? {} : { SCHEMA_REGISTRY_URL: registryUrl };
+  return { KAFKA_BROKERS: kafkaBrokers.join(','), DATABASE_URL: databaseUrl, ...registry };
+}
+
+function handlersOf({ demo, handlers }: DevFlags, say: (line: string) => void): ExecutorOptions {
+  if (handlers !== undefined) return { handlersFile: handlers };
+  return demo ? { handlers: demoHandlers(say) } : {};
+}
+
+function writeFile(deps: CliDeps, config: Config, ports: { timer: number; executor: number }): Promise<Stop> {
+  const { kafka, databaseUrl, registry, topicPrefix, databaseSchema, dataDir } = config;
+  return deps.writeDevFile(dataDir, {
+    pid: process.pid,
+    brokers: kafka.brokers.join(','),
+    databaseUrl,
+    ...(registry && { registryUrl: registry.url }),
+    ...{ topicPrefix, databaseSchema, ports },
+  });
+}
+
+function welcome(stack: DevStack, config: Config, ports: { timer: number; executor: number }): string {
+  const embedded = (server: unknown): string => (server === undefined ? '' : '  (embedded)');
+  const { kafka, postgres } = stack.embedded;
+  const pages = (port: number): string => `http://127.0.0.1:${port}/metrics`;
+  const urls = facts([
+    ['Kafka', `${config.kafka.brokers.join(',')}${embedded(kafka)}`],
+    [
+      'PostgreSQL',
+      postgres === undefined ? withoutPassword(config.databaseUrl) : `${config.databaseUrl}${embedded(postgres)}`,
+    ],
+    ['timer', pages(ports.timer)],
+    ['executor', pages(ports.executor)],
+  ]);
+  return `\n${urls}\n\nBelfry is up. In another terminal, in this folder: belfry jobs list. Ctrl-C stops everything. Times are UTC.\n`;
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/(:\/\/[^:@/]+):[^@/]*@/, '$1@');
+}
+
+/** The first dead run is worth a word to whoever has never seen one. */
+function hintOnce(deps: CliDeps): (outcome: Outcome) => void {
+  let said = false;
+  return ({ status, runId }) => {
+    if (said || status !== 'FAILED') return;
+    said = true;
+    deps.print(
+      `              it gave up: belfry dlq show ${runId} tells why, belfry dlq replay ${runId} runs it again`,
+    );
+  };
+}

@@ -1,0 +1,85 @@
+/** What the database tells of a deployment's health. Pure: from the state to findings. */
+import type { SystemState } from '../../core/ports/inspect.ts';
+import { relative } from '../output.ts';
+import { ok, problem, warning, type Finding } from './finding.ts';
+
+const LARGEST_OFFSET_MS = 500;
+/** Timers fire in milliseconds; a fail-over takes 10 s. */
+const OVERDUE_MS = 15_000;
+const DEEP_OUTBOX = 100;
+
+/** @param offsetMs the database's clock − this machine's */
+export function clockFinding(offsetMs: number): Finding {
+  const text = `this machine is ${Math.abs(offsetMs)} ms ${offsetMs > 0 ? 'behind' : 'ahead of'} the database`;
+  if (Math.abs(offsetMs) <= LARGEST_OFFSET_MS) return ok('clock', text);
+  return warning('clock', text, 'the database is followed; let NTP set both clocks');
+}
+
+export function databaseFindings(state: SystemState, shippedVersion: number, now: number): Finding[] {
+  return [
+    schemaFinding(state, shippedVersion),
+    timerFinding(state),
+    overdueFinding(state, now),
+    outboxFinding(state),
+    ...executorFindings(state),
+  ];
+}
+
+function schemaFinding({ schemaVersion, encoding, partitions }: SystemState, shipped: number): Finding {
+  const text = `version ${schemaVersion}, ${partitions} partitions, ${encoding}`;
+  if (schemaVersion === shipped) return ok('schema', text);
+  if (schemaVersion < shipped) return problem('schema', `${text}; this Belfry brings ${shipped}`, 'run belfry migrate');
+  return warning('schema', `${text}; this Belfry knows ${shipped}`, 'use the version of Belfry that migrated last');
+}
+
+function timerFinding({ owners }: SystemState): Finding {
+  const never = owners.filter(({ instance }) => instance === '').map(({ partition }) => partition);
+  const instances = new Set(owners.map(({ instance }) => instance).filter((instance) => instance !== ''));
+  if (never.length === owners.length) return problem('timers', 'no timer service ever ran', 'start belfry timer');
+  if (never.length > 0)
+    return problem(
+      'timers',
+      `partitions ${never.join(', ')} never had an owner`,
+      'look at the log of the timer services',
+    );
+  return ok('timers', `${owners.length} partitions, owned last by ${[...instances].join(', ')}`);
+}
+
+function overdueFinding({ overdue }: SystemState, now: number): Finding {
+  const { count, oldestAt } = overdue;
+  if (oldestAt === null || now - oldestAt < OVERDUE_MS)
+    return ok('due timers', count === 0 ? 'none waits' : `${count} about to fire`);
+  const text = `${count} overdue, the oldest since ${relative(oldestAt, now).replace(' ago', '')}`;
+  return problem('due timers', text, 'is a timer service running (belfry timer), and is its /readyz 200?');
+}
+
+function outboxFinding({ owners }: SystemState): Finding {
+  const depth = owners.reduce((sum, owner) => sum + owner.outboxDepth, 0);
+  if (depth < DEEP_OUTBOX) return ok('outbox', `${depth} unproduced`);
+  return warning('outbox', `${depth} unproduced`, 'Kafka may be slow or away: look at the log of the timer services');
+}
+
+function executorFindings({ leases, parked }: SystemState): Finding[] {
+  const alive = leases.filter((lease) => lease.alive);
+  const lost = leases.length - alive.length;
+  const findings: Finding[] = [];
+  if (alive.length === 0) findings.push(problem('executors', 'none is alive: no run starts', 'start belfry executor'));
+  else {
+    const text = alive.map(
+      ({ worker, queue, free, handlers }) => `${worker} (${queue}: ${free} free; ${handlers.join(', ')})`,
+    );
+    findings.push(ok('executors', text.join('; ')));
+  }
+  if (lost > 0)
+    findings.push(warning('leases', `${lost} ran out and not marked dead yet`, 'an executor does that, once one runs'));
+  if (parked.handedOver > 0) {
+    findings.push(
+      warning(
+        'parked runs',
+        `${parked.handedOver} wait for an executor with a slot and the handler`,
+        'start executors that have it',
+      ),
+    );
+  }
+  return findings;
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env node
+/** Wires the command line to the real things, each when a command first asks for it: `--help` loads none of them. */
+import { readFile } from 'node:fs/promises';
+import { choosePorts } from '../../infra/embedded/ports.ts';
+import { findJdk } from '../../infra/embedded/jdk.ts';
+import { jsonCodec } from '../adapters/codec/json-codec.ts';
+import { SystemClock } from '../adapters/clock.ts';
+import { Registry } from '../adapters/codec/registry.ts';
+import { RandomIds } from '../adapters/ids.ts';
+import { KafkaAdmin } from '../adapters/kafka/admin.ts';
+import { KafkaBroker } from '../adapters/kafka/broker.ts';
+import { PostgresInspect } from '../adapters/postgres/inspect.ts';
+import { openPool } from '../adapters/postgres/pool.ts';
+import { BelfryClient } from '../client/client.ts';
+import { topicsOf } from '../core/topics.ts';
+import { migrate, shippedSchemaVersion } from '../migrate/main.ts';
+import { readConfig, requireServers, type Config } from '../runtime/config.ts';
+import { runUntilStopped } from '../runtime/life-cycle.ts';
+import { makeLog } from '../runtime/logger.ts';
+import { kafkaConfigOf } from '../runtime/main.ts';
+import type { CliDeps } from './deps.ts';
+import { readDevFile, withDevFile, writeDevFile } from './dev-file.ts';
+import { runCli } from './program.ts';
+
+const CONNECTIONS = 4;
+const JAVA = 17;
+
+const env = process.env;
+const clock = new SystemClock();
+const ids = new RandomIds();
+// What goes wrong comes back as an error of the call, in one line; the clients' own words are for those who debug.
+const log = makeLog(env.LOG_LEVEL || 'silent', 'cli');
+const closers: (() => Promise<void>)[] = [];
+
+/** Makes a thing once, and sees that it is closed at the end. */
+function once<T>(make: () => T, close: (made: T) => Promise<void>): () => T {
+  let made: T | undefined;
+  return () => {
+    if (made === undefined) {
+      const fresh = make();
+      closers.unshift(() => close(fresh));
+      made = fresh;
+    }
+    return made;
+  };
+}
+
+let config = (): Config => {
+  const plain = readConfig(env);
+  const read = readConfig(withDevFile(env, readDevFile(plain.dataDir)));
+  config = () => read;
+  return read;
+};
+
+function withServers(needs: { kafka: boolean; database: boolean }): Config {
+  requireServers(config(), needs);
+  return config();
+}
+
+const kafka = () => kafkaConfigOf(withServers({ kafka: true, database: false }), 'cli');
+
+const broker = once(
+  () => new KafkaBroker({ config: kafka(), log, clock }),
+  (made) => made.close(),
+);
+
+const client = once(
+  () => {
+    const topics = topicsOf(config().topicPrefix);
+    const { registry } = config();
+    // Commands go out as JSON, which every deployment reads.
+    const codec = jsonCodec(registry === undefined ? undefined : new Registry(registry));
+    return new BelfryClient({ broker: broker(), codec, clock, ids, log, topics });
+  },
+  (made) => made.close(),
+);
+
+const pool = once(
+  () => {
+    const { databaseUrl, databaseSchema: schema } = withServers({ kafka: false, database: true });
+    return openPool({ databaseUrl, schema, max: CONNECTIONS, applicationName: 'belfry-cli', log });
+  },
+  (made) => made.close(),
+);
+
+let interrupted: AbortController | undefined;
+
+const deps: CliDeps = {
+  print: (text) => process.stdout.write(`${text}\n`),
+  warn: (text) => process.stderr.write(`${text}\n`),
+  clock,
+  machineNow: () => clock.uncorrected(),
+  ids,
+  readFile: (path) => readFile(path, 'utf8'),
+  env,
+  config: () => config(),
+  useServers: (servers) => {
+    const read = readConfig({ ...env, ...servers });
+    config = () => read;
+    return read;
+  },
+  interrupted: () => {
+    if (interrupted === undefined) {
+      const controller = new AbortController();
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+      interrupted = controller;
+    }
+    return interrupted.signal;
+  },
+  client,
+  inspect: () => new PostgresInspect(pool()),
+  broker,
+  topicAdmin: once(
+    () => new KafkaAdmin({ config: kafka(), log, clock }),
+    (made) => made.close(),
+  ),
+  migrate,
+  startTimer: async (...args) => (await import('../timer/main.ts')).startTimerService(...args),
+  startExecutor: async (...args) => (await import('../executor/main.ts')).startExecutorService(...args),
+  startStack: async (options) => (await import('../../infra/embedded/stack.ts')).startStack(options),
+  freePort: async (wanted) => (await choosePorts(1, [wanted]))[0] ?? 0,
+  makeLog,
+  runUntilStopped,
+  writeDevFile,
+  javaVersion: async () => (await findJdk(JAVA, env))?.version,
+  shippedSchemaVersion,
+};
+
+const code = await runCli(process.argv.slice(2), deps);
+for (const close of closers) {
+  await close().catch((error: unknown) => log.warn({ err: error }, 'a connection did not close cleanly'));
+}
+process.exitCode = code;

@@ -1,0 +1,122 @@
+/** The executor as a process, and as a part of the user's own: real parts, figures, the ops server. */
+import { hostname } from 'node:os';
+import { LeaseThread } from '../adapters/postgres/lease-thread.ts';
+import { PostgresRunStore } from '../adapters/postgres/run-store.ts';
+import { Records } from '../core/events.ts';
+import { BelfryError } from '../core/errors.ts';
+import type { Log } from '../core/ports/log.ts';
+import { readConfig, requireServers, type Config } from '../runtime/config.ts';
+import { makeLog } from '../runtime/logger.ts';
+import { connect, type Deployment } from '../runtime/main.ts';
+import { Metrics } from '../runtime/metrics.ts';
+import { startOpsServer } from '../runtime/ops-server.ts';
+import { Executor } from './executor.ts';
+import type { Handlers } from './handlers/define.ts';
+import { AddressGuard } from './handlers/http/address-guard.ts';
+import { httpRequestHandler } from './handlers/http/http-request.ts';
+import { loadHandlers } from './handlers/load.ts';
+import { makeRegistry } from './handlers/registry.ts';
+import { executorMetrics } from './prometheus.ts';
+
+export { BelfryError } from '../core/errors.ts';
+export { defineHandlers } from './handlers/define.ts';
+export type { Handlers } from './handlers/define.ts';
+export type { HandlerContext } from './handlers/handler.ts';
+
+const DEFAULT_PORT = 9402;
+const DEFAULT_QUEUE = 'default';
+
+export type ExecutorOptions = { handlersFile?: string; handlers?: Handlers; queue?: string };
+export type RunningExecutor = { port: number; stop(): Promise<void> };
+
+/**
+ * Starts an executor; servers that are away are waited for.
+ * @param fail called when the process cannot go on
+ * @throws BelfryError `config_invalid`, `config_mismatch`, `handlers_not_found`, `handlers_invalid`, `no_such_queue`, `port_taken`
+ */
+export async function startExecutorService(
+  config: Config,
+  log: Log,
+  fail: (error: Error) => void,
+  options: ExecutorOptions = {},
+): Promise<RunningExecutor> {
+  requireServers(config, { kafka: true, database: true });
+  const { handlersFile, queue = DEFAULT_QUEUE } = options;
+  const handlers = options.handlers ?? (handlersFile === undefined ? {} : await loadHandlers(handlersFile));
+  const guard = new AddressGuard(config.httpAllow);
+  const metrics = new Metrics('executor');
+  let executor: Executor | undefined;
+  // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
+  const ops = await startOpsServer({
+    port: config.port ?? DEFAULT_PORT,
+    registry: metrics.registry,
+    ready: () => executor?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
+  });
+  log.info(
+    { port: ops.port, queue, handlers: Object.keys(handlers) },
+    'executor: /healthz, /readyz and /metrics are served',
+  );
+  const deployment = await connect(config, log, 'executor');
+  await requireQueue(deployment, queue);
+  const { broker, clock, ids, codec, topics, meta, pg } = deployment;
+  const { databaseUrl, databaseSchema: schema } = config;
+  executor = new Executor({
+    ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
+    store: new PostgresRunStore(pg, clock),
+    records: new Records({ topics, partitions: meta.partitions, codec, source: '/belfry/executor' }),
+    keeper: new LeaseThread({ pg: { databaseUrl, schema }, clock, log }),
+    handlers: makeRegistry(handlers, {
+      http: httpRequestHandler({ guard, secretsDir: config.secretsDir, now: () => clock.now() }),
+    }),
+    worker: `${hostname()}:${process.pid}`,
+    metrics: executorMetrics(metrics),
+    onFatal: fail,
+  });
+  metrics.gauge(
+    'clock_offset_seconds',
+    "The database's time less this machine's.",
+    () => deployment.clockSync.offsetMs / 1_000,
+  );
+  executor.start();
+  const started = executor;
+  return {
+    port: ops.port,
+    stop: async () => {
+      await started.stop({ timeoutMs: config.shutdownTimeoutMs });
+      await deployment.close();
+      await ops.close();
+    },
+  };
+}
+
+/** Without its topics the consumers would wait for ever. */
+async function requireQueue({ broker, topics }: Deployment, queue: string): Promise<void> {
+  const topic = topics.due(queue, 'medium');
+  if ((await broker.partitions(topic)) !== undefined) return;
+  throw new BelfryError(
+    'no_such_queue',
+    `There is no queue "${queue}" (the topic ${topic} does not exist): run "belfry migrate --queue ${queue}".`,
+  );
+}
+
+/**
+ * Runs an executor inside the caller's own process, configured by the environment as `belfry executor` is. A handler that
+ * blocks the event loop past its timeout by more than 10 s ends the process: nothing else could stop it.
+ * @returns its ops port, and a clean stop (running handlers may end, the rest is handed back)
+ * @throws BelfryError as `startExecutorService`
+ */
+export async function runExecutor(options: {
+  handlers: Handlers;
+  queue?: string;
+  env?: Readonly<Record<string, string | undefined>>;
+  log?: Log;
+}): Promise<RunningExecutor> {
+  const config = readConfig({ PORT: '0', ...(options.env ?? process.env) });
+  const log = options.log ?? makeLog(config.logLevel, 'executor');
+  const fail = (error: Error): void => {
+    log.error({ err: error }, 'the executor cannot go on');
+    process.exitCode = 1;
+    process.kill(process.pid, 'SIGTERM');
+  };
+  return startExecutorService(config, log, fail, options);
+}

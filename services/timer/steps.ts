@@ -1,0 +1,204 @@
+/**
+ * The loop of a timer: gather, learn, decide, store, remember, over all its partitions at once.
+ *
+ * Invariant: one turn at a time. So what is decided in memory is decided from what the store holds, and batches grow
+ * with the load by themselves: what arrives during a turn waits for the next one, and an idle timer fires at once.
+ */
+import { BelfryError, messageOf } from '../core/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { TimerStore } from '../core/ports/timer-store.ts';
+import { INTAKES } from '../core/topics.ts';
+import { backoffMs } from './backoff.ts';
+import { decide, type DecideOptions } from './decide.ts';
+import type { TimerLimits } from './deps.ts';
+import { gather, hasLeftovers, inputsOf, learn, sizeOf, type Gathered } from './gather.ts';
+import type { Ownership } from './ownership.ts';
+import type { OwnedPartition } from './owned.ts';
+import type { PlannedBatch, PlannedStep } from './plan.ts';
+import type { TopicCache } from './topic-cache.ts';
+import type { Wake } from './wake.ts';
+
+export type StepsOptions = Omit<DecideOptions, 'now'> & {
+  store: TimerStore;
+  clock: Clock;
+  log: Log;
+  limits: TimerLimits;
+  ownership: Ownership;
+  topicCache: TopicCache;
+  wake: Wake;
+  emit(owned: OwnedPartition, batch: PlannedBatch): void;
+  /** The queues of a partition have room again. */
+  onRoom(owned: OwnedPartition): void;
+};
+
+type Pair = { gathered: Gathered; planned: PlannedStep };
+
+/** Offsets and produced rows alone are written down this often. */
+const FLUSH_MS = 1_000;
+/** The database's clock may correct ours: no wait is longer. */
+const MAX_WAIT_MS = 1_000;
+const EVERYTHING = Number.MAX_SAFE_INTEGER;
+
+export class Steps {
+  private readonly options: StepsOptions;
+  private stopping = false;
+  /** Why the last turn failed; undefined while all is well. */
+  failure: string | undefined;
+
+  constructor(options: StepsOptions) {
+    this.options = options;
+  }
+
+  /** Runs until `stop`; the turn under way is finished. */
+  async run(): Promise<void> {
+    for (let failures = 0; !this.stopping;) {
+      try {
+        const worked = await this.turn();
+        this.failure = undefined;
+        failures = 0;
+        if (!worked) await this.options.wake.wait(this.waitMs());
+      } catch (thrown) {
+        this.failure = messageOf(thrown);
+        this.options.log.warn({ err: thrown }, 'a step failed; trying again');
+        await this.options.clock.sleep(backoffMs(++failures));
+      }
+    }
+  }
+
+  stop(): void {
+    this.stopping = true;
+    this.options.wake.call();
+  }
+
+  /**
+   * One step over all partitions that have something to do.
+   * @param flush also writes down what could wait
+   * @returns whether there was anything
+   */
+  async turn(flush = false): Promise<boolean> {
+    const { store, clock, limits, ownership, topicCache, records } = this.options;
+    const partitions = [...ownership.owned.values()];
+    await this.refill(partitions.filter((owned) => owned.ready));
+    const now = Math.floor(clock.now());
+    const all = partitions
+      .filter(({ live }) => live)
+      .map((owned) => gather(owned, this.mayDecide(owned), now, limits))
+      .filter((gathered) => sizeOf(gathered) > 0 || this.mustFlush(gathered, now, flush));
+    if (all.length === 0) return false;
+    const knowledge = await learn(all, now, store, topicCache, records.topics);
+    const decided = all.filter(({ owned }) => owned.live);
+    await this.store(
+      decided.map((gathered) => ({ gathered, planned: decide(gathered, knowledge, { ...this.options, now }) })),
+    );
+    return true;
+  }
+
+  private mayDecide({ ready, unproduced }: OwnedPartition): boolean {
+    return ready && !this.stopping && unproduced < this.options.limits.unproduced;
+  }
+
+  private mustFlush(gathered: Gathered, now: number, flush: boolean): boolean {
+    return hasLeftovers(gathered) && (flush || now - gathered.owned.flushedAt >= FLUSH_MS);
+  }
+
+  private async refill(partitions: readonly OwnedPartition[]): Promise<void> {
+    const empty = partitions.filter(({ lookAhead }) => lookAhead.needsRefill());
+    if (empty.length === 0) return;
+    const limit = this.options.limits.lookAhead;
+    const rows = await this.options.store.timers(
+      empty.map(({ partition }) => partition),
+      EVERYTHING,
+      limit,
+    );
+    const byPartition = Map.groupBy(rows, ({ partition }) => partition);
+    for (const { partition, lookAhead } of empty) lookAhead.refill(byPartition.get(partition) ?? [], limit);
+  }
+
+  /** How long nothing has to be done unless somebody calls. */
+  private waitMs(): number {
+    const now = this.options.clock.now();
+    let wakeAt = now + MAX_WAIT_MS;
+    for (const owned of this.options.ownership.owned.values()) {
+      if (this.mayDecide(owned)) wakeAt = Math.min(wakeAt, owned.lookAhead.nextWakeAt() ?? Infinity);
+    }
+    return wakeAt - now;
+  }
+
+  private async store(pairs: readonly Pair[]): Promise<void> {
+    if (pairs.length === 0) return;
+    const { store, clock, metrics, ownership, log } = this.options;
+    const begun = clock.now();
+    let accepted: ReadonlySet<number>;
+    try {
+      accepted = await store.step(pairs.map(({ planned }) => planned.step));
+    } catch (thrown) {
+      if (thrown instanceof BelfryError && thrown.code === 'bad_data') return this.isolate(pairs, thrown);
+      log.warn({ err: thrown }, 'the outcome of a step is unknown; taking its partitions again');
+      for (const { gathered } of pairs) ownership.takeAgain(gathered.owned);
+      throw thrown;
+    }
+    metrics.stepped(clock.now() - begun, pairs.length);
+    for (const pair of pairs) {
+      if (accepted.has(pair.gathered.owned.partition)) this.remember(pair);
+      else {
+        metrics.refusedStep();
+        ownership.stepRefused(pair.gathered.owned);
+      }
+    }
+  }
+
+  /** The store holds it: memory follows, and the records go out. */
+  private remember({ gathered, planned }: Pair): void {
+    const { owned, items, news } = gathered;
+    if (!owned.live) return;
+    const { step, batches, exactRunIds } = planned;
+    owned.fence = { ...owned.fence, offsets: step.nextOffsets, outboxSeq: step.outboxSeq };
+    owned.flushedAt = this.options.clock.now();
+    for (const key of step.removeTimers) owned.lookAhead.remove(key);
+    for (const timer of step.addTimers) owned.lookAhead.add(timer);
+    for (const intake of INTAKES) owned.queues[intake].drop(items[intake].length, step.nextOffsets[intake]);
+    forget(owned, news);
+    for (const runId of exactRunIds) owned.exactPending.add(runId);
+    if (owned.singly > 0) owned.singly--;
+    for (const batch of batches) this.options.emit(owned, batch);
+    this.options.onRoom(owned);
+  }
+
+  /** The store refused the data of one input: first the partition that has it is found, then the input. */
+  private async isolate(pairs: readonly Pair[], cause: BelfryError): Promise<void> {
+    if (pairs.length > 1) {
+      for (const pair of pairs) await this.store([pair]);
+      return;
+    }
+    const { gathered } = pairs[0]!;
+    const size = sizeOf(gathered);
+    if (size > 1) gathered.owned.singly = size;
+    else this.reject(gathered, cause);
+  }
+
+  /** The input that the store refuses by itself: answered as invalid, or, if it still is refused, passed over. */
+  private reject(gathered: Gathered, cause: BelfryError): void {
+    const { owned, items, due, news } = gathered;
+    this.options.log.error({ err: cause, partition: owned.partition }, 'the database refused the data of an input');
+    forget(owned, news);
+    for (const timer of due) owned.lookAhead.remove(timer);
+    const [input] = inputsOf(gathered);
+    if (input === undefined) return;
+    const rejection = { code: 'invalid', message: 'the database refused it' } as const;
+    for (const intake of INTAKES) {
+      const [item] = items[intake];
+      if (item === undefined) continue;
+      if (input.kind === 'rejected' || input.kind === 'completion') owned.queues[intake].pass(item);
+      else item.input = { kind: 'rejected', rejection, head: input.kind === 'command' ? input.command : {} };
+    }
+  }
+}
+
+function forget(owned: OwnedPartition, news: Gathered['news']): void {
+  owned.producedSeqs.splice(0, news.producedSeqs.length);
+  owned.swept.splice(0, news.swept.length);
+  for (const { outcome } of owned.publishedRuns.splice(0, news.publishedRuns.length))
+    owned.exactPending.delete(outcome.runId);
+  for (const { recorded } of owned.refusedRuns.splice(0, news.refusedRuns.length)) recorded();
+}

@@ -1,0 +1,161 @@
+/**
+ * The timer service: joins its stages.
+ *
+ *   consumer ──▶ ownership ──▶ intake ──▶ steps (gather · decide · store) ──▶ lanes ──▶ emitter · exact lane
+ *                                            ▲ look-ahead · sweep
+ */
+import { Records } from '../core/events.ts';
+import type { GroupConsumer } from '../core/ports/broker.ts';
+import { topicsOf, type Intake as Topic } from '../core/topics.ts';
+import { DEFAULT_LIMITS, NO_METRICS, type TimerDeps } from './deps.ts';
+import { ForeignPartitions } from './foreign-partitions.ts';
+import { Emitter } from './emitter.ts';
+import { Intake } from './intake.ts';
+import { Lanes } from './lanes.ts';
+import { Ownership } from './ownership.ts';
+import { Steps } from './steps.ts';
+import { Sweep } from './sweep.ts';
+import { TopicCache } from './topic-cache.ts';
+import { Wake } from './wake.ts';
+
+export type { TimerDeps, TimerLimits, TimerMetrics } from './deps.ts';
+
+/** What is in memory at the moment. */
+export type TimerState = { partitionsOwned: number; lookAhead: number; outboxDepth: number; held: number };
+
+const SESSION_TIMEOUT_MS = 6_000;
+const DRAIN_MS = 2_000;
+
+export class Timer {
+  private readonly ownership: Ownership;
+  private readonly emitter: Emitter;
+  private readonly steps: Steps;
+  private readonly sweep: Sweep;
+  private readonly consumer: GroupConsumer;
+  private readonly foreign: ForeignPartitions;
+  private readonly wake: Wake;
+  private running: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: TimerDeps) {
+    const { broker, clock, log, partitions, prefix, instance, spec, codec } = deps;
+    const limits = { ...DEFAULT_LIMITS, ...deps.limits };
+    const metrics = deps.metrics ?? NO_METRICS;
+    const topics = topicsOf(prefix);
+    const topicCache = new TopicCache(deps);
+    const duePartitions = (topic: string): number => topicCache.partitions(topic) ?? partitions;
+    const records = new Records({ topics, partitions, codec, source: '/belfry/timer', duePartitions });
+    const wake = new Wake(clock);
+    const onChange = (): void => wake.call();
+    this.wake = wake;
+    this.emitter = new Emitter({ broker, clock, log, produced: (count) => metrics.produced(count) });
+    const intake = new Intake({
+      codec,
+      spec,
+      partitions,
+      topics,
+      limits,
+      clock,
+      log,
+      onReady: onChange,
+      onGap: (owned, topic) => void this.ownership.checkRange(owned, topic),
+    });
+    const lanes = new Lanes({
+      ...deps,
+      records,
+      emitter: this.emitter,
+      onProgress: onChange,
+      onRecovered: (owned) => this.ownership.becomeReady(owned),
+      onFenced: (owned) => this.ownership.stepRefused(owned),
+    });
+    this.foreign = new ForeignPartitions({ broker, clock, log, topics, partitions, prefix });
+    this.ownership = new Ownership({
+      ...deps,
+      topics,
+      limits,
+      intake,
+      recover: (owned, outbox) => lanes.recover(owned, outbox),
+      onChange,
+      onForeignBatch: (batch) => this.foreign.accept(batch),
+    });
+    this.steps = new Steps({
+      ...deps,
+      worker: instance,
+      records,
+      metrics,
+      limits,
+      ownership: this.ownership,
+      topicCache,
+      wake,
+      emit: (owned, batch) => lanes.emit(owned, batch),
+      onRoom: (owned) => intake.holdBack(owned),
+    });
+    this.sweep = new Sweep({ ...deps, owned: () => this.ownership.owned.values(), onFound: onChange });
+    this.consumer = broker.group(
+      {
+        groupId: groupOf(prefix),
+        topics: [topics.commands, topics.retry, topics.completed],
+        memberName: instance,
+        copartitioned: true,
+        isolation: 'read_uncommitted',
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      },
+      this.ownership,
+    );
+    this.ownership.attach(this.consumer);
+    intake.attach(this.consumer);
+  }
+
+  /** Joins the group and works until `stop`; servers that are away are waited for. */
+  async start(): Promise<void> {
+    this.running = Promise.all([this.steps.run(), this.sweep.run()]);
+    await this.consumer.start();
+  }
+
+  /**
+   * Ends cleanly: the step under way is finished, what it made known is produced (2 s at most; the next owner produces
+   * the rest), and the partitions are handed over at once.
+   */
+  async stop(): Promise<void> {
+    this.steps.stop();
+    this.sweep.stop();
+    await this.running;
+    await this.emitter.close(DRAIN_MS);
+    // Best effort: produced rows that stay are produced again by the next owner, and dropped downstream.
+    await this.steps.turn(true).catch(() => false);
+    await this.consumer.stop();
+    this.ownership.release();
+    await this.foreign.close();
+  }
+
+  /** Whether this timer does its work, and why not. */
+  ready(): { ok: boolean; reasons: string[] } {
+    const { stopped, hasJoined, takingCount } = this.ownership;
+    const reasons = [...stopped].map(([partition, problem]) => `partition ${partition} stands still: ${problem}`);
+    if (!hasJoined) reasons.push('has not joined its group yet');
+    if (takingCount > 0) reasons.push(`taking ${takingCount} partitions`);
+    if (this.steps.failure !== undefined) reasons.push(`cannot store: ${this.steps.failure}`);
+    if (this.emitter.failure !== undefined) reasons.push(`cannot produce: ${this.emitter.failure}`);
+    return { ok: reasons.length === 0, reasons };
+  }
+
+  /** By owned partition, the next offset of a topic to apply: what the store holds. */
+  positions(intake: Topic): Map<number, bigint> {
+    return new Map([...this.ownership.owned].map(([partition, { fence }]) => [partition, fence.offsets[intake]]));
+  }
+
+  stats(): TimerState {
+    const owned = [...this.ownership.owned.values()];
+    const sum = (of: (partition: (typeof owned)[number]) => number): number =>
+      owned.reduce((total, p) => total + of(p), 0);
+    return {
+      partitionsOwned: owned.length,
+      lookAhead: sum(({ lookAhead }) => lookAhead.size),
+      outboxDepth: sum(({ unproduced }) => unproduced),
+      held: sum(({ queues }) => queues.commands.length + queues.retry.length + queues.completed.length),
+    };
+  }
+}
+
+function groupOf(prefix: string): string {
+  return `${prefix}belfry-timer`;
+}
