@@ -48,11 +48,13 @@ export type CliDeps = {
   /** Aborted by Ctrl-C and SIGTERM from the first call on; before, they end the process. */
   interrupted(): AbortSignal;
 
-  // Connected when first asked for, closed by whoever runs the program.
+  // Connected when first asked for; whoever runs the program disconnects at its end.
   client(): BelfryClient;
   inspect(): Inspect;
   broker(): Broker;
   topicAdmin(): TopicAdmin;
+  /** Closes what is connected. */
+  disconnect(): Promise<void>;
 
   migrate(config: Config, log: Log, options: MigrateOptions): Promise<MigrationReport>;
   startTimer: ServiceStart;
@@ -77,5 +79,5 @@ export type Cli = {
   program: Command;
   deps: CliDeps;
   /** Makes a commander action of a function that answers the exit code. */
-  action<Args extends unknown[]>(run: (...args: Args) => Promise<ExitCode>): (...args: Args) => Promise<void>;
+  action: <Args extends unknown[]>(run: (...args: Args) => Promise<ExitCode>) => (...args: Args) => Promise<void>;
 };

@@ -114,6 +114,11 @@ const deps: CliDeps = {
     () => new KafkaAdmin({ config: kafka(), log, clock }),
     (made) => made.close(),
   ),
+  disconnect: async () => {
+    for (const close of closers.splice(0)) {
+      await close().catch((error: unknown) => log.warn({ err: error }, 'a connection did not close cleanly'));
+    }
+  },
   migrate,
   startTimer: async (...args) => (await import('../timer/main.ts')).startTimerService(...args),
   startExecutor: async (...args) => (await import('../executor/main.ts')).startExecutorService(...args),
@@ -126,8 +131,5 @@ const deps: CliDeps = {
   shippedSchemaVersion,
 };
 
-const code = await runCli(process.argv.slice(2), deps);
-for (const close of closers) {
-  await close().catch((error: unknown) => log.warn({ err: error }, 'a connection did not close cleanly'));
-}
-process.exitCode = code;
+process.exitCode = await runCli(process.argv.slice(2), deps);
+await deps.disconnect();

@@ -69,7 +69,6 @@ export function jobName(tenant: string, jobId: string): string {
 
 /** What came from outside may hold line feeds, or codes that move a terminal's cursor. */
 export function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what it is about
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }
 

@@ -4,7 +4,7 @@ import { Registry } from '../adapters/codec/registry.ts';
 import { KafkaAdmin } from '../adapters/kafka/admin.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { migrateDatabase, readMeta } from '../adapters/postgres/migrate.ts';
-import { forgetTopics, ownTopics, rememberTopics, underMigrationLock } from '../adapters/postgres/own-topics.ts';
+import { ownTopics, rememberTopics, underMigrationLock } from '../adapters/postgres/own-topics.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
 import type { Log } from '../core/ports/log.ts';
 import { topicsOf } from '../core/topics.ts';
@@ -34,7 +34,6 @@ export async function migrate(config: Config, log: Log, options: MigrateOptions 
     migrateDatabase: (fixed: Parameters<typeof migrateDatabase>[1]) => migrateDatabase(pg, fixed),
     ownTopics: () => ownTopics(pg),
     rememberTopics: (names: readonly string[]) => rememberTopics(pg, names),
-    forgetTopics: (names: readonly string[]) => forgetTopics(pg, names),
     registerSchemas: registry && (() => registry.register(topicsOf(topicPrefix))),
   };
   try {

@@ -29,7 +29,6 @@ export type MigrateParts = {
   migrateDatabase(fixed: Fixed): Promise<Fixed & { schemaVersion: number; deploymentId: string }>;
   ownTopics(): Promise<string[]>;
   rememberTopics(names: readonly string[]): Promise<void>;
-  forgetTopics(names: readonly string[]): Promise<void>;
   admin: Pick<TopicAdmin, 'ensureTopics' | 'describeTopics' | 'brokerCount'>;
   /** Registers the public schemas; undefined where there is no registry. */
   registerSchemas: (() => Promise<void>) | undefined;
@@ -76,15 +75,14 @@ async function migrateTopics(
   refuseForeign((await admin.describeTopics(unknown)).map(({ topic }) => topic));
 
   await parts.rememberTopics(unknown);
-  const { created, existing } = await admin.ensureTopics(specs);
-  const madeByOthers = unknown.filter((topic) => !created.includes(topic));
-  if (madeByOthers.length > 0) await parts.forgetTopics(madeByOthers);
-  refuseForeign(madeByOthers);
+  // What was absent a moment ago is ours now, even where the client made it in a first try whose answer was lost and found
+  // it present in the second: `created` alone would call it somebody else's.
+  const { existing } = await admin.ensureTopics(specs);
 
   const specOf = new Map(specs.map((spec) => [spec.topic, spec]));
   return {
-    topicsCreated: created,
-    topicsPresent: existing.map(({ topic }) => topic),
+    topicsCreated: unknown,
+    topicsPresent: [...own].filter((topic) => specs.some((spec) => spec.topic === topic)),
     drifts: existing.flatMap((description) => driftOf(specOf.get(description.topic)!, description)),
   };
 }

@@ -28,7 +28,8 @@ export class Emitter {
   private readonly log: Log;
   private readonly produced: (records: number) => void;
   private pending: PendingBatch[] = [];
-  private running: Promise<void> | undefined;
+  private isRunning = false;
+  private running: Promise<void> = Promise.resolve();
   private producer: Producer | undefined;
   private closed = false;
   /** Why the last send failed; undefined while all is well. */
@@ -43,7 +44,9 @@ export class Emitter {
 
   enqueue(batch: PendingBatch): void {
     this.pending.push(batch);
-    this.running ??= this.run().finally(() => (this.running = undefined));
+    if (this.isRunning) return;
+    this.isRunning = true;
+    this.running = this.run();
   }
 
   /** Waits until all is produced, `ms` at the most, and closes the producer. What is left stays in the store. */
@@ -56,7 +59,7 @@ export class Emitter {
   private async run(): Promise<void> {
     for (let failures = 0; !this.closed;) {
       const batches = this.next();
-      if (batches.length === 0) return;
+      if (batches.length === 0) break;
       try {
         await this.send(batches);
         this.failure = undefined;
@@ -67,6 +70,7 @@ export class Emitter {
         await this.clock.sleep(backoffMs(++failures));
       }
     }
+    this.isRunning = false;
   }
 
   /** The batches to send next; they stay pending until they are produced. */
@@ -74,7 +78,7 @@ export class Emitter {
     this.pending = this.pending.filter((batch) => batch.isLive());
     let records = 0;
     const end = this.pending.findIndex((batch, i) => (records += batch.records.length) > MAX_RECORDS_PER_SEND && i > 0);
-    return end < 0 ? this.pending : this.pending.slice(0, end);
+    return this.pending.slice(0, end < 0 ? undefined : end);
   }
 
   private async send(batches: readonly PendingBatch[]): Promise<void> {

@@ -15,7 +15,7 @@ import type { DueRecord } from '../../services/core/records.ts';
 import { runStoreConformance } from '../conformance/run-store.ts';
 import { claimOne, codeOf, look, newDue, openedLease, retrying, settlement } from '../conformance/run-store-harness.ts';
 
-const databaseUrl = process.env.DATABASE_URL;
+const databaseUrl = process.env.DATABASE_URL || undefined;
 const skip = databaseUrl === undefined ? 'needs DATABASE_URL: run it by infra/embedded/run-with-stack.ts' : undefined;
 const DAY_MS = 86_400_000;
 

@@ -46,12 +46,17 @@ if (databaseUrl === undefined) {
     const pool = poolOf(`timer_sessions_${process.pid}`);
     const store = new PostgresTimerStore(pool);
     before(() => migrateDatabase(pool, SETTINGS));
-    after(() => dropSchema(pool));
+    const holders: pg.Client[] = [];
+    after(async () => {
+      await Promise.all(holders.map((client) => client.end()));
+      await dropSchema(pool);
+    });
 
     /** A session of its own, which holds the row of a partition's owner in an open transaction. */
     const holdOwner = async (partition: number): Promise<pg.Client> => {
       const client = new pg.Client({ connectionString: databaseUrl });
       client.on('error', () => undefined); // it is going to be ended
+      holders.push(client);
       await client.connect();
       await client.query('BEGIN');
       await client.query(`SELECT FROM ${pool.schema}.owners WHERE partition = ${partition} FOR UPDATE`);
@@ -74,9 +79,9 @@ if (databaseUrl === undefined) {
       const holder = await holdOwner(2);
       const step = me.step();
       const rejected = assert.rejects(step, { code: 'step_unclear', retryable: true });
-      await endWaiting(holder, pool.schema);
+      await endWaiting(pool);
       await rejected;
-      await holder.end();
+      await holder.query('ROLLBACK');
       assert.equal((await store.take(2, 'timer-1')).ownership.epoch, 2, 'the pool goes on with another connection');
     });
 
@@ -86,7 +91,7 @@ if (databaseUrl === undefined) {
       const nextOffsets = { commands: 1n, retry: 0n, completed: 0n };
       const jobs = [jobIn(3), jobIn(3)];
       const steps = jobs.map((job) => store.step([stepOf(me.ownership, { nextOffsets, jobs: [job] })]));
-      await waiting(holder, pool.schema, 2);
+      await waiting(pool, 2);
       await holder.query('COMMIT');
       const accepted = (await Promise.all(steps)).map((partitions) => partitions.size);
       assert.deepEqual([...accepted].sort(), [0, 1]);
@@ -95,18 +100,16 @@ if (databaseUrl === undefined) {
         jobs.map(({ jobId }) => (known.jobs.has(`default/${jobId}`) ? 1 : 0)),
         accepted,
       );
-      await holder.end();
     });
 
     test('refuses a step that was already under way when the partition was taken', async () => {
       const zombie = await Owner.take(store, 4);
       const holder = await holdOwner(4);
       const step = zombie.step({ jobs: [jobIn(4)] });
-      await waiting(holder, pool.schema, 1);
+      await waiting(pool, 1);
       await holder.query(`UPDATE ${pool.schema}.owners SET epoch = epoch + 1 WHERE partition = 4`);
       await holder.query('COMMIT');
       assert.equal(await step, false);
-      await holder.end();
     });
 
     test('updates jobs in place (HOT) while runs become active and end', async () => {
@@ -212,21 +215,20 @@ if (databaseUrl === undefined) {
   });
 }
 
-/** Resolves when `count` sessions of the application wait for a lock. */
-function waiting(client: pg.Client, application: string, count: number): Promise<void> {
-  return until(async () => {
-    const { rows } = await client.query(WAITING, [application]);
-    return rows.length === count;
-  });
-}
-
-/** Ends the session of the application that waits for a lock. */
-async function endWaiting(client: pg.Client, application: string): Promise<void> {
-  await waiting(client, application, 1);
-  await client.query(`SELECT pg_terminate_backend(pid) FROM (${WAITING}) w`, [application]);
-}
-
 const WAITING = `SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'`;
+
+/** Resolves when `count` sessions of the pool wait for a lock. */
+function waiting(pool: Pg, count: number): Promise<void> {
+  return until(async () => (await pool.query({ name: 'waiting', text: WAITING }, [pool.schema])).length === count);
+}
+
+/** Ends the session of the pool that waits for a lock. */
+async function endWaiting(pool: Pg): Promise<void> {
+  await waiting(pool, 1);
+  await pool.query({ name: 'end_waiting', text: `SELECT pg_terminate_backend(pid) FROM (${WAITING}) w` }, [
+    pool.schema,
+  ]);
+}
 
 async function hotUpdates(pool: Pg): Promise<{ hot: number }> {
   const client = await pool.connect();

@@ -87,8 +87,8 @@ function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): net.Soc
   return socket;
 }
 
-/** What every rebalance and every transaction that follows another meets. */
-const EXPECTED = /rebalanc|concurrent operation|not aware of this member|limiting retries/i;
+/** What every rebalance, every transaction that follows another, and every question about a topic that is not there meets. */
+const EXPECTED = /rebalanc|concurrent operation|not aware of this member|limiting retries|not host this topic-partition/i;
 
 function writeLog(log: Log, { level, namespace, log: entry }: LogEntry): void {
   const { message, error, broker, groupId } = entry as { message: string } & Record<string, unknown>;

@@ -10,7 +10,6 @@ const REMEMBER = {
   name: 'remember_topics',
   text: 'INSERT INTO topics (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING',
 };
-const FORGET = { name: 'forget_topics', text: 'DELETE FROM topics WHERE name = ANY ($1::text[])' };
 
 export async function ownTopics(pg: Pg): Promise<string[]> {
   return (await pg.query<{ name: string }>(OWN)).map(({ name }) => name);
@@ -18,10 +17,6 @@ export async function ownTopics(pg: Pg): Promise<string[]> {
 
 export async function rememberTopics(pg: Pg, names: readonly string[]): Promise<void> {
   await pg.query(REMEMBER, [names]);
-}
-
-export async function forgetTopics(pg: Pg, names: readonly string[]): Promise<void> {
-  await pg.query(FORGET, [names]);
 }
 
 /**

@@ -63,19 +63,19 @@ async function startParts(
   deps.print(welcome(stack, config, ports));
   const client = deps.client();
   const hint = hintOnce(deps);
-  const unsubscribe = await client.onOutcome((outcome) => {
+  stops.push(() => deps.disconnect());
+  await client.onOutcome((outcome) => {
     deps.print(outcomeLine(outcome));
     hint(outcome);
   });
-  stops.push(unsubscribe);
   // The commentary goes on while the demo's commands wait for their answers.
   if (flags.demo)
     scheduleDemo(client, say).catch((error: unknown) => deps.warn(`the demo's jobs: ${messageOf(error)}`));
 }
 
 function serversOf({ kafkaBrokers, databaseUrl, registryUrl }: DevStack): Record<string, string> {
-  const registry = registryUrl === undefined ? {} : { SCHEMA_REGISTRY_URL: registryUrl };
-  return { KAFKA_BROKERS: kafkaBrokers.join(','), DATABASE_URL: databaseUrl, ...registry };
+  const servers = { KAFKA_BROKERS: kafkaBrokers.join(','), DATABASE_URL: databaseUrl };
+  return registryUrl === undefined ? servers : { ...servers, SCHEMA_REGISTRY_URL: registryUrl };
 }
 
 function handlersOf({ demo, handlers }: DevFlags, say: (line: string) => void): ExecutorOptions {

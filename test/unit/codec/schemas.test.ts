@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { asText, ackToWire, deadRunToWire, outcomeToWire } from '../../../services/adapters/codec/wire.ts';
-import type { Outcome } from '../../../services/core/records.ts';
 import { commandSchemas } from '../../../services/core/spec/parse-command.ts';
 import {
   bareAck,
@@ -77,7 +76,7 @@ function commandShape(): Shape {
 void test('every field that a command may have is in command.avsc, with the same kind, and the other way round', () => {
   const avro = shapeOfAvro(schemaOf('command'));
   assert.deepEqual(sorted(avro), sorted(commandShape()));
-  assert.ok(Object.keys(avro).length > 50);
+  assert.equal(avro['job.schedule.dst.gap?'], 'string');
 });
 
 /** The names in a record as written, of everything that it may have; arrays and maps are not entered. */
@@ -98,16 +97,6 @@ function shapeOfWire(full: object, bare: object): Shape {
 void test('run-outcome.avsc is the outcome as it is written', () => {
   const written = shapeOfWire(outcomeToWire(fullOutcome, asText), outcomeToWire(bareOutcome, asText));
   assert.deepEqual(sorted(shapeOfAvro(schemaOf('run-outcome'))), sorted(written));
-  // The compiler knows all fields of an outcome; the example has them all.
-  const names: Record<keyof Outcome, true> = Object.fromEntries(
-    Object.keys(fullOutcome).map((name) => [name, true]),
-  ) as never;
-  assert.deepEqual(
-    Object.keys(names).sort(),
-    schemaOf('run-outcome')
-      .fields.map(({ name }) => name)
-      .sort(),
-  );
 });
 
 void test('dead-run.avsc is the dead run as it is written', () => {
