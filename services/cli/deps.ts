@@ -30,6 +30,8 @@ export type DevStack = {
 };
 
 export type CliDeps = {
+  /** Of this package. */
+  version: string;
   /** One line (or several) on standard output. */
   print(text: string): void;
   /** One line (or several) on standard error. */

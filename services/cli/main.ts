@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-/** Wires the command line to the real things, each when a command first asks for it: `--help` loads none of them. */
+/** Wires the command line to the real things, each connected when a command first asks for it. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { choosePorts } from '../../infra/embedded/ports.ts';
 import { findJdk } from '../../infra/embedded/jdk.ts';
@@ -9,6 +10,7 @@ import { Registry } from '../adapters/codec/registry.ts';
 import { RandomIds } from '../adapters/ids.ts';
 import { KafkaAdmin } from '../adapters/kafka/admin.ts';
 import { KafkaBroker } from '../adapters/kafka/broker.ts';
+import { packageFile } from '../adapters/package-file.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
 import { BelfryClient } from '../client/client.ts';
@@ -85,7 +87,14 @@ const pool = once(
 
 let interrupted: AbortController | undefined;
 
+// `belfry jobs list | head`: whoever reads has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
 const deps: CliDeps = {
+  version: (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version,
   print: (text) => process.stdout.write(`${text}\n`),
   warn: (text) => process.stderr.write(`${text}\n`),
   clock,

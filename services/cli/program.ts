@@ -31,6 +31,7 @@ const EXAMPLES = [
 export async function runCli(args: readonly string[], deps: CliDeps): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
   const program = new Command('belfry')
+    .version(deps.version)
     .description('Schedules jobs over Kafka: commands in, runs out, each occurrence once.')
     .addHelpText(
       'after',
@@ -70,7 +71,12 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
 
 /** One clear line for people, one document for programs. */
 function explain(error: unknown, deps: CliDeps, asJson: boolean): ExitCode {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.ok;
+    // People have been told by commander itself.
+    if (asJson) deps.print(json({ error: { code: 'usage', message: error.message.replace(/^error: /, '') } }));
+    return EXIT.usage;
+  }
   const { code = 'bug', field, ids } = error instanceof BelfryError ? error : {};
   if (asJson) deps.print(json({ error: { code, message: messageOf(error), field, ...ids } }));
   deps.warn(`error: ${messageOf(error)}`);

@@ -28,11 +28,6 @@ export class Backlog {
     return this.known.get(key);
   }
 
-  /** Whether another attempt of the same run is in hand. */
-  hasOther(task: Task): boolean {
-    return this.known.values().some((each) => each !== task && each.due.runId === task.due.runId);
-  }
-
   /** Takes a new task in, with the offset that holds it (none: a parked one). */
   admit(task: Task, source: Source | null): void {
     if (source !== null) task.attach(source);

@@ -13,7 +13,7 @@ describe('when an executor dies or freezes', { timeout: 120_000 }, () => {
 
   it('a run that was under way at kill -9 is taken over within 10 s and completes once', async () => {
     const victim = await belfry.executor();
-    await belfry.client.schedule('killed', custom('work', NOW, { payload: { ms: 2_000 } }));
+    await belfry.client.schedule('killed', custom('work', NOW, { payload: { ms: 9_000 } }));
     await belfry.untilRow('the run has started', `SELECT 1 FROM sink WHERE job_id = 'killed'`);
     const heir = await belfry.executor();
     await victim.kill('SIGKILL');
@@ -93,7 +93,7 @@ describe('when an executor dies or freezes', { timeout: 120_000 }, () => {
   it('a clean stop lets short runs end, hands long ones back at no cost, and exits 0', async () => {
     const leaving = await belfry.executor({ env: { BELFRY_SHUTDOWN_TIMEOUT: '1s' } });
     await belfry.client.schedule('short', custom('work', NOW, { payload: { ms: 500 } }));
-    await belfry.client.schedule('long', custom('work', NOW, { payload: { ms: 4_000 } }));
+    await belfry.client.schedule('long', custom('work', NOW, { payload: { ms: 12_000 } }));
     await belfry.untilRow(
       'both have started',
       `SELECT 1 FROM sink WHERE what = 'start' AND job_id IN ('short', 'long') HAVING count(*) = 2`,

@@ -36,7 +36,8 @@ export class KafkaProducer implements Producer {
   private readonly catalog: Catalog;
   private connection: Connection | undefined;
   private waiting: Waiting[] = [];
-  private sending: Promise<void> | undefined;
+  private sending = false;
+  private sent: Promise<void> = Promise.resolve();
   private closed = false;
 
   constructor(context: Context, catalog: Catalog) {
@@ -68,17 +69,18 @@ export class KafkaProducer implements Producer {
     if (records.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.waiting.push({ records, resolve, reject });
-      this.sending ??= this.drain().finally(() => (this.sending = undefined));
+      if (!this.sending) this.sent = this.drain();
     });
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.sending;
+    await this.sent;
     await this.disconnect();
   }
 
   private async drain(): Promise<void> {
+    this.sending = true;
     for (let batch = this.takeWaiting(); batch.length > 0; batch = this.takeWaiting()) {
       const error = await this.write(batch.flatMap(({ records }) => records));
       if (!error) for (const { resolve } of batch) resolve();
@@ -86,6 +88,8 @@ export class KafkaProducer implements Producer {
       // Those who came meanwhile would wait for the same broker just as long.
       else for (const { reject } of [...batch, ...this.waiting.splice(0)]) reject(error);
     }
+    // In the same breath as the last look at `waiting`: who is told now may send at once, and must not be left waiting.
+    this.sending = false;
   }
 
   private takeWaiting(): Waiting[] {

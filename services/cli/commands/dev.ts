@@ -17,7 +17,7 @@ export function addDev({ program, deps, action }: Cli): void {
 async function runDev(deps: CliDeps, flags: DevFlags): Promise<ExitCode> {
   if (flags.demo && flags.handlers !== undefined)
     throw usageError('--demo brings its own handlers: leave out --handlers.');
-  const level = deps.env.LOG_LEVEL || 'warn'; // the services' own news would drown the commentary
+  const level = deps.env.LOG_LEVEL || 'error'; // a first start is full of warnings that mend themselves
   const log = deps.makeLog(level, 'dev');
   return (await deps.runUntilStopped(log, (fail) => startDev(deps, flags, log, fail))) as ExitCode;
 }

@@ -73,7 +73,7 @@ export const handlers = defineHandlers({
     await sleep(ctx.payload.ms ?? 0);
     return ctx.transaction(async (client) => {
       await client.query(
-        'INSERT INTO sink (what, run_id, job_id, idempotency_key, attempt, pid, scheduled_for) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+        `INSERT INTO ${process.env.BELFRY_DB_SCHEMA}.sink (what, run_id, job_id, idempotency_key, attempt, pid, scheduled_for) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
         ['transaction', ctx.runId, ctx.jobId, ctx.idempotencyKey, ctx.attempt, process.pid, ctx.scheduledFor],
       );
       return { committed: true };

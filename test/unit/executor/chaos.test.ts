@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BelfryError } from '../../../services/core/errors.ts';
+import { PRIORITIES } from '../../../services/core/model.ts';
 import type { DueRecord } from '../../../services/core/records.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
 import { Cluster, unavailable, type Node } from './harness.ts';
 
-const SEEDS = (process.env.SEEDS ?? '1,2,3,4,5,6,7,8').split(',').map(Number);
+const SEEDS = (process.env.SEEDS ?? '1,2,3,4,5').split(',').map(Number);
 const RUNS = 120;
 
 /** mulberry32: small, and good enough to be wild. */
@@ -55,7 +56,7 @@ describe('executors under chaos', () => {
       for (let turn = 0; turn < 60; turn++) {
         const batch = Array.from({ length: RUNS / 60 }, () =>
           cluster.due({
-            priority: (['high', 'medium', 'low'] as const)[pick(3)] ?? 'low',
+            priority: PRIORITIES[pick(3)] ?? 'low',
             ...(random() < 0.2 ? { delivery: 'at_most_once' } : {}),
             timeoutMs: random() < 0.1 ? 1_000 : 60_000,
           }),
@@ -87,11 +88,9 @@ describe('executors under chaos', () => {
       calm = true;
       const unfinished = (): DueRecord[] => dues.filter((due) => cluster.outcomeOf(due) === undefined);
       await cluster.clock.until(() => unfinished().length === 0, 'every run has an outcome', 400_000).catch((error: unknown) => {
-        const left = unfinished().map((due) => ({ ...cluster.db.runs.get(due.runId), parked: cluster.db.parked.get(due.runId)?.kind, due: 0 }));
+        const left = unfinished().map((due) => ({ ...cluster.db.runs.get(due.runId), parked: cluster.db.parked.get(due.runId)?.kind, due: null }));
         throw new Error(`${String(error)}: ${JSON.stringify(left.slice(0, 3))}, ${JSON.stringify(nodes.map((node) => node.executor.stats()))}`);
       });
-      const uncommitted = (): number => cluster.uncommitted('high') + cluster.uncommitted('medium') + cluster.uncommitted('low');
-      await cluster.clock.until(() => uncommitted() === 0, 'every offset is committed', 60_000);
       await cluster.clock.until(() => cluster.db.parked.size === 0, 'nothing stays parked', 60_000);
       for (const due of dues) {
         const outcomes = cluster.outcomes.filter((outcome) => outcome.runId === due.runId);
@@ -100,6 +99,15 @@ describe('executors under chaos', () => {
         assert.equal(outcomes[0]?.status, cluster.status(due));
         if (due.delivery === 'at_most_once') assert.ok((starts.get(due.runId) ?? 0) <= 1, `${due.jobId} started twice`);
       }
+      // A zombie's commit may have moved a group's offset back: whoever reads those records again runs nothing again.
+      const startsBefore = new Map(starts);
+      const stopped = Promise.all(nodes.map((node) => node.executor.stop({ timeoutMs: 0 })));
+      await cluster.clock.advance(10_000);
+      await stopped;
+      start();
+      const uncommitted = (): number => PRIORITIES.reduce((sum, priority) => sum + cluster.uncommitted(priority), 0);
+      await cluster.clock.until(() => uncommitted() === 0, 'every offset is committed', 60_000);
+      assert.deepEqual(starts, startsBefore);
       for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
       await cluster.stop();
     });

@@ -121,6 +121,7 @@ describe('executors', () => {
         assert.deepEqual([outcome.result, outcome.worker], [null, 'node-1']);
       }
       await cluster.clock.until(() => cluster.uncommitted() === 0, 'all offsets are committed');
+      assert.equal(cluster.outcomes.length, 8, 'of a moved partition, the new owner alone publishes');
     });
 
     it('work on at the same records after a rejoin, without a second run', async () => {
@@ -137,6 +138,7 @@ describe('executors', () => {
       await cluster.untilOutcome(due);
       await cluster.clock.until(() => cluster.uncommitted() === 0, 'all offsets are committed');
       assert.equal(starts, 1);
+      assert.equal(cluster.outcomes.length, 1);
     });
   });
 

@@ -162,7 +162,7 @@ export class Cluster {
       ...{ executor: null, worker: 'executor', nonce: null, startedAt: this.clock.now(), finishedAt: this.clock.now() },
       ...{ retryAt: null, result: null, resultTruncated: false, error: null, reason: null, progress: null },
       due: status === 'FAILED' ? due : null,
-    } as never);
+    });
   }
 
   async retry(due: DueRecord, inMs: number): Promise<void> {
