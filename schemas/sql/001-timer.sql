@@ -28,7 +28,9 @@ CREATE TABLE owners (
 
 -- A job as its partition's owner sees it; written by that owner's steps alone. The key keeps one job per id.
 -- Its updates change no indexed column (HOT): next_at and next_fire_at are not indexed, `timers` finds what is due, and
--- `tracked` (the timer must hear of the end of its runs) stays as it is while `active` comes and goes.
+-- `tracked` (the timer must hear of the end of its runs) stays as it is while `active` comes and goes. Pages are filled by
+-- half: one-shots that were scheduled together finish in one step, and all find room beside themselves (measured: 28 % of
+-- these updates were HOT at 80, all of them at 50, at the same size in the end).
 CREATE TABLE jobs (
   tenant text COLLATE "C",
   job_id text COLLATE "C",
@@ -49,7 +51,7 @@ CREATE TABLE jobs (
   created_at bigint NOT NULL,
   updated_at bigint NOT NULL,
   PRIMARY KEY (tenant, job_id)
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX jobs_tracked ON jobs (partition) WHERE tracked; -- the sweep over active runs
 
 -- What fires when; written by the owner's steps alone. The key is the order of firing, and makes the same occurrence, or

@@ -9,16 +9,12 @@ import { usageError } from './exit.ts';
 export type JsonOption = { json?: true };
 export type TenantOption = { tenant: string };
 
-/** A command that does something: it takes `--json` and shows examples. */
-export function leaf(parent: Command, usage: string, summary: string, examples: readonly string[]): Command {
-  return parent
-    .command(usage)
-    .description(summary)
-    .option('--json', 'print JSON, for programs')
-    .addHelpText('after', examplesText(examples));
+/** A command that answers: it takes `--json`. */
+export function leaf(parent: Command, name: string, summary: string, examples: readonly string[]): Command {
+  return group(parent, name, summary, examples).option('--json', 'print JSON, for programs');
 }
 
-/** A command that only groups others. */
+/** A command that groups others, or that runs until it is stopped. */
 export function group(parent: Command, name: string, summary: string, examples: readonly string[]): Command {
   return parent.command(name).description(summary).addHelpText('after', examplesText(examples));
 }

@@ -7,13 +7,13 @@ export type ContextParts = {
   due: DueRecord;
   maxAttempts: number;
   payload: unknown;
-  signal: AbortSignal;
+  signal: () => AbortSignal;
   log: Log;
   progress: (fraction: number, note: string | null) => void;
   transaction: <T>(fn: (client: ClientBase) => Promise<T>) => Promise<T>;
 };
 
-/** What a handler gets; its logger is made only when it is asked for. */
+/** What a handler gets; its logger and its signal are made only when they are asked for. */
 export function contextOf({
   due,
   maxAttempts,
@@ -36,7 +36,9 @@ export function contextOf({
     labels: due.labels,
     idempotencyKey: due.idempotencyKey,
     traceparent: due.traceparent,
-    signal,
+    get signal() {
+      return signal();
+    },
     get logger() {
       return (logger ??= log.child({ runId: due.runId, tenant: due.tenant, jobId: due.jobId, attempt: due.attempt }));
     },

@@ -187,7 +187,7 @@ export class Executor {
     await this.orLater(this.parking.detach(this.running.tasks()));
     await this.until(() => this.settler.pending === 0 && this.publisher.idle, PATIENCE_AT_STOP_MS);
     await this.orLater(this.intake.stop());
-    await this.until(() => this.running.size === 0, endAt - this.deps.clock.now());
+    await this.until(() => this.running.undecided === 0, endAt - this.deps.clock.now());
     this.running.abort('shutdown', () => true);
     await this.until(
       () =>

@@ -1,5 +1,6 @@
 /** The executor as a process, and as a part of the user's own: real parts, figures, the ops server. */
 import { hostname } from 'node:os';
+import { SystemClock } from '../adapters/clock.ts';
 import { LeaseThread } from '../adapters/postgres/lease-thread.ts';
 import { PostgresRunStore } from '../adapters/postgres/run-store.ts';
 import { Records } from '../core/events.ts';
@@ -43,7 +44,13 @@ export async function startExecutorService(
   requireServers(config, { kafka: true, database: true });
   const { handlersFile, queue = DEFAULT_QUEUE } = options;
   const handlers = options.handlers ?? (handlersFile === undefined ? {} : await loadHandlers(handlersFile));
-  const guard = new AddressGuard(config.httpAllow);
+  const clock = new SystemClock();
+  const http = httpRequestHandler({
+    guard: new AddressGuard(config.httpAllow),
+    secretsDir: config.secretsDir,
+    now: () => clock.now(),
+  });
+  const registry = makeRegistry(handlers, { http }); // before any server is asked: mistakes show at once
   const metrics = new Metrics('executor');
   let executor: Executor | undefined;
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
@@ -56,18 +63,16 @@ export async function startExecutorService(
     { port: ops.port, queue, handlers: Object.keys(handlers) },
     'executor: /healthz, /readyz and /metrics are served',
   );
-  const deployment = await connect(config, log, 'executor');
+  const deployment = await connect(config, log, 'executor', clock);
   await requireQueue(deployment, queue);
-  const { broker, clock, ids, codec, topics, meta, pg } = deployment;
+  const { broker, ids, codec, topics, meta, pg } = deployment;
   const { databaseUrl, databaseSchema: schema } = config;
   executor = new Executor({
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
     store: new PostgresRunStore(pg, clock),
     records: new Records({ topics, partitions: meta.partitions, codec, source: '/belfry/executor' }),
     keeper: new LeaseThread({ pg: { databaseUrl, schema }, clock, log }),
-    handlers: makeRegistry(handlers, {
-      http: httpRequestHandler({ guard, secretsDir: config.secretsDir, now: () => clock.now() }),
-    }),
+    handlers: registry,
     worker: `${hostname()}:${process.pid}`,
     metrics: executorMetrics(metrics),
     onFatal: fail,

@@ -53,7 +53,8 @@ export class Attempt {
   private readonly task: Task;
   private readonly owned: OwnedRun;
   private readonly policy: RunPolicy;
-  private readonly abortion = new AbortController();
+  /** Made when somebody looks at the signal: most handlers never do, and it is dear. */
+  private abortion: AbortController | undefined;
   private readonly timers: (() => void)[] = [];
   private readonly giveVerdict: (verdict: Verdict) => void;
   private readonly release: () => void;
@@ -82,7 +83,7 @@ export class Attempt {
     this.timers.push(this.deps.clock.after(GRACE_MS[reason], () => this.abandon()));
     if (!first) return;
     this.timers.push(this.deps.clock.after(LONGEST_HOLD_MS, () => this.release()));
-    this.abortion.abort(new BelfryError(reason, `the run was aborted: ${reason.replace('_', ' ')}`));
+    this.abortion?.abort(why(reason));
   }
 
   /** Never rejects: whatever the handler does is a value. */
@@ -107,11 +108,19 @@ export class Attempt {
       due: this.task.due,
       maxAttempts: this.policy.maxAttempts,
       payload,
-      signal: this.abortion.signal,
+      signal: () => this.signal(),
       log: this.deps.log,
       progress: (fraction, note) => (this.progress = { fraction, note }),
       transaction: (fn) => this.transact(fn),
     });
+  }
+
+  private signal(): AbortSignal {
+    if (this.abortion === undefined) {
+      this.abortion = new AbortController();
+      if (this.reason !== undefined) this.abortion.abort(why(this.reason));
+    }
+    return this.abortion.signal;
   }
 
   /** The handler settled. */
@@ -165,7 +174,7 @@ export class Attempt {
 
   private transact<T>(fn: (client: ClientBase) => Promise<T>): Promise<T> {
     if (this.transaction !== undefined) return Promise.reject(over('a run has one transaction, its last act'));
-    if (this.decided || this.abortion.signal.aborted) return Promise.reject(over('the run was aborted'));
+    if (this.decided || this.reason !== undefined) return Promise.reject(over('the run was aborted'));
     const work = this.commit(fn);
     const ignore = (): void => undefined;
     this.transaction = work.then(ignore, () => {
@@ -207,6 +216,10 @@ export class Attempt {
   }
 }
 
-function over(why: string): BelfryError {
-  return new BelfryError('attempt_over', why);
+function why(reason: AbortReason): BelfryError {
+  return new BelfryError(reason, `the run was aborted: ${reason.replace('_', ' ')}`);
+}
+
+function over(message: string): BelfryError {
+  return new BelfryError('attempt_over', message);
 }

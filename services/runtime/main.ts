@@ -51,10 +51,15 @@ export function kafkaConfigOf(config: Config, service: string): KafkaConfig {
 /**
  * Connects a service to its deployment; waits for servers that are away, for ever.
  * @param service name in logs, client ids and pg_stat_activity
+ * @param clock is set right by the database's from here on
  * @throws BelfryError `config_mismatch`, `schema_missing` and the like: errors that waiting does not mend
  */
-export async function connect(config: Config, log: Log, service: string): Promise<Deployment> {
-  const clock = new SystemClock();
+export async function connect(
+  config: Config,
+  log: Log,
+  service: string,
+  clock: SystemClock = new SystemClock(),
+): Promise<Deployment> {
   const pg = openPool({
     databaseUrl: config.databaseUrl,
     schema: config.databaseSchema,

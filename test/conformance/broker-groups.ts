@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import type { Broker, GroupConsumer, GroupListener, GroupOptions, TopicPartition } from '../../services/core/ports/broker.ts';
+import type {
+  Broker,
+  GroupConsumer,
+  GroupListener,
+  GroupOptions,
+  TopicPartition,
+} from '../../services/core/ports/broker.ts';
 import { record, Recorder, unique, until } from './broker-support.ts';
 import type { BrokerHarness } from './broker-support.ts';
 
@@ -87,7 +93,10 @@ export function brokerGroupConformance(harnessOf: () => BrokerHarness): void {
         partition === 0 ? 1n : partition === 3 ? 'hold' : 'committed',
       );
       await until('the others are read', () => recorder.values().length === 6);
-      assert.deepEqual([0, 1, 2, 3].map((partition) => recorder.values(partition)), [['b', 'c'], ['c'], ['a', 'b', 'c'], []]);
+      assert.deepEqual(
+        [0, 1, 2, 3].map((partition) => recorder.values(partition)),
+        [['b', 'c'], ['c'], ['a', 'b', 'c'], []],
+      );
       const [batch] = recorder.batches.filter(({ partition }) => partition === 0);
       assert.deepEqual([batch?.fetchedOffset, batch?.nextOffset, batch?.highWatermark], [1n, 3n, 3n]);
       consumer.seek({ topic, partition: 3 }, 1n);

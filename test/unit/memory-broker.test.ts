@@ -47,7 +47,13 @@ it('a member frozen past its session loses its partitions, learns it when it tha
   const members = ['one', 'two'].map((memberName) => {
     const client = broker.client(memberName);
     const recorder = new Recorder(() => 0n);
-    const options = { groupId: 'group', topics: ['topic'], memberName, copartitioned: false, sessionTimeoutMs: SESSION_MS };
+    const options = {
+      groupId: 'group',
+      topics: ['topic'],
+      memberName,
+      copartitioned: false,
+      sessionTimeoutMs: SESSION_MS,
+    };
     const group = client.group({ ...options, isolation: 'read_committed' }, recorder);
     return { client, recorder, group };
   });

@@ -5,8 +5,10 @@
  *   client that failed is not asked again.
  * - Errors of single brokers are swallowed inside it and come out as `null` or as a TypeError: any error is tried again
  *   with a new client, until the deadline.
+ * - Its end of a log is that of a read_committed reader, before the first open transaction. The other one is known only to
+ *   the cluster of a consumer that reads uncommitted, which kafkajs hands to partition assigners.
  */
-import type { Admin } from 'kafkajs';
+import type { Admin, Cluster, Kafka } from 'kafkajs';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import { openClient } from './connect.ts';
@@ -20,7 +22,8 @@ const TRY_MS = 5_000;
 const RETRY_AFTER_MS = 200;
 const CLOSE_MS = 2_000;
 
-type Connection = { admin: Admin; ready: Promise<void>; destroy(): void };
+type Connection = { admin: Admin; cluster: Cluster; ready: Promise<void>; destroy(): void };
+export type AdminWork<T> = (admin: Admin, uncommitted: Cluster) => Promise<T>;
 
 export class AdminClient {
   readonly config: KafkaConfig;
@@ -41,7 +44,7 @@ export class AdminClient {
    * @param final errors that are answers: thrown as kafkajs made them
    * @throws BelfryError `broker_unavailable`, `record_refused`; and whatever is `final`
    */
-  async call<T>(what: string, work: (admin: Admin) => Promise<T>, final?: (error: unknown) => boolean): Promise<T> {
+  async call<T>(what: string, work: AdminWork<T>, final?: (error: unknown) => boolean): Promise<T> {
     const giveUpAt = this.clock.now() + CALL_MS;
     for (;;) {
       if (this.closed) throw unavailable('This broker client was closed.');
@@ -51,7 +54,7 @@ export class AdminClient {
           this.clock,
           TRY_MS,
           what,
-          connection.ready.then(() => work(connection.admin)),
+          connection.ready.then(() => work(connection.admin, connection.cluster)),
         );
       } catch (error) {
         void this.discard(connection);
@@ -72,14 +75,37 @@ export class AdminClient {
   private open(): Connection {
     const client = openClient(this.config, this.log, { requestTimeoutMs: TRY_MS, retry: { retries: 2 } });
     const admin = client.kafka.admin();
-    return { admin, ready: admin.connect(), destroy: () => client.destroy() };
+    return {
+      admin,
+      cluster: uncommittedCluster(client.kafka),
+      ready: admin.connect(),
+      destroy: () => client.destroy(),
+    };
   }
 
   /** Lets other calls on it finish. */
   private discard(connection: Connection): Promise<void> {
     if (this.current === connection) this.current = undefined;
-    return within(this.clock, CLOSE_MS, 'closing the admin client', connection.admin.disconnect())
+    const disconnected = Promise.all([connection.admin.disconnect(), connection.cluster.disconnect()]);
+    return within(this.clock, CLOSE_MS, 'closing the admin client', disconnected)
+      .then(() => undefined)
       .catch((error: unknown) => this.log.debug({ err: error }, 'A Kafka admin client did not close cleanly.'))
       .finally(() => connection.destroy());
   }
+}
+
+/** Not connected yet; the consumer itself is never used. */
+function uncommittedCluster(kafka: Kafka): Cluster {
+  let captured: Cluster | undefined;
+  const capture = ({ cluster }: { cluster: Cluster }): object => {
+    captured = cluster;
+    return {};
+  };
+  kafka.consumer({
+    groupId: 'never-joined',
+    readUncommitted: true,
+    allowAutoTopicCreation: false,
+    partitionAssigners: [capture as never],
+  });
+  return captured as unknown as Cluster;
 }

@@ -3,10 +3,12 @@ import { BelfryError } from '../../core/errors.ts';
 import type { TopicPartition } from '../../core/ports/broker.ts';
 import type { OutgoingRecord } from '../../core/records.ts';
 import { UNKNOWN_TOPIC } from './admin-client.ts';
-import type { AdminClient } from './admin-client.ts';
+import type { AdminClient, AdminWork } from './admin-client.ts';
 import { hasType } from './errors.ts';
 
 const CACHED_MS = 5_000;
+
+type OffsetQuery = { fromBeginning: boolean } | { fromTimestamp: number };
 
 export class Catalog {
   private readonly admin: AdminClient;
@@ -67,17 +69,15 @@ export class Catalog {
 
   /** @throws BelfryError `record_refused` when there is no such topic */
   async logRange(topic: string): Promise<Map<number, { first: bigint; end: bigint }>> {
-    const ends = await this.ask(`asking for the ends of topic ${topic}`, (admin) => admin.fetchTopicOffsets(topic));
-    if (!ends) throw unknownTopic(topic);
-    return new Map(ends.map(({ partition, low, high }) => [partition, { first: BigInt(low), end: BigInt(high) }]));
+    const firsts = await this.offsets(topic, { fromBeginning: true });
+    const ends = await this.offsets(topic, { fromBeginning: false });
+    return new Map([...ends].map(([partition, end]) => [partition, { first: firsts.get(partition) ?? end, end }]));
   }
 
-  /** The first offset of this time or later in each partition, its end where there is none. */
+  /** The first offset of this time or later in each partition; those that have none are missing. */
   async offsetsSince(topic: string, timestampMs: number): Promise<Map<number, bigint>> {
-    const what = `asking for offsets by time of topic ${topic}`;
-    const offsets = await this.ask(what, (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timestampMs));
-    if (!offsets) throw unknownTopic(topic);
-    return new Map(offsets.map(({ partition, offset }) => [partition, BigInt(offset)]));
+    const offsets = await this.offsets(topic, { fromTimestamp: timestampMs });
+    return new Map([...offsets].filter(([, offset]) => offset >= 0n));
   }
 
   /** Where a reader of `tp` without a position of its own starts: the committed one, or else the oldest record kept. */
@@ -93,11 +93,23 @@ export class Catalog {
     return starts;
   }
 
+  /** Offsets by partition, those of open transactions included. */
+  private async offsets(topic: string, which: OffsetQuery): Promise<Map<number, bigint>> {
+    const found = await this.ask(`asking for offsets of topic ${topic}`, async (_admin, cluster) => {
+      await cluster.connect();
+      await cluster.addTargetTopic(topic);
+      await cluster.refreshMetadataIfNecessary();
+      const known = cluster.findTopicPartitionMetadata(topic);
+      const partitions = known.map(({ partitionId }) => ({ partition: partitionId }));
+      return cluster.fetchTopicsOffset([{ topic, partitions, ...which }]);
+    });
+    if (!found) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
+    const partitions = found.flatMap((entry) => entry.partitions);
+    return new Map(partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  }
+
   /** Undefined when there is no such topic. */
-  private async ask<T>(
-    what: string,
-    work: Parameters<typeof AdminClient.prototype.call<T>>[1],
-  ): Promise<T | undefined> {
+  private async ask<T>(what: string, work: AdminWork<T>): Promise<T | undefined> {
     try {
       return await this.admin.call(what, work, isUnknownTopic);
     } catch (error) {
@@ -109,8 +121,4 @@ export class Catalog {
 
 function isUnknownTopic(error: unknown): boolean {
   return hasType(error, UNKNOWN_TOPIC) || hasType(error, 'INVALID_TOPIC_EXCEPTION');
-}
-
-function unknownTopic(topic: string): BelfryError {
-  return new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
 }

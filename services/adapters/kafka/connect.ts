@@ -88,7 +88,8 @@ function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): net.Soc
 }
 
 /** What every rebalance, every transaction that follows another, and every question about a topic that is not there meets. */
-const EXPECTED = /rebalanc|concurrent operation|not aware of this member|limiting retries|not host this topic-partition/i;
+const EXPECTED =
+  /rebalanc|concurrent operation|not aware of this member|limiting retries|not host this topic-partition/i;
 
 function writeLog(log: Log, { level, namespace, log: entry }: LogEntry): void {
   const { message, error, broker, groupId } = entry as { message: string } & Record<string, unknown>;

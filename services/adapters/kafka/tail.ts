@@ -3,7 +3,6 @@
  * asks for its positions itself, before it is said to stand, and reads through a group that nobody else joins and that
  * leaves nothing behind (it commits nothing).
  */
-import { BelfryError } from '../../core/errors.ts';
 import type { Tail, TailOptions, TopicPartition } from '../../core/ports/broker.ts';
 import type { Catalog } from './catalog.ts';
 import type { Context } from './context.ts';
@@ -64,11 +63,10 @@ async function place(
   for (const topic of topics) {
     const since = typeof from === 'object' ? await catalog.offsetsSince(topic, from.timestampMs) : undefined;
     const range = await catalog.logRange(topic);
-    if (range.size === 0) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
     for (const [partition, { first, end }] of range) {
       const part = key({ topic, partition });
       ends.set(part, end);
-      positions.set(part, from === 'end' ? end : (since?.get(partition) ?? first));
+      positions.set(part, from === 'end' ? end : since ? (since.get(partition) ?? end) : first);
     }
   }
   return { positions, ends };

@@ -13,7 +13,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { Lease, RunTransaction, Settled, Settlement } from '../../core/ports/run-store.ts';
 import { within } from '../../core/within.ts';
 import { classify } from './classify.ts';
-import type { Pg } from './pool.ts';
+import { LEND_SESSION, type Pg } from './pool.ts';
 import { placeholders, settledOf, type SettledRow } from './run-rows.ts';
 import { settleValues } from './run-settle.ts';
 
@@ -58,13 +58,13 @@ class OpenTransaction {
     this.client = client;
   }
 
-  /** The handler gets the usual search path: our tables are not in it, so none of its own can be mistaken for one of them. */
+  /** The handler gets the server's own search path (none of its tables can be mistaken for ours) and planner. */
   async begin(timeoutMs: number): Promise<void> {
     const ms = Math.ceil(timeoutMs);
     await this.client
       .query(
         `BEGIN; SET LOCAL statement_timeout = ${ms}; SET LOCAL idle_in_transaction_session_timeout = ${ms};
-         SET LOCAL search_path TO "$user", public`,
+         ${LEND_SESSION}`,
       )
       .catch(rethrow);
   }

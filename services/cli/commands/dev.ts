@@ -1,10 +1,10 @@
 import type { Cli, CliDeps } from '../deps.ts';
 import { startDev, type DevFlags } from '../dev/dev.ts';
 import { usageError, type ExitCode } from '../exit.ts';
-import { leaf } from '../options.ts';
+import { group } from '../options.ts';
 
 export function addDev({ program, deps, action }: Cli): void {
-  leaf(program, 'dev', 'Run everything on this machine: Kafka, PostgreSQL, timer, executor; until Ctrl-C', [
+  group(program, 'dev', 'Run everything on this machine: Kafka, PostgreSQL, timer, executor; until Ctrl-C', [
     'belfry dev --demo',
     'belfry dev --handlers ./handlers.ts',
     'KAFKA_BROKERS=localhost:9092 belfry dev     # with a Kafka of your own',

@@ -1,4 +1,5 @@
 import { JOB_STATES, OVERLAPS, type Job, type JobState, type Overlap } from '../../core/model.ts';
+import { isOneShot } from '../../core/occurrences/schedule.ts';
 import type { CommandOptions, CommandResult } from '../../client/types.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
@@ -85,8 +86,13 @@ function jobCells(job: Job, now: number): string[] {
     job.state,
     when(job.nextFireAt, now),
     `${scheduleText(job)}: ${workText(job.spec)}`,
-    String(job.runCount),
+    runCountText(job) ?? '-',
   ];
+}
+
+/** Runs are counted for the sake of `maxRuns`: one-shots are not. */
+function runCountText({ spec, runCount }: Job): string | null {
+  return isOneShot(spec.schedule) ? null : String(runCount);
 }
 
 async function showJob(
@@ -122,7 +128,7 @@ async function showJob(
           .map(([name, value]) => `${name}=${value}`)
           .join(' ') || null,
       ],
-      ['runs so far', String(job.runCount)],
+      ['runs so far', runCountText(job)],
       ['version', `${job.version}, of ${iso(job.updatedAt)}`],
     ]),
   );

@@ -75,6 +75,7 @@ async function scheduleOf(deps: CliDeps, jobId: string | undefined, flags: Flags
   if (flags.file !== undefined) throw usageError('Name a job or a file, not both.');
   const job = await deps.inspect().job(flags.tenant, jobId);
   if (job === undefined) throw notFound(`There is no job ${jobId}: see belfry jobs list.`);
+  if (job.state !== 'SCHEDULED') deps.warn(`The job is ${job.state}: as it is, it does not run at these times.`);
   return { schedule: job.spec.schedule, anchorAt: job.anchorAt };
 }
 

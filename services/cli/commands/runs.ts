@@ -1,5 +1,6 @@
 import { RUN_STATUSES } from '../../core/model.ts';
 import type { RunDetail, RunFilter } from '../../core/ports/inspect.ts';
+import type { DueRecord, Failure } from '../../core/records.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
 import {
@@ -88,10 +89,16 @@ function runText(run: RunDetail, now: number): string {
     ['replays', replays.map((replay) => `${replay.runId} ${replay.status}`).join(', ') || null],
     ['discarded', discarded && `${when(discarded.at, now)} ${discarded.note}`],
   ]);
-  const failures = due?.failures ?? [];
-  if (failures.length === 0) return text;
-  const rows = failures.map(({ attempt, finishedAt: endedAt, worker, error }) => {
+  if (due === null) return text;
+  const rows = failuresOf(run, due).map(({ attempt, finishedAt: endedAt, worker, error }) => {
     return [String(attempt), when(endedAt, now), worker, `${error.code}: ${error.message}`];
   });
   return `${text}\n\n${table(['ATTEMPT', 'FAILED', 'WORKER', 'ERROR'], rows)}`;
+}
+
+/** Those of the attempts before, and the last one, which the run itself holds. */
+function failuresOf({ attempt, startedAt, finishedAt, worker, error }: RunDetail, due: DueRecord): readonly Failure[] {
+  const before = due.failures.filter((failure) => failure.attempt < attempt);
+  if (error === null || finishedAt === null) return before;
+  return [...before, { attempt, startedAt, finishedAt, worker, error }];
 }

@@ -2,16 +2,16 @@ import { QUEUE } from '../../core/spec/names.ts';
 import { requireServers } from '../../runtime/config.ts';
 import type { Cli, CliDeps, ServiceStart } from '../deps.ts';
 import type { ExitCode } from '../exit.ts';
-import { leaf, named } from '../options.ts';
+import { group, named } from '../options.ts';
 
 type ExecutorFlags = { handlers?: string; queue?: string };
 
 export function addServices({ program, deps, action }: Cli): void {
-  leaf(program, 'timer', 'Run a timer service, until SIGTERM', [
+  group(program, 'timer', 'Run a timer service, until SIGTERM', [
     'KAFKA_BROKERS=localhost:9092 DATABASE_URL=postgres://… belfry timer',
   ]).action(action(() => runService(deps, 'timer', deps.startTimer)));
 
-  leaf(program, 'executor', 'Run an executor service, until SIGTERM', [
+  group(program, 'executor', 'Run an executor service, until SIGTERM', [
     'belfry executor --handlers ./handlers.ts',
     'belfry executor --handlers ./reports.js --queue reports',
   ])

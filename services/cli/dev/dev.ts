@@ -24,6 +24,7 @@ export async function startDev(
 ): Promise<{ stop: Stop }> {
   const stops: Stop[] = [];
   const stop = async (): Promise<void> => {
+    deps.print('stopping: services first, then servers');
     for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();
   };
   try {

@@ -1,5 +1,5 @@
 /** What names may look like. Each rule says what is allowed, as the rest of a sentence that begins with the field's name. */
-import { PRIORITIES } from '../model.ts';
+import { JOB_TYPES, PRIORITIES } from '../model.ts';
 
 export type NameRule = { readonly allowed: string; readonly holds: (text: string) => boolean };
 
@@ -25,7 +25,11 @@ export const JOB_ID: NameRule = rule(
 
 export const COMMAND_ID: NameRule = plainText(1, 128);
 
-export const HANDLER: NameRule = plainText(1, 200);
+/** Not a job type: executors have the handlers of types under those names. */
+export const HANDLER: NameRule = {
+  allowed: `${plainText(1, 200).allowed}, and none of ${JOB_TYPES.join(', ')}`,
+  holds: (text) => plainText(1, 200).holds(text) && !JOB_TYPES.some((type) => type === text),
+};
 
 /** Not a priority: `job.due.high` would be two topics at once. */
 export const QUEUE: NameRule = {

@@ -50,7 +50,11 @@ export async function kafkaHarness(brokers: string[]): Promise<BrokerHarness> {
   };
 }
 
-async function abandonTransaction(brokers: string[], transactionalId: string, records: readonly OutgoingRecord[]): Promise<void> {
+async function abandonTransaction(
+  brokers: string[],
+  transactionalId: string,
+  records: readonly OutgoingRecord[],
+): Promise<void> {
   const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
   const createPartitioner = Partitioners.DefaultPartitioner;
   const producer = kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1, createPartitioner });

@@ -44,11 +44,12 @@ describe('executors under chaos', () => {
         };
         return node;
       };
-      const brokerFault = (): void => {
-        if (!calm && random() < 0.02) throw new BelfryError('broker_unavailable', 'away', { retryable: true });
+      const brokerFault = (client: string): void => {
+        if (!client.startsWith('node') || calm || random() >= 0.02) return;
+        throw new BelfryError('broker_unavailable', 'away', { retryable: true });
       };
-      cluster.faults.before = (client) => (client.startsWith('node') ? brokerFault() : undefined);
-      cluster.faults.after = cluster.faults.before;
+      cluster.faults.before = brokerFault;
+      cluster.faults.after = brokerFault;
 
       let nodes = [start(), start(), start()];
       const frozen = new Set<Node>();
@@ -87,10 +88,18 @@ describe('executors under chaos', () => {
       }
       calm = true;
       const unfinished = (): DueRecord[] => dues.filter((due) => cluster.outcomeOf(due) === undefined);
-      await cluster.clock.until(() => unfinished().length === 0, 'every run has an outcome', 400_000).catch((error: unknown) => {
-        const left = unfinished().map((due) => ({ ...cluster.db.runs.get(due.runId), parked: cluster.db.parked.get(due.runId)?.kind, due: null }));
-        throw new Error(`${String(error)}: ${JSON.stringify(left.slice(0, 3))}, ${JSON.stringify(nodes.map((node) => node.executor.stats()))}`);
-      });
+      await cluster.clock
+        .until(() => unfinished().length === 0, 'every run has an outcome', 400_000)
+        .catch((error: unknown) => {
+          const left = unfinished().map((due) => ({
+            ...cluster.db.runs.get(due.runId),
+            parked: cluster.db.parked.get(due.runId)?.kind,
+            due: null,
+          }));
+          throw new Error(
+            `${String(error)}: ${JSON.stringify(left.slice(0, 3))}, ${JSON.stringify(nodes.map((node) => node.executor.stats()))}`,
+          );
+        });
       await cluster.clock.until(() => cluster.db.parked.size === 0, 'nothing stays parked', 60_000);
       for (const due of dues) {
         const outcomes = cluster.outcomes.filter((outcome) => outcome.runId === due.runId);

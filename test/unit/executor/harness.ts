@@ -215,13 +215,14 @@ export class Cluster {
   ): RunStore {
     const real = new MemoryRunStore(this.db, this.clock);
     return new Proxy(real, {
-      get: (target, name: keyof RunStore) => {
-        if (typeof target[name] !== 'function') return target[name];
+      get: (target, name: string) => {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
         return async (...args: unknown[]): Promise<unknown> => {
           if (state.dead) return new Promise(() => undefined);
           await state.frozen;
           fault()?.(name, 'before');
-          const answer = await (target[name] as (...args: unknown[]) => Promise<unknown>).apply(target, args);
+          const answer: unknown = await Reflect.apply(method, target, args);
           fault()?.(name, 'after');
           await state.frozen;
           return answer;

@@ -205,7 +205,9 @@ describe('a run', () => {
     const node = cluster.start(
       {
         work: ({ signal }) => {
-          signal.addEventListener('abort', () => (reason = signal.reason));
+          signal.addEventListener('abort', () => {
+            reason = signal.reason;
+          });
           return new Promise(() => undefined);
         },
       },

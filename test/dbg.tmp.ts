@@ -1,0 +1,32 @@
+import { TestDeployment } from './integration/support/deployment.ts';
+import { custom, NOW } from './integration/support/jobs.ts';
+const belfry = await TestDeployment.create({ partitions: 6 });
+const t = await belfry.timer();
+const t0 = Date.now();
+const say = (m: string) => console.log(Date.now() - t0, m);
+const frozen = await belfry.executor();
+await belfry.client.schedule('frozen', custom('work', NOW, { payload: { ms: 3_000 } }));
+await belfry.untilRow('the run has started', `SELECT 1 FROM sink WHERE job_id = 'frozen'`);
+frozen.freeze(); say('frozen');
+const heir = await belfry.executor();
+await belfry.until('completed by the heir', (outcomes) => outcomes.some((outcome) => outcome.jobId === 'frozen'));
+frozen.thaw(); say('thawed');
+await heir.kill('SIGTERM'); say('heir gone');
+await belfry.client.schedule('afterwards', custom('record', NOW));
+await belfry.until('the thawed one works again', (outcomes) => outcomes.some((outcome) => outcome.jobId === 'afterwards'));
+await frozen.kill('SIGTERM'); say('all gone');
+const next = await belfry.executor(); say('next');
+await belfry.client.schedule('effect', custom('record', NOW));
+const admin = (belfry.broker as any);
+for (let i = 0; i < 15; i++) {
+  await new Promise((r) => setTimeout(r, 1000));
+  say(JSON.stringify([await belfry.rows('select job_id, status, token, worker from runs'), await belfry.rows('select partition, count(*) from outbox group by 1'), await belfry.rows('select job_id, fire_at-now_ms() from timers')]));
+  const off: string[] = [];
+  const range = await admin.logRange(belfry.topics.due('default', 'medium'));
+  for (let p = 0; p < 6; p++) off.push(`${p}:${range.get(p).end}/${await admin.committed(`${belfry.env.BELFRY_TOPIC_PREFIX}belfry-executor-default-medium`, { topic: belfry.topics.due('default', 'medium'), partition: p })}`);
+  say(off.join(' '));
+}
+console.log(next.lines.join('\n'));
+console.log(t.lines.slice(-10).join('\n'));
+await belfry.destroy();
+process.exit();
