@@ -145,5 +145,7 @@ const deps: CliDeps = {
   shippedSchemaVersion,
 };
 
-process.exitCode = await runCli(process.argv.slice(2), deps);
+const code = await runCli(process.argv.slice(2), deps);
 await deps.disconnect();
+// A user's handlers may hold connections and timers of their own: they would keep a stopped executor alive.
+process.stdout.write('', () => process.exit(code));

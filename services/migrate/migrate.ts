@@ -77,12 +77,13 @@ async function migrateTopics(
   await parts.rememberTopics(unknown);
   // What was absent a moment ago is ours now, even where the client made it in a first try whose answer was lost and found
   // it present in the second: `created` alone would call it somebody else's.
-  const { existing } = await admin.ensureTopics(specs);
+  const { created, existing } = await admin.ensureTopics(specs);
 
+  const made = new Set([...unknown, ...created]);
   const specOf = new Map(specs.map((spec) => [spec.topic, spec]));
   return {
-    topicsCreated: unknown,
-    topicsPresent: [...own].filter((topic) => specs.some((spec) => spec.topic === topic)),
+    topicsCreated: [...made],
+    topicsPresent: specs.map(({ topic }) => topic).filter((topic) => !made.has(topic)),
     drifts: existing.flatMap((description) => driftOf(specOf.get(description.topic)!, description)),
   };
 }

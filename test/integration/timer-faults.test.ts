@@ -53,8 +53,8 @@ describe('when a timer dies or freezes', { timeout: 180_000 }, () => {
 
   it('frozen inside a step, it is replaced within 10 s, and what it does when it wakes up changes nothing', async () => {
     const frozen = await belfry.start([], { script: FAULTY, env: { FAULT: 'freeze-in-step' } });
-    await belfry.client.schedule('fault-frozen', custom('record', inMs(500)));
     await belfry.client.schedule('steady', custom('record', { every: '1s' }));
+    await belfry.client.schedule('fault-frozen', custom('record', inMs(500)));
     const heir = await belfry.timer({ waitReady: false });
     await ranOnce('fault-frozen');
     frozen.thaw();

@@ -68,7 +68,6 @@ class World {
       migrateDatabase: async (fixed) => ({ ...(this.meta ??= fixed), schemaVersion: 4, deploymentId: 'd' }),
       ownTopics: async () => [...this.own],
       rememberTopics: async (names) => names.forEach((name) => this.own.add(name)),
-      forgetTopics: async (names) => names.forEach((name) => this.own.delete(name)),
       admin: {
         brokerCount: async () => 1,
         describeTopics: async (names) => names.flatMap((name) => this.topics.get(name) ?? []),
@@ -112,13 +111,14 @@ void test('topics that somebody else made are not taken over, and nothing is mad
   await assert.rejects(migrateAll(world.parts(), {}), { code: 'topic_not_ours' });
 });
 
-void test('a topic that somebody else makes in the middle of the migration stays theirs', async () => {
+void test('a topic whose making was answered only at the second try is ours all the same', async () => {
   const world = new World();
   world.onCreate = (topic) => {
     if (topic === 'job.dlq') world.topics.set(topic, named(of(1), topic));
   };
-  await assert.rejects(migrateAll(world.parts(), {}), { code: 'topic_not_ours', message: /job\.dlq/ });
-  await assert.rejects(migrateAll(world.parts(), {}), { code: 'topic_not_ours', message: /job\.dlq/ });
+  const report = await migrateAll(world.parts(), {});
+  assert.ok(report.topicsCreated.includes('job.dlq'));
+  assert.deepEqual((await migrateAll(world.parts(), {})).topicsCreated, []);
 });
 
 void test('a migration that broke off in the middle of the topics is simply run again', async () => {

@@ -39,9 +39,7 @@ async function watchEvents(deps: CliDeps, options: WatchOptions): Promise<ExitCo
     deps
       .client()
       .onOutcome(onOutcome, { tenant, jobId, ...(statuses && { statuses }) })
-      .then(() => {
-        if (!options.json) deps.warn('watching job.completed (times are UTC); Ctrl-C ends');
-      }, reject);
+      .then(() => deps.warn('watching job.completed (times are UTC); Ctrl-C ends'), reject);
   });
   return EXIT.ok;
 }

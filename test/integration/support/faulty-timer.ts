@@ -16,24 +16,22 @@ const die = (): never => {
   throw new Error('unreachable');
 };
 
-/** Concerns the fault's job in the way that the fault needs: taking its command in, or firing it. */
-function concerns(steps: readonly PartitionStep[], firing: boolean): boolean {
-  return steps.some((step) => {
-    const fired = step.finished.some(({ jobId }) => jobId.startsWith('fault-'));
-    const taken = step.jobs.some(({ jobId }) => jobId.startsWith('fault-'));
-    return firing ? fired || (taken && step.outbox.length > 0) : taken || fired;
-  });
+/** Whether a step fires the fault's job (a one-shot), or takes its command in. */
+function concerns(steps: readonly PartitionStep[], what: 'firing' | 'intake'): boolean {
+  return steps.some((step) =>
+    (what === 'firing' ? step.finished : step.jobs).some(({ jobId }) => jobId.startsWith('fault-')),
+  );
 }
 
 function faultyStore(store: TimerStore): TimerStore {
   const step: TimerStore['step'] = async (steps) => {
-    if (fault === 'before-step' && concerns(steps, false)) die();
+    if (fault === 'before-step' && concerns(steps, 'intake')) die();
     const answer = store.step(steps);
-    if (fault === 'freeze-in-step' && concerns(steps, true)) {
+    if (fault === 'freeze-in-step' && concerns(steps, 'firing')) {
       setImmediate(() => process.kill(process.pid, 'SIGSTOP'));
     }
     const accepted = await answer;
-    if (fault === 'after-step' && concerns(steps, true)) die();
+    if (fault === 'after-step' && concerns(steps, 'firing')) die();
     return accepted;
   };
   return new Proxy(store, { get: (target, name) => (name === 'step' ? step : bound(target, name)) });

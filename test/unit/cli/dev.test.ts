@@ -42,8 +42,10 @@ void test('the environment wins over the file, and never mixes with it', () => {
   assert.deepEqual(withDevFile({}, undefined), {});
 });
 
+type DevCli = { cli: FakeCli; notes: string[]; up: Promise<void>; end: () => void };
+
 /** The parts of `belfry dev`, each leaving a note of its start and its end. */
-function devCli(overrides: Partial<CliDeps> = {}): { cli: FakeCli; notes: string[]; up: Promise<void>; end(): void } {
+function devCli(overrides: Partial<CliDeps> = {}): DevCli {
   const notes: string[] = [];
   const part =
     (name: string, port = 0) =>

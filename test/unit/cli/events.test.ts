@@ -46,9 +46,9 @@ void test('events watch of a deployment that was never migrated says so instead 
 });
 
 function withRejected(records: ConsumedRecord[]): FakeCli {
-  const tail = async ({ onRecord, onCaughtUp }: TailOptions) => {
-    records.forEach(onRecord);
-    onCaughtUp?.();
+  const tail = async (options: TailOptions) => {
+    for (const record of records) options.onRecord(record);
+    options.onCaughtUp?.();
     return { close: async () => undefined };
   };
   const broker = () => ({ partitions: async () => 1, tail }) as unknown as ReturnType<CliDeps['broker']>;

@@ -149,7 +149,7 @@ export function run(fields: Partial<RunSummary> = {}): RunSummary {
     ...{ worker: 'host:1', retryAt: null, error: { code: 'timeout', message: 'too slow' }, reason: null },
     ...{ count: null, from: null, to: null, replayOf: null, labels: {} },
     ...fields,
-  } as RunSummary;
+  };
 }
 
 export function dead(fields: Partial<DeadRunSummary> = {}): DeadRunSummary {
@@ -169,7 +169,7 @@ export function outcome(fields: Partial<Outcome> = {}): Outcome {
     ...{ resultTruncated: false, error: null, reason: null, count: null, from: null, to: null, replayOf: null },
     labels: {},
     ...fields,
-  } as Outcome;
+  };
 }
 
 export function system(fields: Partial<SystemState> = {}): SystemState {
