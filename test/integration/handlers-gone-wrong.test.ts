@@ -14,7 +14,7 @@ describe('what a handler may do wrong, and what comes of it', { timeout: 120_000
 
   async function outcomeOf(jobId: string, handler: string, more: Parameters<typeof custom>[2] = {}): Promise<Outcome> {
     await belfry.client.schedule(jobId, custom(handler, NOW, more));
-    await belfry.until(`${jobId} has ended`, (outcomes) => outcomes.some((outcome) => outcome.jobId === jobId));
+    await belfry.until(`${jobId} has ended`, (outcomes) => outcomes.some((outcome) => outcome.jobId === jobId), 45_000);
     const outcome = belfry.outcomes.find((each) => each.jobId === jobId);
     assert.ok(outcome);
     return outcome;

@@ -18,7 +18,7 @@ describe('the errors of kafkajs', () => {
     ['a lost connection', new kafkajs.KafkaJSConnectionError('closed'), 'broker_unavailable', true],
     [
       'a coordinator that is not found',
-      new kafkajs.KafkaJSGroupCoordinatorNotFound('none'),
+      Reflect.construct(kafkajs.KafkaJSGroupCoordinatorNotFound, ['none']),
       'broker_unavailable',
       true,
     ],

@@ -16,7 +16,7 @@ import type {
   TopicPartition,
   TransactionalProducer,
 } from '../../core/ports/broker.ts';
-import type { BrokerRequest, MemoryBroker } from './broker.ts';
+import type { BrokerRequest, MemoryCluster } from './broker-cluster.ts';
 import { MemoryMember } from './broker-member.ts';
 import { MemoryReader } from './broker-reader.ts';
 import type { ReaderOptions } from './broker-reader.ts';
@@ -28,13 +28,13 @@ const FETCH_AGAIN_MS = 10;
 
 export class MemoryBrokerClient implements Broker {
   readonly name: string;
-  private readonly broker: MemoryBroker;
+  private readonly broker: MemoryCluster;
   private state: 'live' | 'frozen' | 'dead' = 'live';
   /** What a frozen process will hear, in order. */
   private deferred: (() => void)[] = [];
   private readonly opened = new Set<{ stop(): Promise<void> }>();
 
-  constructor(broker: MemoryBroker, name: string) {
+  constructor(broker: MemoryCluster, name: string) {
     this.broker = broker;
     this.name = name;
   }

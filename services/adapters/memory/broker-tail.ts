@@ -1,6 +1,6 @@
 import { BelfryError } from '../../core/errors.ts';
 import type { Tail, TailOptions, TopicPartition } from '../../core/ports/broker.ts';
-import type { MemoryBroker } from './broker.ts';
+import type { MemoryCluster } from './broker-cluster.ts';
 import type { PartitionLog } from './broker-log.ts';
 import type { MemoryReader, ReaderOptions } from './broker-reader.ts';
 
@@ -11,7 +11,7 @@ export type TailParts = {
 };
 
 /** Reads without a group; its positions stand when this returns. @throws BelfryError `record_refused` for an unknown topic */
-export function openMemoryTail(broker: MemoryBroker, options: TailOptions, parts: TailParts): Tail {
+export function openMemoryTail(broker: MemoryCluster, options: TailOptions, parts: TailParts): Tail {
   const logs = options.topics.flatMap((topic) => {
     const found = broker.partitionLogs(topic);
     if (!found) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });

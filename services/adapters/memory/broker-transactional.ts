@@ -7,18 +7,18 @@
 import { BelfryError } from '../../core/errors.ts';
 import type { GroupOffset, TransactionalProducer } from '../../core/ports/broker.ts';
 import type { OutgoingRecord } from '../../core/records.ts';
-import type { BrokerRequest, MemoryBroker } from './broker.ts';
+import type { BrokerRequest, MemoryCluster } from './broker-cluster.ts';
 
 type Request = <T>(kind: BrokerRequest, work: () => T) => Promise<T>;
 
 export class MemoryTransactionalProducer implements TransactionalProducer {
-  private readonly broker: MemoryBroker;
+  private readonly broker: MemoryCluster;
   private readonly transactionalId: string;
   private readonly request: Request;
   private epoch: number | undefined;
   private fenced = false;
 
-  constructor(broker: MemoryBroker, transactionalId: string, request: Request) {
+  constructor(broker: MemoryCluster, transactionalId: string, request: Request) {
     this.broker = broker;
     this.transactionalId = transactionalId;
     this.request = request;

@@ -34,10 +34,10 @@ export function addPreview({ program, deps, action }: Cli): void {
     .option('--file <path>', 'a job as JSON, instead of flags')
     .option('--from <time>', 'from this time on (default: now)', moment('--from', deps.clock))
     .option('--count <n>', 'how many', whole('--count', 1, 1_000), 10)
-    .action(action((jobId: string | undefined, flags: Flags) => preview_(deps, jobId, flags)));
+    .action(action((jobId: string | undefined, flags: Flags) => showPreview(deps, jobId, flags)));
 }
 
-async function preview_(deps: CliDeps, jobId: string | undefined, flags: Flags): Promise<ExitCode> {
+async function showPreview(deps: CliDeps, jobId: string | undefined, flags: Flags): Promise<ExitCode> {
   const now = deps.clock.now();
   const from = flags.from ?? now;
   const { schedule, anchorAt } = await scheduleOf(deps, jobId, flags, now);

@@ -43,7 +43,9 @@ export function demoHandlers(say: (line: string) => void): Handlers {
 /** Sends the jobs through the commands topic, like any other client; a restart replaces those of the last time. */
 export async function scheduleDemo(client: BelfryClient, say: (line: string) => void): Promise<void> {
   for (const { jobId, job, story } of DEMO_JOBS) {
-    await client.schedule(jobId, job, { ifExists: 'replace', timeoutMs: 30_000 });
-    say(`scheduled ${jobId}: ${story}`);
+    const { state } = await client.schedule(jobId, job, { ifExists: 'replace', timeoutMs: 30_000 });
+    // It stays so when it is scheduled again.
+    if (state === 'PAUSED') say(`${jobId} is still paused: belfry jobs resume ${jobId}`);
+    else say(`scheduled ${jobId}: ${story}`);
   }
 }

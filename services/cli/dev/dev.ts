@@ -23,16 +23,19 @@ export async function startDev(
   fail: (error: Error) => void,
 ): Promise<{ stop: Stop }> {
   const stops: Stop[] = [];
-  const stop = async (): Promise<void> => {
-    deps.print('stopping: services first, then servers');
+  const stopAll = async (): Promise<void> => {
     for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();
   };
   try {
     await startParts(deps, flags, log, fail, stops);
+    const stop = (): Promise<void> => {
+      deps.print('stopping: services first, then servers');
+      return stopAll();
+    };
     return { stop };
   } catch (error) {
     // What began is ended; why it had to be is the more telling error.
-    await stop().catch((reason: unknown) => log.warn({ err: reason }, 'the stop was not clean'));
+    await stopAll().catch((reason: unknown) => log.warn({ err: reason }, 'the stop was not clean'));
     throw error;
   }
 }

@@ -29,7 +29,7 @@ export type TimerRow = {
   jobId: string;
   /** Where the due record goes. The topic of a KAFKA_MESSAGE's due is the empty string: it takes the exact lane. */
   topic: string;
-  /** JSON of the DueRecord, made at intake, so that firing parses nothing. */
+  /** JSON of the DueRecord, made at intake, so that firing parses nothing; empty for `occurrence`, decided from its job. */
   due: string;
   /** For `run`: the overlap policy that the trigger brought, or null: the job's own. */
   overlap: string | null;

@@ -38,7 +38,7 @@ export const handlers = defineHandlers({
     await tell(ctx, 'start');
     await sleep(ctx.payload.ms ?? 5_000, ctx.signal);
     await tell(ctx, ctx.signal.aborted ? 'aborted' : 'end');
-    return { aborted: ctx.signal.aborted };
+    ctx.signal.throwIfAborted();
   },
   wait: async (ctx: HandlerContext<Wait>) => sleep(ctx.payload.ms ?? 1_000, ctx.signal),
   /** Works on, whatever its signal says. */
