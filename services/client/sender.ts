@@ -7,7 +7,7 @@ import type { OutgoingRecord } from '../core/records.ts';
 
 const MAX_BATCH = 500;
 
-type Waiting = { record: OutgoingRecord; resolve(): void; reject(error: unknown): void };
+type Waiting = { record: OutgoingRecord; resolve: () => void; reject: (error: unknown) => void };
 
 export class Sender {
   private producer: Promise<Producer> | undefined;

@@ -249,6 +249,7 @@ export class Executor {
       this.running.delete(entry);
       this.slots.release(task.handler);
       this.claimer.pump();
+      this.heartbeat.freed();
       if (this.foundParked) this.taking?.wake();
     });
     if (!owned.incarnation.alive) attempt.abort('lost_lease');

@@ -35,6 +35,7 @@ export class Heartbeat {
   private readonly deps: HeartbeatDeps;
   private loops: Repetition[] = [];
   private earliestAt = Infinity;
+  private reportedFree = 0;
 
   constructor(deps: HeartbeatDeps) {
     this.deps = deps;
@@ -58,6 +59,11 @@ export class Heartbeat {
     this.report();
   }
 
+  /** A slot is free again: those who wait for one here should hear of it. */
+  freed(): void {
+    if (this.reportedFree === 0) this.report();
+  }
+
   private watch(): void {
     const { running, incarnations, onBeat } = this.deps;
     running.abort('lost_lease', ({ owned }) => owned.incarnation.hold.remainingMs() <= 0);
@@ -71,7 +77,8 @@ export class Heartbeat {
   private report(): void {
     const { incarnations, slots, backlog, clock } = this.deps;
     const deadlineMs = this.earliestAt === Infinity ? null : this.earliestAt - clock.now();
-    incarnations.current?.hold.report(Math.max(0, slots.free - backlog.ready), deadlineMs);
+    this.reportedFree = Math.max(0, slots.free - backlog.ready);
+    incarnations.current?.hold.report(this.reportedFree, deadlineMs);
   }
 
   private async beat(): Promise<void> {

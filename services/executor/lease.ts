@@ -20,10 +20,12 @@ export class LoopLeaseKeeper implements LeaseKeeper {
     let endsAt = askedAt + lengthMs;
     let heldSince = askedAt;
     let free = 0;
+    let advertised = 0;
     let open = true;
     const renew = async (): Promise<void> => {
       const renewedAt = clock.now();
-      const alive = await store.renewLease(lease.executor, lengthMs, free);
+      advertised = free;
+      const alive = await store.renewLease(lease.executor, lengthMs, advertised);
       if (!open) return;
       if (alive) {
         if (renewedAt > endsAt) heldSince = renewedAt;
@@ -38,7 +40,11 @@ export class LoopLeaseKeeper implements LeaseKeeper {
     return {
       remainingMs: () => (open ? endsAt - clock.now() : 0),
       heldMs: () => clock.now() - heldSince,
-      report: (slots) => (free = slots),
+      report: (slots) => {
+        free = slots;
+        // Others wait for a free slot: they hear of the first one at once.
+        if (advertised === 0 && free > 0) renewal.wake();
+      },
       close: async () => {
         open = false;
         void renewal.stop();

@@ -52,12 +52,13 @@ export async function startExecutorService(
   });
   const registry = makeRegistry(handlers, { http }); // before any server is asked: mistakes show at once
   const metrics = new Metrics('executor');
-  let executor: Executor | undefined;
+  const service: { executor?: Executor } = {};
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const ops = await startOpsServer({
     port: config.port ?? DEFAULT_PORT,
     registry: metrics.registry,
-    ready: () => executor?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
+    ready: () =>
+      service.executor?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
   });
   log.info(
     { port: ops.port, queue, handlers: Object.keys(handlers) },
@@ -67,7 +68,7 @@ export async function startExecutorService(
   await requireQueue(deployment, queue);
   const { broker, ids, codec, topics, meta, pg } = deployment;
   const { databaseUrl, databaseSchema: schema } = config;
-  executor = new Executor({
+  const executor = new Executor({
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
     store: new PostgresRunStore(pg, clock),
     records: new Records({ topics, partitions: meta.partitions, codec, source: '/belfry/executor' }),
@@ -82,12 +83,12 @@ export async function startExecutorService(
     "The database's time less this machine's.",
     () => deployment.clockSync.offsetMs / 1_000,
   );
+  service.executor = executor;
   executor.start();
-  const started = executor;
   return {
     port: ops.port,
     stop: async () => {
-      await started.stop({ timeoutMs: config.shutdownTimeoutMs });
+      await executor.stop({ timeoutMs: config.shutdownTimeoutMs });
       await deployment.close();
       await ops.close();
     },

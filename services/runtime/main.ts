@@ -45,7 +45,7 @@ export function kafkaConfigOf(config: Config, service: string): KafkaConfig {
     ssl,
     sasl,
     groupPrefix: `${config.topicPrefix}belfry-`,
-  } as KafkaConfig;
+  };
 }
 
 /**

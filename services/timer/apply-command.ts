@@ -12,34 +12,13 @@ import type { Command, SimpleCommand } from '../core/command.ts';
 import type { Job } from '../core/model.ts';
 import { skipPassed } from '../core/occurrences/due.ts';
 import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
-import type { StoredRun } from '../core/ports/timer-store.ts';
-import type { Rejection } from '../core/records.ts';
-import type { SpecOptions } from '../core/spec/options.ts';
+import { rejected, type Applied, type CommandContext } from './applied.ts';
 import { applyReplay, applyTrigger } from './apply-run-commands.ts';
 import { applySchedule } from './apply-schedule.ts';
 import { makeDue } from './due-record.ts';
-import { bringForward, endedRun, noEffects, type DecideContext, type Effects } from './effects.ts';
+import { bringForward, endedRun, noEffects, type Effects } from './effects.ts';
 import { skipped } from './fire.ts';
 import { finishedIfDone, hasRunsLeft, jitterFor, retime, withNextAt } from './occurrence.ts';
-
-export type CommandContext = DecideContext & {
-  partition: number;
-  /** Kafka timestamp of the command, ms: `in` counts from it. */
-  recordTimestampMs: number;
-  /** The sender's trace. */
-  traceparent: string | null;
-  spec: SpecOptions;
-  /** Whether this trigger or replay was applied before. */
-  seen: boolean;
-  /** The run that a replay names, if it exists. */
-  stored: StoredRun | undefined;
-  hasTopic(topic: string): boolean;
-};
-
-export type Applied =
-  | { outcome: 'applied'; effects: Effects }
-  | { outcome: 'unchanged' | 'duplicate' }
-  | { outcome: 'rejected'; rejection: Rejection };
 
 /** So many applied commands of a job are remembered; triggers and replays are remembered by time. */
 const RECENT_COMMANDS = 16;
@@ -127,8 +106,4 @@ function nextAfterPause(job: Job, context: CommandContext, effects: Effects): nu
   }
   const waits = job.active.length + job.buffered.length > 0;
   return passed.nextAt ?? (waits || !hasRunsLeft(job) ? null : afterEnd(schedule, context.now));
-}
-
-function rejected(code: Rejection['code'], message: string): Applied {
-  return { outcome: 'rejected', rejection: { code, message } };
 }

@@ -4,7 +4,7 @@ import { tracksRuns, type BufferedRun, type Job } from '../core/model.ts';
 import type { DueRecord, Rejection } from '../core/records.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { checkPayload } from '../core/spec/payload.ts';
-import type { Applied, CommandContext } from './apply-command.ts';
+import type { Applied, CommandContext } from './applied.ts';
 import { emissionOf } from './due-record.ts';
 import { noEffects } from './effects.ts';
 import { startRun } from './start-run.ts';

@@ -3,7 +3,7 @@ import type { ScheduleCommand } from '../core/command.ts';
 import type { Job } from '../core/model.ts';
 import { anchorOf, firstOccurrence, neverFires } from '../core/occurrences/schedule.ts';
 import { sameSchedule } from '../core/spec/to-wire.ts';
-import type { Applied, CommandContext } from './apply-command.ts';
+import type { Applied, CommandContext } from './applied.ts';
 import { dueTopicOf } from './due-record.ts';
 import { noEffects } from './effects.ts';
 import { retime, withNextAt } from './occurrence.ts';

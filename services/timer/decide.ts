@@ -10,7 +10,8 @@ import type { ConsumedRecord, DueRecord, OutgoingRecord, Rejection } from '../co
 import type { CommandHead } from '../core/spec/parse-command.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import { jobKey, type Intake } from '../core/topics.ts';
-import { applyCommand, type Applied, type CommandContext } from './apply-command.ts';
+import type { Applied, CommandContext } from './applied.ts';
+import { applyCommand } from './apply-command.ts';
 import { applyCompletion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';

@@ -54,6 +54,8 @@ export class ExactLane {
   private producer: TransactionalProducer | undefined;
   /** Everything before it is written; undefined: to be asked of the broker, after fencing. */
   private position: bigint | undefined;
+  /** Above zero: so many runs are published one at a time, because the broker refused one among them. */
+  private singly = 0;
   /** Runs recorded as failed; undefined until the store was asked for those of a former owner. */
   private refused: Set<string> | undefined;
 
@@ -103,9 +105,14 @@ export class ExactLane {
     if (last !== undefined) {
       try {
         await this.transact(producer, steps);
+        this.singly = Math.max(0, this.singly - steps.length);
       } catch (thrown) {
         if (!isRefusal(thrown)) throw thrown;
-        for (const step of steps) await this.transactSingly(producer, step);
+        // A failed transaction costs the producer: whoever goes on must fence and ask again, as after any other error.
+        this.position = undefined;
+        if (steps.length === 1) await this.refuse(last.run.due, messageOf(thrown));
+        else this.singly = steps.length;
+        return;
       }
     }
     this.finishRows();
@@ -129,8 +136,8 @@ export class ExactLane {
   private async publishable(position: bigint): Promise<Step[]> {
     const steps: Step[] = [];
     for (const row of this.rows) {
-      if (steps.length >= MAX_RUNS_PER_TRANSACTION) break;
       for (const [index, run] of row.runs.entries()) {
+        if (steps.length >= (this.singly > 0 ? 1 : MAX_RUNS_PER_TRANSACTION)) return steps;
         const behind = positionOf(row, index + 1);
         if (behind <= position || this.refused!.has(run.due.runId)) continue;
         const problem = await this.problemOf(run.due);
@@ -156,15 +163,6 @@ export class ExactLane {
     const offsets: GroupOffset[] = [{ groupId: groupOf(prefix), topic: records.topics.commands, partition, offset }];
     await producer.transact(written, offsets);
     this.position = offset;
-  }
-
-  private async transactSingly(producer: TransactionalProducer, step: Step): Promise<void> {
-    try {
-      await this.transact(producer, [step]);
-    } catch (thrown) {
-      if (!isRefusal(thrown)) throw thrown;
-      await this.refuse(step.run.due, messageOf(thrown));
-    }
   }
 
   private async recordsOf(run: ExactRun): Promise<OutgoingRecord[]> {

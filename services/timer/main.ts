@@ -33,17 +33,18 @@ export async function startTimerService(
 ): Promise<RunningService> {
   requireServers(config, { kafka: true, database: true });
   const metrics = new Metrics('timer');
-  let timer: Timer | undefined;
+  const service: { timer?: Timer } = {};
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const ops = await startOpsServer({
     port: config.port ?? DEFAULT_PORT,
     registry: metrics.registry,
-    ready: () => timer?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
+    ready: () =>
+      service.timer?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
   });
   log.info({ port: ops.port }, 'timer: /healthz, /readyz and /metrics are served');
   const deployment = await connect(config, log, 'timer');
   const { store, broker } = decorate({ store: new PostgresTimerStore(deployment.pg), broker: deployment.broker });
-  timer = new Timer({
+  const timer = new Timer({
     ...{ store, broker, codec: deployment.codec, clock: deployment.clock, log },
     prefix: config.topicPrefix,
     partitions: deployment.meta.partitions,
@@ -58,12 +59,12 @@ export async function startTimerService(
     metrics: timerMetrics(metrics),
   });
   const polled = watch(deployment, store, timer, metrics);
+  service.timer = timer;
   await timer.start();
-  const started = timer;
   return {
     port: ops.port,
     stop: async () => {
-      await started.stop();
+      await timer.stop();
       await polled.stop();
       await deployment.close();
       await ops.close();

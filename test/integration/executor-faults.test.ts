@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { TestDeployment } from './support/deployment.ts';
 import { custom, NOW } from './support/jobs.ts';
 
@@ -10,6 +10,7 @@ describe('when an executor dies or freezes', { timeout: 120_000 }, () => {
     await belfry.timer();
   });
   after(() => belfry.destroy());
+  afterEach(() => belfry.killExecutors());
 
   it('a run that was under way at kill -9 is taken over within 10 s and completes once', async () => {
     const victim = await belfry.executor();

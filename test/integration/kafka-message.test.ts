@@ -3,7 +3,6 @@ import { after, before, describe, it } from 'node:test';
 import { KafkaAdmin } from '../../services/adapters/kafka/admin.ts';
 import { SystemClock } from '../../services/adapters/clock.ts';
 import { SILENT, TestDeployment } from './support/deployment.ts';
-import type { Service } from './support/service.ts';
 
 const MESSAGES = 1_000;
 const PER_SECOND = 100;
@@ -45,7 +44,7 @@ describe('KAFKA_MESSAGE jobs', { timeout: 180_000 }, () => {
     const faults = (async () => {
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, firstAt - Date.now()) + 1_500));
       await timers[0]?.kill('SIGKILL');
-      timers = [timers[1] as Service, await belfry.timer()];
+      timers = [timers[1], await belfry.timer()];
       timers[0]?.freeze();
       await new Promise((resolve) => setTimeout(resolve, 9_000));
       timers[0]?.thaw();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { partitionOf } from '../../services/core/murmur2.ts';
 import { TestDeployment } from './support/deployment.ts';
 import { custom, NOW } from './support/jobs.ts';
@@ -11,6 +11,7 @@ describe('no slot idles while work waits', { timeout: 120_000 }, () => {
     await belfry.timer();
   });
   after(() => belfry.destroy());
+  afterEach(() => belfry.killExecutors());
 
   it('two executors of 10 slots run 40 runs of 5 s, all in one partition, within 12 s', async () => {
     const executors = await Promise.all([1, 2].map(() => belfry.executor({ env: { BELFRY_CONCURRENCY: '10' } })));

@@ -78,7 +78,7 @@ describe('programs without Belfry code', { timeout: 90_000 }, () => {
         '--topic',
         belfry.topics.commands,
       ],
-      { stdio: ['pipe', 'ignore', 'ignore'] },
+      { stdio: ['pipe', 'inherit', 'inherit'] },
     );
     // Without keys it picks partitions as it likes: most of these have to be forwarded to the job's own.
     for (let index = 0; index < 5; index += 1) {

@@ -10,7 +10,14 @@ import type { Lease, ParkedRun, RunRow } from '../../core/ports/run-store.ts';
 import type { Offsets, OutboxBatch, TimerRow } from '../../core/ports/timer-store.ts';
 
 export type OwnerEntry = { epoch: number; instance: string; offsets: Offsets; outboxSeq: number };
-export type LeaseEntry = { lease: Lease; expiresAt: number; takenAt: number; renewedAt: number; dead: boolean; free: number };
+export type LeaseEntry = {
+  lease: Lease;
+  expiresAt: number;
+  takenAt: number;
+  renewedAt: number;
+  dead: boolean;
+  free: number;
+};
 /** A row of `runs`; `leaseAlive` and `parked` are computed when it is read. */
 export type RunEntry = Omit<RunRow, 'leaseAlive' | 'parked'> & {
   tenant: string;

@@ -29,6 +29,7 @@ export type LeaseWorkerMessage =
 /** Shorter than the renewal's turn and its repetition together, so that one hanging statement does not cost the lease. */
 const STATEMENT_TIMEOUT_MS = 1_000;
 const CHECK_EVERY_MS = 500;
+const ADVERTISE_WITHIN_MS = 100;
 /** How long the main loop may be silent past a deadline. */
 const STUCK_AFTER_MS = 10_000;
 
@@ -82,17 +83,26 @@ async function main(): Promise<void> {
 
 /** @returns true when it was closed, false when the lease was found dead */
 async function renewUntilClosed(): Promise<boolean> {
-  for (;;) {
-    await clock.sleep(lengthMs / 4, closing.signal);
+  for (let advertised = 0; ;) {
+    await turn(advertised);
     if (closing.signal.aborted) return true;
     const askedAt = clock.uncorrected();
+    advertised = cells.get('free');
     try {
-      if (!(await store.renewLease(lease.executor, lengthMs, cells.get('free')))) return false;
+      if (!(await store.renewLease(lease.executor, lengthMs, advertised))) return false;
       if (askedAt > cells.get('renewedAt') + lengthMs) cells.set('heldSince', askedAt);
       cells.set('renewedAt', askedAt);
     } catch (error) {
       warn({ err: error }, 'renewing the lease failed');
     }
+  }
+}
+
+/** Until the next renewal is due; shortened when others, who saw no free slot here, can be told of one. */
+async function turn(advertised: number): Promise<void> {
+  for (const endAt = clock.uncorrected() + lengthMs / 4; clock.uncorrected() < endAt && !closing.signal.aborted;) {
+    await clock.sleep(ADVERTISE_WITHIN_MS, closing.signal);
+    if (advertised === 0 && cells.get('free') > 0) return;
   }
 }
 

@@ -130,6 +130,13 @@ export class TestDeployment {
     }
   }
 
+  /** Kills every executor: for the end of a test that may have left some. */
+  async killExecutors(): Promise<void> {
+    await Promise.all(
+      this.services.filter(({ name }) => name.startsWith('executor')).map((each) => each.kill('SIGKILL')),
+    );
+  }
+
   /** Stops every process and drops what the deployment made. */
   async destroy(): Promise<void> {
     await Promise.all(this.services.map((service) => service.kill('SIGKILL')));

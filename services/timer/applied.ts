@@ -1,0 +1,28 @@
+/** What a command is decided in, and what comes of it. */
+import type { StoredRun } from '../core/ports/timer-store.ts';
+import type { Rejection } from '../core/records.ts';
+import type { SpecOptions } from '../core/spec/options.ts';
+import type { DecideContext, Effects } from './effects.ts';
+
+export type CommandContext = DecideContext & {
+  partition: number;
+  /** Kafka timestamp of the command, ms: `in` counts from it. */
+  recordTimestampMs: number;
+  /** The sender's trace. */
+  traceparent: string | null;
+  spec: SpecOptions;
+  /** Whether this trigger or replay was applied before. */
+  seen: boolean;
+  /** The run that a replay names, if it exists. */
+  stored: StoredRun | undefined;
+  hasTopic(topic: string): boolean;
+};
+
+export type Applied =
+  | { outcome: 'applied'; effects: Effects }
+  | { outcome: 'unchanged' | 'duplicate' }
+  | { outcome: 'rejected'; rejection: Rejection };
+
+export function rejected(code: Rejection['code'], message: string): Applied {
+  return { outcome: 'rejected', rejection: { code, message } };
+}
