@@ -41,7 +41,7 @@ export type ClaimerDeps = {
   conclude: (task: Task, owned: OwnedRun, verdict: Verdict) => void;
   /** What the row says is to be published again. */
   republish: (task: Task, row: RunRow) => void;
-  /** Another record stands for the run. */
+  /** Another record, or parked row, stands for the run. */
   discard: (task: Task) => void;
   /** The store refuses the record itself. */
   refuse: (task: Task, reason: string) => void;
@@ -112,8 +112,8 @@ export class Claimer {
     const rows = new Map(claims.map((claim) => [claim.runId, claim.row]));
     const decisions = tasks.map((task) => decide(task, rows.get(task.due.runId), incarnation));
     const own = decisions.filter(({ action }) => action === 'run');
-    const reclaimed = await this.reclaim(incarnation, decisions);
     for (const { task, row, action } of decisions) this.letGo(task, row, action);
+    const reclaimed = await this.reclaim(incarnation, decisions);
     await this.start(incarnation, [...own, ...reclaimed]);
   }
 
@@ -198,6 +198,10 @@ export class Claimer {
       case 'hold':
         return this.lookAgain([task]);
       case 'leave_parked':
+        // Unless that very row was taken by this executor meanwhile: then it is this task that stands for the run.
+        if (task.parked) return this.lookAgain([task]);
+        this.deps.slots.release(task.handler);
+        return this.deps.discard(task);
       case 'drop':
         this.deps.slots.release(task.handler);
         return this.deps.discard(task);

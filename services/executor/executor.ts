@@ -142,7 +142,7 @@ export class Executor {
         const error = { code: 'payload_invalid', message };
         this.publisher.add({ task, records: recordsOfRefused(records, task, error, deps.clock.now(), worker) });
       },
-      discard: (task) => this.publisher.add({ task, records: [] }),
+      discard: (task) => this.discard(task),
     });
     this.heartbeat = new Heartbeat({ ...shared, running, parking: this.parking, onBeat: () => this.claimer.pump() });
     this.intake = new Intake({
@@ -278,6 +278,16 @@ export class Executor {
     } else if (task.parked) {
       this.parking.giveBack([task]).catch((error: unknown) => this.fatal(error));
     }
+  }
+
+  /**
+   * Another record or parked row stands for the run. At once, with nothing in between: that row may be taken by this very
+   * executor in the next moment, and must then make a task of its own.
+   */
+  private discard(task: Task): void {
+    task.release();
+    this.finished([task]);
+    this.moved();
   }
 
   /** The settlement changed nothing: whatever became of the run, its row tells. */

@@ -44,6 +44,8 @@ export class Parking {
   private readonly deps: ParkingDeps;
   /** Tasks of handlers that this executor has not, to be handed over with the next write. */
   private strangers: Task[] = [];
+  /** Rows being written. */
+  private writing = 0;
   private busy = false;
   /** Attempts whose row is still to be removed. */
   private readonly leaving = new Set<Task>();
@@ -136,9 +138,9 @@ export class Parking {
     for (const task of tasks) this.deps.backlog.forget(task);
   }
 
-  /** Rows still to be removed, and records still to be handed over. */
+  /** Rows still to be written or removed. */
   get pending(): number {
-    return this.leaving.size + this.strangers.length;
+    return this.writing + this.leaving.size + this.strangers.length;
   }
 
   private admit(run: ParkedRun, incarnation: Incarnation): void {
@@ -206,7 +208,12 @@ export class Parking {
       parkedAt: clock.now(),
     }));
     const write = (): Promise<true> => store.park(entries).then(() => true);
-    return (await untilKnown(this.deps, 'parking', write, goOn)) ?? false;
+    this.writing += entries.length;
+    try {
+      return (await untilKnown(this.deps, 'parking', write, goOn)) ?? false;
+    } finally {
+      this.writing -= entries.length;
+    }
   }
 }
 

@@ -18,17 +18,14 @@ describe('when a server restarts', { timeout: 180_000 }, () => {
       dataDir: folder,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, JAVA_HOME: process.env.JAVA_HOME },
     });
-    belfry = await TestDeployment.create({
-      partitions: 3,
-      env: { KAFKA_BROKERS: stack.kafkaBrokers.join(','), DATABASE_URL: stack.databaseUrl },
-    });
+    belfry = await TestDeployment.create({ partitions: 3, servers: stack });
     await Promise.all([belfry.timer(), belfry.executor()]);
     await belfry.client.schedule('steady', custom('record', { every: '1s' }, { missed: { policy: 'all' } }));
     await completions(2);
   });
   after(async () => {
-    await belfry.destroy();
-    await stack.stop();
+    await belfry?.destroy();
+    await stack?.stop();
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -20,7 +20,13 @@ import { Service, type ServiceOptions } from './service.ts';
 const nothing = (): void => undefined;
 export const SILENT: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => SILENT };
 
-export type DeploymentOptions = { partitions?: number; queues?: readonly string[]; env?: Record<string, string> };
+export type DeploymentOptions = {
+  /** Servers of the test's own; default: those that all tests share. */
+  servers?: { kafkaBrokers: readonly string[]; databaseUrl: string };
+  partitions?: number;
+  queues?: readonly string[];
+  env?: Record<string, string>;
+};
 
 export class TestDeployment {
   readonly env: Record<string, string>;
@@ -52,12 +58,12 @@ export class TestDeployment {
 
   /** Migrates and begins to listen to outcomes. */
   static async create(options: DeploymentOptions = {}): Promise<TestDeployment> {
-    const stack = sharedTestStack();
+    const servers = options.servers ?? sharedTestStack();
     const id = randomBytes(4).toString('hex');
     const env = {
       PATH: process.env.PATH ?? '',
-      KAFKA_BROKERS: stack.kafkaBrokers.join(','),
-      DATABASE_URL: stack.databaseUrl,
+      KAFKA_BROKERS: servers.kafkaBrokers.join(','),
+      DATABASE_URL: servers.databaseUrl,
       BELFRY_TOPIC_PREFIX: `t${id}.`,
       BELFRY_DB_SCHEMA: `t${id}`,
       BELFRY_HTTP_ALLOW: '127.0.0.1',

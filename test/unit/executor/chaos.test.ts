@@ -7,7 +7,7 @@ import type { DueRecord } from '../../../services/core/records.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
 import { Cluster, unavailable, type Node } from './harness.ts';
 
-const SEEDS = (process.env.SEEDS ?? '1,2,3,4,5').split(',').map(Number);
+const SEEDS = (process.env.SEEDS ?? '1,2,3,4,11').split(',').map(Number);
 const RUNS = 120;
 
 /** mulberry32: small, and good enough to be wild. */

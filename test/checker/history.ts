@@ -1,0 +1,140 @@
+/**
+ * What happened, as seen from outside: what clients sent and were told, what handlers did, what was published, and the rows
+ * that were left. Whoever drives Belfry under faults (the simulation, the chaos run) writes one; the checker only reads it.
+ *
+ * All times are ms of one true clock, that of the database.
+ */
+import type { Delivery, JobType, Overlap, RunStatus, Schedule, TerminalStatus, Trigger } from '../../services/core/model.ts';
+
+export type JobAsSent = {
+  type: JobType;
+  schedule: Schedule;
+  overlap: Overlap;
+  delivery: Delivery;
+  /** The least wait before a retry. */
+  retryDelayMs: number;
+};
+
+/**
+ * A command, in the order in which the log has those of one job. `answer`: the first acknowledgement that was seen; null: none
+ * was, so that it may have been applied at any time from `sentAt` on, or never.
+ */
+export type SentCommand = {
+  commandId: string;
+  job: string;
+  type: 'schedule' | 'cancel' | 'pause' | 'resume' | 'trigger' | 'replay';
+  spec: JobAsSent | null;
+  /** Of a trigger that brought its own. */
+  overlap: Overlap | null;
+  sentAt: number;
+  answer: Answer | null;
+};
+export type Answer = {
+  outcome: 'applied' | 'unchanged' | 'duplicate' | 'rejected';
+  /** When the acknowledgement stood on its topic: it was applied before. */
+  at: number;
+  state: string | null;
+  version: number | null;
+  nextFireAt: number | null;
+};
+
+export type RunRow = {
+  runId: string;
+  job: string;
+  status: RunStatus;
+  scheduledFor: number;
+  finishedAt: number | null;
+  idempotencyKey: string;
+  replayOf: string | null;
+  result: unknown;
+};
+
+/** A terminal row as it was seen while the system ran: it must never change. */
+export type Sighting = { runId: string; status: RunStatus; result: unknown };
+
+/** One call of a handler: what a sink outside Belfry would see. */
+export type Call = {
+  runId: string;
+  job: string;
+  attempt: number;
+  idempotencyKey: string;
+  scheduledFor: number;
+  node: string;
+  startedAt: number;
+  /** Null: it never came back; its process was not killed. */
+  endedAt: number | null;
+  end: 'returned' | 'threw' | 'killed' | null;
+  /** Whether it ends when its signal aborts. */
+  obedient: boolean;
+};
+
+export type Event = {
+  eventId: string;
+  runId: string;
+  job: string;
+  type: JobType;
+  status: TerminalStatus;
+  trigger: Trigger;
+  cause: string;
+  scheduledFor: number;
+  finishedAt: number;
+  attempt: number;
+  result: unknown;
+  errorCode: string | null;
+  /** Of skipped occurrences that share an event. */
+  from: number | null;
+  to: number | null;
+};
+
+/**
+ * - `kill`, `freeze` (and what thawed), `stop` (a clean one)
+ * - `cut`: no way to the store, to the broker, or one that loses requests or answers
+ * - `slow`: answers take longer, up to seconds
+ */
+export type Fault = { node: string; kind: 'kill' | 'freeze' | 'stop' | 'cut' | 'slow'; from: number; until: number };
+
+export type History = {
+  commands: readonly SentCommand[];
+  /** Every acknowledgement that stood on its topic, `text` being all of it. */
+  acks: readonly { commandId: string; outcome: string; text: string }[];
+  jobs: readonly { job: string; version: number; state: string }[];
+  runs: readonly RunRow[];
+  sightings: readonly Sighting[];
+  calls: readonly Call[];
+  /** Rows that handlers wrote in `ctx.transaction` and that were committed. */
+  writes: readonly { runId: string }[];
+  /** KAFKA_MESSAGEs as a read_committed reader sees them. */
+  messages: readonly { runId: string; at: number }[];
+  events: readonly Event[];
+  /** Runs on the DLQ. */
+  dead: readonly { runId: string }[];
+  faults: readonly Fault[];
+  /** All faults are over from here on. */
+  healedAt: number;
+  /** When nothing was left to do; null: that time did not come. */
+  quietAt: number | null;
+  /** What was left to do at the end, in words. */
+  left: readonly string[];
+};
+
+/** The result of runs that completed in `ctx.transaction`. */
+export const IN_TRANSACTION = 'in transaction';
+
+export const INVARIANTS = {
+  I1: 'every occurrence of an acknowledged schedule, and every acknowledged trigger and replay, has a run or a recorded reason',
+  I2: 'at most one run per occurrence, and one effect per command',
+  I3: 'exactly one distinct terminal outcome per run; stale writers change nothing',
+  I4: 'a call or more per success, all with one key, repeated only after a fault, never two at once; ctx.transaction exactly once',
+  I5: 'nothing starts early',
+  I6: 'nothing is left to do within a bound after healing',
+  I7: 'the DLQ holds the FAILED runs, and every terminal run has its event',
+  I8: 'nothing starts after an applied cancel',
+} as const;
+export type Invariant = keyof typeof INVARIANTS;
+
+export type Violation = { invariant: Invariant; message: string; /** What it is about: a run id or a job. */ about: string };
+
+/** @returns a short form of a time, for people */
+export function clockTime(ms: number): string {
+  return new Date(ms).toISOString().slice(11, 23);
+}

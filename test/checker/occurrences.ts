@@ -1,0 +1,209 @@
+/**
+ * I1 and I2: what acknowledged commands ask for is there, once.
+ *
+ * A command is applied at some time between when it was sent and when its answer stood on its topic. So an occurrence
+ * is asked for when it lies after the answer to the schedule and before whatever changed that schedule was sent. One that
+ * came due within a fail-over's time before such a change may have been decided by the change: it is not asked for.
+ */
+import type { CheckOptions } from './check.ts';
+import { clockTime, type Answer, type Event, type History, type JobAsSent, type SentCommand, type Violation } from './history.ts';
+import { occurrencesIn } from './schedule-times.ts';
+
+/** A schedule in force. */
+type Reign = {
+  spec: JobAsSent;
+  answer: Answer;
+  sentAt: number;
+  from: number;
+  to: number;
+  /** No later command touched it. */
+  undisturbed: boolean;
+};
+
+export function checkOccurrences(history: History, options: CheckOptions): Violation[] {
+  const view = new View(history);
+  const byJob = Map.groupBy(history.commands, ({ job }) => job);
+  return [
+    ...[...byJob].flatMap(([job, commands]) => [...checkJob(job, commands, view, history, options)]),
+    ...checkRunCommands(history, view),
+    ...checkUnique(history, byJob),
+    ...checkOneEffect(history),
+  ];
+}
+
+/** The rows and events of each job. */
+class View {
+  readonly times = new Map<string, Set<number>>();
+  readonly groups: Map<string, Event[]>;
+  readonly byCause: Map<string, Event[]>;
+
+  constructor({ runs, events }: History) {
+    for (const { job, scheduledFor, replayOf } of runs) {
+      if (replayOf !== null) continue;
+      const times = this.times.get(job) ?? new Set();
+      this.times.set(job, times.add(scheduledFor));
+    }
+    this.groups = Map.groupBy(events.filter(({ from }) => from !== null), ({ job }) => job);
+    this.byCause = Map.groupBy(events.filter(({ trigger }) => trigger !== 'schedule'), ({ job, cause }) => `${job} ${cause}`);
+  }
+
+  has(job: string, at: number): boolean {
+    if (this.times.get(job)?.has(at) === true) return true;
+    return (this.groups.get(job) ?? []).some(({ from, to }) => from! <= at && at <= to!);
+  }
+
+  hasBetween(job: string, from: number, to: number): boolean {
+    return [...(this.times.get(job) ?? [])].some((at) => at >= from && at <= to);
+  }
+}
+
+function* checkJob(
+  job: string,
+  commands: readonly SentCommand[],
+  view: View,
+  history: History,
+  options: CheckOptions,
+): Iterable<Violation> {
+  const stored = history.jobs.find((each) => each.job === job);
+  const versions = commands.map(({ answer }) => (answer?.outcome === 'applied' ? (answer.version ?? 0) : 0));
+  if ((stored?.version ?? 0) < Math.max(0, ...versions))
+    yield { invariant: 'I1', about: job, message: `acknowledged at version ${Math.max(...versions)}, stored at ${stored?.version ?? 'none'}` };
+  for (const reign of reignsOf(commands, history, options)) {
+    for (const problem of missing(job, reign, view, history, options)) yield { invariant: 'I1', about: job, message: problem };
+  }
+}
+
+/** The schedules that were in force, from their answer until something may have changed them. */
+function reignsOf(commands: readonly SentCommand[], history: History, { failoverMs }: CheckOptions): Reign[] {
+  const reigns: Reign[] = [];
+  let current: { reign: Reign; pausedAt: number | null } | undefined;
+  const end = (at: number): void => {
+    if (current === undefined) return;
+    reigns.push({ ...current.reign, to: Math.min(at, current.pausedAt ?? at) - failoverMs, undisturbed: false });
+    current = undefined;
+  };
+  for (const { type, answer, spec, sentAt } of commands) {
+    if (type === 'trigger' || type === 'replay') {
+      if (current !== undefined) current.reign.undisturbed = false;
+      continue;
+    }
+    if (answer !== null && answer.outcome !== 'applied') continue;
+    if (answer === null || type === 'cancel' || type === 'schedule') end(sentAt);
+    if (answer === null) continue;
+    if (type === 'schedule' && spec !== null) {
+      const reign = { spec, answer, sentAt, from: answer.at, to: Infinity, undisturbed: true };
+      current = { reign, pausedAt: answer.state === 'PAUSED' ? sentAt : null };
+    } else if (current !== undefined) {
+      current.pausedAt = type === 'pause' ? sentAt : null;
+      current.reign.undisturbed = false;
+    }
+  }
+  if (current === undefined) return reigns;
+  if (current.pausedAt !== null) end(current.pausedAt);
+  else reigns.push({ ...current.reign, to: (history.quietAt ?? history.healedAt) - failoverMs });
+  return reigns;
+}
+
+function missing(job: string, reign: Reign, view: View, history: History, options: CheckOptions): Iterable<string> {
+  const { schedule } = reign.spec;
+  switch (schedule.kind) {
+    case 'at':
+      return missingAt(job, schedule.at, reign, view);
+    case 'in':
+      return missingIn(job, schedule.delayMs, reign, view, options);
+    case 'fixedDelay':
+      return reign.undisturbed ? missingAfterRuns(job, reign, view, history) : [];
+    case 'every':
+    case 'cron':
+      return missingRecurring(job, reign, view, history);
+  }
+}
+
+/** However late it is applied, an `at` runs. */
+function* missingAt(job: string, at: number, { from, to }: Reign, view: View): Iterable<string> {
+  if (Math.max(at, from) < to && !view.has(job, at)) yield `no run at ${clockTime(at)}`;
+}
+
+/** It counts from the record's time on the topic, which no client knows exactly. */
+function* missingIn(job: string, delayMs: number, { sentAt, answer, to }: Reign, view: View, { failoverMs }: CheckOptions): Iterable<string> {
+  const latest = answer.at + delayMs;
+  if (latest < to && !view.hasBetween(job, sentAt + delayMs - failoverMs, latest)) yield `no run until ${clockTime(latest)}`;
+}
+
+function* missingRecurring(job: string, { spec, answer, from, to }: Reign, view: View, history: History): Iterable<string> {
+  const { schedule } = spec;
+  if (schedule.kind !== 'every' && schedule.kind !== 'cron') return;
+  const phaseAt = schedule.jitterMs === 0 ? answer.nextFireAt : null;
+  let runs = 0;
+  for (const at of occurrencesIn(schedule, phaseAt, from + 1, to) ?? []) {
+    // With maxRuns, runs that the schedule had before its answer count, too: only the first ones are surely asked for.
+    if (schedule.maxRuns !== null && runs >= schedule.maxRuns - 1) return;
+    if (!view.has(job, at)) {
+      if (schedule.maxRuns === null || ranOf(history, job) < schedule.maxRuns) yield `no run and no reason at ${clockTime(at)}`;
+      return;
+    }
+    runs++;
+  }
+}
+
+function ranOf(history: History, job: string): number {
+  return history.runs.filter((run) => run.job === job && run.status !== 'SKIPPED').length;
+}
+
+/** Each end of a run is followed by the next occurrence. */
+function* missingAfterRuns(job: string, { spec, to }: Reign, view: View, history: History): Iterable<string> {
+  const { schedule } = spec;
+  if (schedule.kind !== 'fixedDelay') return;
+  const runs = history.runs.filter((run) => run.job === job);
+  if (schedule.startAt !== null && schedule.startAt < to && !view.has(job, schedule.startAt)) yield `no run at ${clockTime(schedule.startAt)}`;
+  if (schedule.maxRuns !== null && ranOf(history, job) >= schedule.maxRuns) return;
+  for (const { runId, finishedAt } of runs) {
+    const next = (finishedAt ?? Infinity) + schedule.delayMs;
+    if (next < Math.min(to, schedule.endAt ?? to) && !view.has(job, next))
+      yield `no run at ${clockTime(next)}, after the end of ${runId}`;
+  }
+}
+
+/** Triggers and replays. */
+function* checkRunCommands({ commands }: History, view: View): Iterable<Violation> {
+  for (const { type, job, commandId, answer } of commands) {
+    if ((type !== 'trigger' && type !== 'replay') || answer?.outcome !== 'applied') continue;
+    if (!view.byCause.has(`${job} ${commandId}`))
+      yield { invariant: 'I1', about: job, message: `the ${type} ${commandId} was applied, and no run came of it` };
+  }
+}
+
+/** I2 */
+function* checkUnique({ events, runs }: History, byJob: Map<string, SentCommand[]>): Iterable<Violation> {
+  const singles = events.filter(({ from }) => from === null);
+  for (const told of Map.groupBy(singles, ({ job, trigger, cause }) => `${job} ${trigger} ${cause}`).values()) {
+    const ids = new Set(told.map(({ runId }) => runId));
+    const [first] = told;
+    if (ids.size > 1 && first !== undefined)
+      yield { invariant: 'I2', about: first.job, message: `${ids.size} runs of the ${first.trigger} occurrence ${first.cause}` };
+  }
+  const scheduled = new Set(singles.filter(({ trigger }) => trigger === 'schedule').map(({ runId }) => runId));
+  for (const [job, own] of Map.groupBy(runs.filter(({ runId }) => scheduled.has(runId)), (run) => run.job)) {
+    const twice = Map.groupBy(own, ({ scheduledFor }) => scheduledFor).values().find((same) => same.length > 1);
+    if (twice !== undefined) yield { invariant: 'I2', about: job, message: `${twice.length} runs at ${clockTime(twice[0]!.scheduledFor)}` };
+    const odd = own.find(({ scheduledFor }) => !mayOccur(byJob.get(job) ?? [], scheduledFor));
+    if (odd !== undefined) yield { invariant: 'I2', about: job, message: `a run at ${clockTime(odd.scheduledFor)}, where no schedule of it has one` };
+  }
+}
+
+/** Whether some schedule that was ever sent for the job may occur then. */
+function mayOccur(commands: readonly SentCommand[], at: number): boolean {
+  return commands.some(({ spec, answer }) => {
+    if (spec === null) return false;
+    const times = occurrencesIn(spec.schedule, spec.schedule.kind === 'every' && spec.schedule.jitterMs > 0 ? null : (answer?.nextFireAt ?? null), at, at + 1);
+    return times === undefined || times.length > 0;
+  });
+}
+
+/** I2, commands */
+function* checkOneEffect({ acks }: History): Iterable<Violation> {
+  for (const [commandId, same] of Map.groupBy(acks, (ack) => ack.commandId)) {
+    const applied = new Set(same.filter(({ outcome }) => outcome === 'applied').map(({ text }) => text));
+    if (applied.size > 1) yield { invariant: 'I2', about: commandId, message: `applied ${applied.size} times` };
+  }
+}

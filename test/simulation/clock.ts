@@ -1,0 +1,111 @@
+/**
+ * The one time of a simulation: a queue of what is to happen.
+ *
+ * Invariant: one thing happens at a time, in the order of its time and then of its entry, and every promise that can
+ * settle has settled before the next. Nothing else moves the world, so that a seed repeats it exactly.
+ */
+type Entry = { at: number; order: number; fn: (() => void) | null };
+
+/** Immediates are run one by one with all promises settled in between; many at once spare a turn of the event loop each. */
+const AT_ONCE = 128;
+
+export class SimClock {
+  private time: number;
+  private order = 0;
+  /** A binary heap. */
+  private readonly entries: Entry[] = [];
+  /** How many things have happened. */
+  happened = 0;
+
+  constructor(startAt: number) {
+    this.time = startAt;
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  after(ms: number, fn: () => void): () => void {
+    const entry: Entry = { at: this.time + Math.max(0, ms), order: this.order++, fn };
+    this.push(entry);
+    return () => {
+      entry.fn = null;
+    };
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.after(ms, resolve));
+  }
+
+  /** Lets things happen up to the time `end`, or until `isDone`. */
+  async run(end: number, isDone: () => boolean = () => false): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let over = false;
+    const turn = (): void => {
+      if (over) return;
+      try {
+        if (!isDone() && this.step(end)) return;
+        over = true;
+        resolve();
+      } catch (thrown) {
+        over = true;
+        reject(thrown as Error);
+      }
+    };
+    const feed = (): void => {
+      for (let i = 0; i < AT_ONCE; i++) setImmediate(turn);
+      setImmediate(() => over || feed());
+    };
+    feed();
+    await promise;
+    if (!isDone()) this.time = Math.max(this.time, end);
+  }
+
+  /** The next thing happens; false: there is none until `end`. */
+  private step(end: number): boolean {
+    for (;;) {
+      const first = this.entries[0];
+      if (first === undefined || first.at > end) return false;
+      this.pop();
+      if (first.fn === null) continue;
+      this.time = first.at;
+      this.happened++;
+      first.fn();
+      return true;
+    }
+  }
+
+  private push(entry: Entry): void {
+    const { entries } = this;
+    let at = entries.length;
+    entries.push(entry);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(entry, entries[parent]!)) break;
+      entries[at] = entries[parent]!;
+      at = parent;
+    }
+    entries[at] = entry;
+  }
+
+  private pop(): void {
+    const { entries } = this;
+    const last = entries.pop()!;
+    const { length } = entries;
+    if (length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= length) break;
+      if (child + 1 < length && isBefore(entries[child + 1]!, entries[child]!)) child++;
+      if (!isBefore(entries[child]!, last)) break;
+      entries[at] = entries[child]!;
+      at = child;
+    }
+    entries[at] = last;
+  }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}

@@ -1,0 +1,136 @@
+/** A simulated process with a timer or an executor in it: the real code on the memory adapters. */
+import { jsonCodec } from '../../services/adapters/codec/json-codec.ts';
+import type { MemoryBroker } from '../../services/adapters/memory/broker.ts';
+import type { MemoryDatabase } from '../../services/adapters/memory/database.ts';
+import { MemoryRunStore } from '../../services/adapters/memory/run-store.ts';
+import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
+import { Records } from '../../services/core/events.ts';
+import type { Broker } from '../../services/core/ports/broker.ts';
+import type { Ids } from '../../services/core/ports/clock.ts';
+import type { Log } from '../../services/core/ports/log.ts';
+import type { RunStore } from '../../services/core/ports/run-store.ts';
+import type { TimerStore } from '../../services/core/ports/timer-store.ts';
+import { topicsOf } from '../../services/core/topics.ts';
+import { Executor } from '../../services/executor/executor.ts';
+import { LoopLeaseKeeper } from '../../services/executor/lease.ts';
+import { ClockSync } from '../../services/runtime/clock-sync.ts';
+import { Timer } from '../../services/timer/timer.ts';
+import type { SimClock } from './clock.ts';
+import { handlersOf, type Calls } from './handlers.ts';
+import type { Mutation } from './mutations.ts';
+import type { Seat } from './plan.ts';
+import { Process } from './process.ts';
+import { Random } from './random.ts';
+import { linked, type LinkOptions } from './store-link.ts';
+
+const HISTORY_MS = 30 * 86_400_000;
+const MAX_SKEW_MS = 1_000;
+
+/** What all processes share. */
+export type Surroundings = {
+  seed: number;
+  partitions: number;
+  sim: SimClock;
+  broker: MemoryBroker;
+  db: MemoryDatabase;
+  mutation: Mutation | undefined;
+  calls: Calls;
+  log(node: string, level: string, fields: object, message: string): void;
+  onEffect(call: string, args: readonly unknown[]): void;
+  onCommitted(rows: readonly { runId: string }[]): void;
+  onFatal(node: string, error: Error): void;
+};
+
+export type Service = { start(): void; stop(): Promise<void>; describe(): string };
+export type Node = { process: Process; seat: Seat; service: Service | undefined };
+
+/** Starts a process; its service begins once its clock is set, as in production. */
+export function startNode(name: string, seat: Seat, world: Surroundings): Node {
+  const random = new Random(`${world.seed} ${name}`);
+  const process = new Process(name, world.sim, random.int(-MAX_SKEW_MS, MAX_SKEW_MS), random);
+  process.client = world.broker.client(name);
+  const broker = world.mutation?.broker?.(process.client, world) ?? process.client;
+  const log = logOf(name, world);
+  const link: LinkOptions = { process, sim: world.sim, onEffect: world.onEffect, onCommitted: world.onCommitted };
+  const timerStore = linked(mutated(new MemoryTimerStore(world.db), world, 'timerStore'), link);
+  const node: Node = { process, seat, service: undefined };
+  const begin = async (): Promise<void> => {
+    await new ClockSync(process.clock, () => timerStore.databaseNow(), log).start();
+    if (seat.kind === 'timer') node.service = timerOf(process, timerStore, broker, log, world);
+    else {
+      const store = linked(mutated(new MemoryRunStore(world.db, world.sim), world, 'runStore'), link);
+      node.service = executorOf(process, seat, store, broker, log, random, world);
+    }
+    node.service.start();
+  };
+  begin().catch((error: Error) => world.onFatal(name, error));
+  return node;
+}
+
+function mutated<S extends TimerStore | RunStore>(store: S, world: Surroundings, which: 'timerStore' | 'runStore'): S {
+  const mutate = world.mutation?.[which] as ((store: S, world: Surroundings) => S) | undefined;
+  return mutate === undefined ? store : mutate(store, world);
+}
+
+function timerOf(process: Process, store: TimerStore, broker: Broker, log: Log, world: Surroundings): Service {
+  const timer = new Timer({
+    ...{ store, broker, log, codec: jsonCodec(), clock: process.clock },
+    prefix: '',
+    partitions: world.partitions,
+    instance: process.name,
+    spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
+    historyMs: HISTORY_MS,
+    onFatal: (error) => world.onFatal(process.name, error),
+  });
+  return {
+    start: () => void timer.start().catch((error: Error) => world.onFatal(process.name, error)),
+    stop: () => timer.stop(),
+    describe: () => JSON.stringify({ ...timer.ready(), ...timer.stats() }),
+  };
+}
+
+function executorOf(
+  process: Process,
+  seat: Seat,
+  store: RunStore,
+  broker: Broker,
+  log: Log,
+  random: Random,
+  world: Surroundings,
+): Service {
+  const { clock } = process;
+  const { partitions, seed } = world;
+  const executor = new Executor({
+    ...{ broker, store, clock, log },
+    records: new Records({ topics: topicsOf(''), partitions, codec: jsonCodec(), source: '/simulation' }),
+    keeper: new LoopLeaseKeeper({ store, clock, log }),
+    ids: idsOf(process.name, random),
+    handlers: handlersOf(process, seed, world.calls, seat.isLimited),
+    queue: 'default',
+    worker: process.name,
+    prefix: '',
+    slots: seat.slots,
+    onFatal: (error) => world.onFatal(process.name, error),
+  });
+  return {
+    start: () => executor.start(),
+    stop: () => executor.stop({ timeoutMs: 1_000 }),
+    describe: () => JSON.stringify({ ...executor.ready(), ...executor.stats() }),
+  };
+}
+
+function idsOf(name: string, random: Random): Ids {
+  let last = 0;
+  return { uuid: () => `${name}-${++last}`, random: () => random.next() };
+}
+
+function logOf(node: string, world: Surroundings): Log {
+  const log: Log = {
+    debug: () => undefined,
+    info: (fields, message) => world.log(node, 'info', fields, message),
+    warn: (fields, message) => world.log(node, 'warn', fields, message),
+    error: (fields, message) => world.log(node, 'error', fields, message),
+    child: () => log,
+  };
+  return log;
+}

@@ -1,0 +1,72 @@
+/** One seed, from beginning to end. */
+import { check, SIMULATION_OPTIONS } from '../checker/check.ts';
+import type { History, Violation } from '../checker/history.ts';
+import { leftToDo } from './backlog.ts';
+import { Faults } from './faults.ts';
+import type { Mutation } from './mutations.ts';
+import { CALM_AT, planOf, START_AT, type Plan } from './plan.ts';
+import { World } from './world.ts';
+
+export type Result = {
+  plan: Plan;
+  violations: Violation[];
+  history: History;
+  /** Lines for people; empty unless it was traced. */
+  trace: readonly string[];
+  /** Things that happened, and ms of virtual time. */
+  happened: number;
+  virtualMs: number;
+};
+export type SimulateOptions = { mutation?: Mutation; isTraced?: boolean };
+
+const LOOK_EVERY_MS = 500;
+/** What is quiet must stay so. */
+const STAY_QUIET_MS = 2_000;
+
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
+  return simulatePlan(planOf(seed), options);
+}
+
+export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): Promise<Result> {
+  const world = new World(plan, options);
+  const { sim, clients } = world;
+  const faults = new Faults(world);
+  clients.start().catch((error: Error) => world.recorder.fatal('client', error));
+  plan.seats.forEach((_, seat) => world.start(seat));
+  for (const action of plan.actions) sim.after(action.at, () => clients.send(action));
+  for (const fault of plan.faults) sim.after(fault.at, () => faults.strike(fault));
+  await sim.run(START_AT + CALM_AT);
+  faults.heal();
+  world.recorder.trace('fault', 'all is healed');
+  const healedAt = sim.now();
+  const quietAt = await untilQuiet(world, healedAt + SIMULATION_OPTIONS.quietWithinMs);
+  const history = historyOf(world, healedAt, quietAt);
+  const violations = check(history);
+  return { plan, violations, history, trace: world.recorder.lines, happened: sim.happened, virtualMs: sim.now() - START_AT };
+}
+
+/** When nothing was left to do; null: something was left to the end. */
+async function untilQuiet(world: World, endAt: number): Promise<number | null> {
+  const { sim } = world;
+  while (sim.now() < endAt) {
+    await sim.run(sim.now() + LOOK_EVERY_MS);
+    if (leftToDo(world).length > 0) continue;
+    const quietAt = sim.now();
+    await sim.run(quietAt + STAY_QUIET_MS);
+    if (leftToDo(world).length === 0) return quietAt;
+  }
+  return null;
+}
+
+function historyOf(world: World, healedAt: number, quietAt: number | null): History {
+  const { recorder, clients, db } = world;
+  const { calls, events, sightings, writes, messages, dead, faults } = recorder;
+  return {
+    ...{ calls, events, sightings, writes, messages, dead, faults, healedAt, quietAt },
+    commands: clients.commands(),
+    acks: clients.acks,
+    jobs: [...db.jobs].map(([job, { version, state }]) => ({ job, version, state })),
+    runs: recorder.rows(),
+    left: leftToDo(world),
+  };
+}

@@ -1,0 +1,89 @@
+/** Everything in one process on one clock: servers, services, clients, subscribers, and what is written down of them. */
+import { MemoryBroker, type BrokerRequest } from '../../services/adapters/memory/broker.ts';
+import { MemoryDatabase } from '../../services/adapters/memory/database.ts';
+import { PRIORITIES } from '../../services/core/model.ts';
+import { topicsOf } from '../../services/core/topics.ts';
+import { Clients } from './clients.ts';
+import { SimClock } from './clock.ts';
+import type { Mutation } from './mutations.ts';
+import { startNode, type Node, type Surroundings } from './node.ts';
+import { START_AT, type Plan } from './plan.ts';
+import type { Process } from './process.ts';
+import { Recorder } from './recorder.ts';
+import { asClock, away, ORDERS } from './servers.ts';
+
+const SLOW_REQUEST_MS = 400;
+
+export class World {
+  readonly sim = new SimClock(START_AT);
+  readonly topics = topicsOf('');
+  readonly plan: Plan;
+  readonly broker: MemoryBroker;
+  readonly db: MemoryDatabase;
+  readonly recorder: Recorder;
+  readonly clients: Clients;
+  readonly nodes: Node[] = [];
+  private readonly surroundings: Surroundings;
+  private readonly processes = new Map<string, Process>();
+  private readonly started: number[] = [];
+
+  constructor(plan: Plan, options: { mutation?: Mutation; isTraced?: boolean } = {}) {
+    this.plan = plan;
+    const { sim } = this;
+    const faults = {
+      before: (client: string, request: BrokerRequest) => this.onRequest(client, request, 'before'),
+      after: (client: string, request: BrokerRequest) => this.onRequest(client, request, 'after'),
+    };
+    this.broker = new MemoryBroker({ clock: asClock(sim), faults, latencyMs: 1 });
+    this.db = new MemoryDatabase({ partitions: plan.partitions, now: () => sim.now() });
+    this.recorder = new Recorder(sim, this.db, options.isTraced ?? false);
+    this.makeTopics();
+    this.clients = new Clients(this.broker, this.recorder, plan);
+    const { recorder } = this;
+    this.surroundings = {
+      seed: plan.seed,
+      partitions: plan.partitions,
+      ...{ sim, broker: this.broker, db: this.db, mutation: options.mutation },
+      calls: recorder,
+      log: (node, level, fields, message) => recorder.trace(node, `${level}: ${message}`, fields),
+      onEffect: (call, args) => recorder.effect(call, args),
+      onCommitted: (rows) => recorder.writes.push(...rows),
+      onFatal: (node, error) => recorder.fatal(node, error),
+    };
+  }
+
+  /** Puts a new process into a seat. */
+  start(seat: number): void {
+    const count = (this.started[seat] ?? 0) + 1;
+    this.started[seat] = count;
+    const { kind } = this.plan.seats[seat]!;
+    const name = `${kind}-${seat}${count === 1 ? '' : `.${count}`}`;
+    this.recorder.trace(name, 'starts');
+    const node = startNode(name, this.plan.seats[seat]!, this.surroundings);
+    this.processes.set(name, node.process);
+    this.nodes[seat] = node;
+  }
+
+  private makeTopics(): void {
+    const { commands, retry, completed, dlq, rejected, acks } = this.topics;
+    const due = PRIORITIES.map((priority) => this.topics.due('default', priority));
+    for (const topic of [commands, retry, completed, dlq, rejected, acks, ...due]) {
+      this.broker.createTopic(topic, this.plan.partitions);
+    }
+    this.broker.createTopic(ORDERS, 2);
+  }
+
+  private async onRequest(client: string, request: BrokerRequest, when: 'before' | 'after'): Promise<void> {
+    const process = this.processes.get(client);
+    if (process === undefined) return;
+    process.spring('broker', request, when);
+    const link = process.links.broker;
+    if (link.isCut && when === 'before') {
+      await process.untilHealed('broker');
+      if (process.random.chance(0.5)) throw away();
+    }
+    if (link.delayMs > 0 && process.random.chance(0.3)) await this.sim.sleep(process.random.int(1, SLOW_REQUEST_MS));
+    const share = when === 'before' ? link.refuse : link.loseAnswer;
+    if (share > 0 && process.random.chance(share)) throw away();
+  }
+}
