@@ -170,7 +170,10 @@ export class Claimer {
       () => store.cancelGenerations(jobs),
       () => incarnation.alive,
     );
-    if (generations === undefined) return this.lookAgain(claimed.map(({ task }) => task));
+    // A process that stood still since its claim must not start what others may have taken over.
+    if (generations === undefined || incarnation.hold.remainingMs() <= 0) {
+      return this.lookAgain(claimed.map(({ task }) => task));
+    }
     claimed.forEach(({ task, row }, index) => {
       const owned = { incarnation, token: row.token, row };
       if ((generations[index] ?? 0) > task.due.cancelGen) this.end(task, owned, { kind: 'cancelled' });

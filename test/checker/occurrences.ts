@@ -126,6 +126,11 @@ function* missingAt(job: string, at: number, { from, to }: Reign, view: View): I
 
 /** It counts from the record's time on the topic, which no client knows exactly. */
 function* missingIn(job: string, delayMs: number, { sentAt, answer, to }: Reign, view: View, { failoverMs }: CheckOptions): Iterable<string> {
+  // A command that changed nothing of the schedule keeps its time, which the answer tells.
+  if (answer.nextFireAt !== null) {
+    if (answer.nextFireAt < to && !view.has(job, answer.nextFireAt)) yield `no run at ${clockTime(answer.nextFireAt)}`;
+    return;
+  }
   const latest = answer.at + delayMs;
   if (latest < to && !view.hasBetween(job, sentAt + delayMs - failoverMs, latest)) yield `no run until ${clockTime(latest)}`;
 }
@@ -151,13 +156,16 @@ function ranOf(history: History, job: string): number {
 }
 
 /** Each end of a run is followed by the next occurrence. */
-function* missingAfterRuns(job: string, { spec, to }: Reign, view: View, history: History): Iterable<string> {
+function* missingAfterRuns(job: string, { spec, from, to }: Reign, view: View, history: History): Iterable<string> {
   const { schedule } = spec;
   if (schedule.kind !== 'fixedDelay') return;
-  const runs = history.runs.filter((run) => run.job === job);
-  if (schedule.startAt !== null && schedule.startAt < to && !view.has(job, schedule.startAt)) yield `no run at ${clockTime(schedule.startAt)}`;
+  const runs = history.runs.filter((run) => run.job === job && run.scheduledFor >= from);
+  if (schedule.startAt !== null && schedule.startAt > from && schedule.startAt < to && !view.has(job, schedule.startAt)) yield `no run at ${clockTime(schedule.startAt)}`;
   if (schedule.maxRuns !== null && ranOf(history, job) >= schedule.maxRuns) return;
   for (const { runId, finishedAt } of runs) {
+    // The delay counts from the end of the last one.
+    const isLast = history.runs.every((run) => run.job !== job || run.scheduledFor > finishedAt! || (run.finishedAt ?? Infinity) <= finishedAt!);
+    if (!isLast) continue;
     const next = (finishedAt ?? Infinity) + schedule.delayMs;
     if (next < Math.min(to, schedule.endAt ?? to) && !view.has(job, next))
       yield `no run at ${clockTime(next)}, after the end of ${runId}`;

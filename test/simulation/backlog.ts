@@ -19,6 +19,8 @@ export function leftToDo(world: World): string[] {
     for (const { runId } of buffered) left.push(`job ${key} keeps run ${runId} waiting`);
     if (state === 'SCHEDULED') left.push(`job ${key} is SCHEDULED, next at ${nextAt}`);
   }
+  const told = new Set(recorder.events.map(({ runId }) => runId));
+  for (const { runId } of db.runs.values()) if (!told.has(runId)) left.push(`readers have not heard of run ${runId}`);
   for (const intake of ['commands', 'retry'] as const) left.push(...unread(world, intake));
   return left;
 }

@@ -113,16 +113,19 @@ function lifeOf(random: Random, jobId: string): Action[] {
 function jobOf(random: Random): Record<string, unknown> {
   const schedule = scheduleOf(random);
   const isOneShot = 'at' in schedule || 'in' in schedule;
+  const overlap = random.pick(['allow', 'skip', 'buffer_one', 'buffer_all', 'cancel_running']);
   const common = {
     schedule,
     priority: random.pick(['high', 'medium', 'medium', 'low']),
-    ...(isOneShot && random.chance(0.7) ? {} : { overlap: random.pick(['allow', 'skip', 'buffer_one', 'buffer_all', 'cancel_running']) }),
+    ...(isOneShot && random.chance(0.7) ? {} : { overlap }),
   };
   if (random.chance(0.2)) return { ...common, type: 'KAFKA_MESSAGE', payload: { topic: 'orders', value: 'v', key: random.pick(['a', 'b']) } };
   const handler = random.weighted({ quick: 8, slow: 3, long: 1, flaky: 3, hanging: 1, stubborn: 1, transaction: 4, rare: 2 });
   const isOnce = random.chance(0.1);
   return {
     ...common,
+    // Long runs in a row would outlast the wait for quiet.
+    ...(handler === 'long' && overlap === 'buffer_all' ? { overlap: 'skip' } : {}),
     type: 'CUSTOM',
     handler,
     timeout: handler === 'long' ? '60s' : '4s',
