@@ -43,6 +43,8 @@ export class Faults {
         return this.worsen(node, 'broker', { delayMs: SLOW_ANSWER_MS }, 'slow', planned.forMs);
       case 'trap':
         return this.setTrap(node, planned);
+      case 'jump':
+        return this.jump(node, planned.forMs);
       case 'visit':
         return this.visit(node, planned.forMs);
     }
@@ -131,6 +133,11 @@ export class Faults {
         else this.cut(node, server, forMs);
       },
     });
+  }
+
+  private jump({ process }: Node, forMs: number): void {
+    process.isJumping = true;
+    this.later(forMs, () => (process.isJumping = false));
   }
 
   /** A member that comes and goes: everybody rejoins twice. */

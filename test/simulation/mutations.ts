@@ -1,12 +1,194 @@
-import type { Broker } from '../../services/core/ports/broker.ts';
-import type { RunStore } from '../../services/core/ports/run-store.ts';
-import type { TimerStore } from '../../services/core/ports/timer-store.ts';
-import type { MemoryBrokerClient } from '../../services/adapters/memory/broker-client.ts';
+/**
+ * Proof of detection: each mutation switches off one of the mechanisms that keep the promises, by a wrapper around a
+ * port, so that the services stay as they are. The simulation must notice every one of them.
+ */
+import { TRACKED_HEADER } from '../../services/core/events.ts';
+import type { Broker, FetchedBatch, TransactionalProducer } from '../../services/core/ports/broker.ts';
+import type { Lease, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
+import type { PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { ConsumedRecord } from '../../services/core/records.ts';
 import type { Surroundings } from './node.ts';
+import { override } from './override.ts';
 
 export type Mutation = {
   name: string;
+  /** What is switched off, in words. */
+  what: string;
   timerStore?(store: TimerStore, world: Surroundings): TimerStore;
   runStore?(store: RunStore, world: Surroundings): RunStore;
-  broker?(client: MemoryBrokerClient, world: Surroundings): Broker;
+  broker?(client: Broker, world: Surroundings): Broker;
 };
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'epoch',
+    what: 'a step is applied whoever owns the partition',
+    timerStore: (store, { db }) =>
+      override(store, {
+        step: (steps) => store.step(steps.map((step) => ({ ...step, epoch: db.owners.get(step.partition)?.epoch ?? 0 }))),
+      }),
+  },
+  {
+    name: 'fence',
+    what: 'a step is applied whoever owns the partition, and wherever its topics were read to',
+    timerStore: (store, world) => override(store, { step: (steps) => store.step(steps.map((step) => unfenced(step, world))) }),
+  },
+  {
+    name: 'offsets',
+    what: 'a batch is taken in wherever it begins',
+    broker: (client) => overBatches(client, (batch) => ({ ...batch, fetchedOffset: 0n })),
+  },
+  {
+    name: 'token',
+    what: 'the end of a run is written whoever has it',
+    runStore: (store, world) =>
+      override(store, {
+        settle: async (lease, settlements) => {
+          const settled = settlements.map((each) => store.settle(holderOf(each, lease, world), [untokened(each, world)]));
+          return (await Promise.all(settled)).flat();
+        },
+      }),
+  },
+  {
+    name: 'dead-mark',
+    what: 'a lease that ran out is taken over without being marked dead, and may be renewed afterwards',
+    runStore: withoutDeadMark,
+  },
+  {
+    name: 'claim',
+    what: 'a claim starts a run although it has a row',
+    runStore: (store, { db }) =>
+      override(store, {
+        claim: (lease, requests) => {
+          for (const { due } of requests) {
+            const status = db.runs.get(due.runId)?.status;
+            if (status !== 'RETRYING' && status !== 'ENQUEUED') db.runs.delete(due.runId);
+          }
+          return store.claim(lease, requests);
+        },
+      }),
+  },
+  {
+    name: 'outbox',
+    what: 'a new owner does not produce what the former one left',
+    timerStore: (store) =>
+      override(store, { take: async (partition, instance) => ({ ...(await store.take(partition, instance)), outbox: [] }) }),
+  },
+  {
+    name: 'cancel-gen',
+    what: 'executors do not see that a job was cancelled',
+    runStore: (store) => override(store, { cancelGenerations: async (jobs) => jobs.map(() => 0) }),
+  },
+  {
+    name: 'active-set',
+    what: 'a completion acts although its run is not active',
+    broker: (client, world) =>
+      overBatches(client, (batch) => ({ ...batch, records: batch.records.map((record) => actingCompletion(record, world)) })),
+  },
+  {
+    name: 'parked',
+    what: 'runs that no offset holds are not written down',
+    runStore: (store) => override(store, { park: () => Promise.resolve() }),
+  },
+  {
+    name: 'watermark',
+    what: 'offsets are committed up to the end, whatever is still under way',
+    broker: (client, { broker }) =>
+      overTransactions(client, (producer) => ({
+        transact: (records, offsets) =>
+          producer.transact(
+            records,
+            offsets.map((each) => (each.groupId.startsWith('belfry-executor') ? { ...each, offset: broker.logOf(each)?.end ?? each.offset } : each)),
+          ),
+      })),
+  },
+  {
+    name: 'seen',
+    what: 'triggers and replays that were applied are forgotten',
+    timerStore: (store) =>
+      override(store, { read: async (jobs) => ({ ...(await store.read(jobs, [])), seen: new Set() }) }),
+  },
+  {
+    name: 'exact-position',
+    what: 'a new owner of the exact lane does not ask how far the former one came',
+    broker: (client) => override(client, { committed: async () => undefined }),
+  },
+  {
+    name: 'terminal',
+    what: 'who finds a run at its end does not publish that end again',
+    runStore: withoutRepublishing,
+  },
+];
+
+function unfenced(step: PartitionStep, { db }: Surroundings): PartitionStep {
+  const owner = db.owners.get(step.partition)!;
+  return { ...step, epoch: owner.epoch, offsets: owner.offsets };
+}
+
+function untokened(settlement: Settlement, { db }: Surroundings): Settlement {
+  return { ...settlement, token: db.runs.get(settlement.runId)?.token ?? settlement.token };
+}
+
+function holderOf({ runId }: Settlement, lease: Lease, { db }: Surroundings): Lease {
+  return { ...lease, executor: db.runs.get(runId)?.executor ?? lease.executor };
+}
+
+/** For the moment of a take-over the lease counts as dead, and afterwards as if nothing had been. */
+function withoutDeadMark(store: RunStore, { db }: Surroundings): RunStore {
+  const marked = async <T>(executors: readonly (string | null)[], work: () => Promise<T>): Promise<T> => {
+    const leases = executors.flatMap((executor) => db.leases.get(executor ?? '') ?? []).filter(({ dead }) => !dead);
+    for (const lease of leases) lease.dead = true;
+    const answer = work();
+    for (const lease of leases) lease.dead = false;
+    return answer;
+  };
+  const ranOut = (): string[] => [...db.leases].filter(([, { expiresAt }]) => expiresAt <= db.now()).map(([executor]) => executor);
+  return override(store, {
+    markDead: async (executors) =>
+      executors.flatMap((executor) => {
+        const entry = db.leases.get(executor);
+        return entry === undefined || entry.dead || entry.expiresAt > db.now() ? [] : [{ executor, transactionalId: entry.lease.transactionalId }];
+      }),
+    reclaim: (lease, requests) => {
+      const holders = requests.filter(({ lostAttempt }) => lostAttempt).map(({ due }) => db.runs.get(due.runId)?.executor ?? null);
+      return marked(holders, () => store.reclaim(lease, requests));
+    },
+    releaseParkedOfDead: () => marked(ranOut(), () => store.releaseParkedOfDead()),
+  });
+}
+
+/** Terminal rows look as if a row of `parked` stood for them: the record is let go. */
+function withoutRepublishing(store: RunStore): RunStore {
+  const hidden = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
+  return override(store, {
+    claim: async (lease, requests) =>
+      (await store.claim(lease, requests)).map((claim) =>
+        hidden.has(claim.row.status) ? { ...claim, row: { ...claim.row, status: 'RUNNING', attempt: Number.MAX_SAFE_INTEGER } } : claim,
+      ),
+  });
+}
+
+/** Tells of a run that is active instead of its own, when that is none. */
+function actingCompletion(record: ConsumedRecord, { db }: Surroundings): ConsumedRecord {
+  const { headers, key } = record;
+  if (headers[TRACKED_HEADER] === undefined) return record;
+  const active = db.jobs.get(String(key))?.active ?? [];
+  const [first] = active;
+  if (first === undefined || active.some(({ runId }) => runId === headers.ce_subject)) return record;
+  return { ...record, headers: { ...headers, ce_subject: first.runId } };
+}
+
+function overBatches(client: Broker, change: (batch: FetchedBatch) => FetchedBatch): Broker {
+  return override(client, {
+    group: (options, listener) => client.group(options, override(listener, { onBatch: (batch) => listener.onBatch(change(batch)) })),
+  });
+}
+
+function overTransactions(client: Broker, methods: (producer: TransactionalProducer) => Partial<TransactionalProducer>): Broker {
+  return override(client, {
+    transactional: async (id) => {
+      const producer = await client.transactional(id);
+      return override(producer, methods(producer));
+    },
+  });
+}

@@ -5,7 +5,7 @@ import type { MemoryDatabase } from '../../services/adapters/memory/database.ts'
 import { MemoryRunStore } from '../../services/adapters/memory/run-store.ts';
 import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
 import { Records } from '../../services/core/events.ts';
-import type { Broker } from '../../services/core/ports/broker.ts';
+import type { Broker, FetchedBatch } from '../../services/core/ports/broker.ts';
 import type { Ids } from '../../services/core/ports/clock.ts';
 import type { Log } from '../../services/core/ports/log.ts';
 import type { RunStore } from '../../services/core/ports/run-store.ts';
@@ -19,6 +19,7 @@ import type { SimClock } from './clock.ts';
 import { handlersOf, type Calls } from './handlers.ts';
 import type { Mutation } from './mutations.ts';
 import type { Seat } from './plan.ts';
+import { override } from './override.ts';
 import { Process } from './process.ts';
 import { Random } from './random.ts';
 import { linked, type LinkOptions } from './store-link.ts';
@@ -49,7 +50,8 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const random = new Random(`${world.seed} ${name}`);
   const process = new Process(name, world.sim, random.int(-MAX_SKEW_MS, MAX_SKEW_MS), random);
   process.client = world.broker.client(name);
-  const broker = world.mutation?.broker?.(process.client, world) ?? process.client;
+  const client = jumping(process.client, process);
+  const broker = world.mutation?.broker?.(client, world) ?? client;
   const log = logOf(name, world);
   const link: LinkOptions = { process, sim: world.sim, onEffect: world.onEffect, onCommitted: world.onCommitted };
   const timerStore = linked(mutated(new MemoryTimerStore(world.db), world, 'timerStore'), link);
@@ -65,6 +67,20 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   };
   begin().catch((error: Error) => world.onFatal(name, error));
   return node;
+}
+
+/** kafkajs may fetch from a position of its own around a rebalance: a batch then begins past the expected record. */
+function jumping(client: Broker, process: Process): Broker {
+  const late = (batch: FetchedBatch): FetchedBatch => {
+    const skipped = process.random.int(1, batch.records.length - 1);
+    const records = batch.records.slice(skipped);
+    return { ...batch, records, fetchedOffset: records[0]!.offset };
+  };
+  const group: Broker['group'] = (options, listener) => {
+    const onBatch = (batch: FetchedBatch): void => listener.onBatch(process.isJumping && batch.records.length > 1 ? late(batch) : batch);
+    return client.group(options, override(listener, { onBatch }));
+  };
+  return override(client, { group });
 }
 
 function mutated<S extends TimerStore | RunStore>(store: S, world: Surroundings, which: 'timerStore' | 'runStore'): S {

@@ -26,6 +26,7 @@ export type Action = {
  * - `freeze`: it stands still for `forMs`
  * - `cut-*`: no way to that server for `forMs`; `lossy-*`: one that loses requests and answers; `slow-*`: late answers
  * - `trap-*`: at its next such call it is killed, frozen for `forMs`, or its answer is lost
+ * - `jump`: its consumers fetch from a position of their own, past some records, for `forMs`
  * - `visit`: another member joins a group and leaves after `forMs`: two rebalances
  */
 export type PlannedFault = {
@@ -48,6 +49,7 @@ export const FAULT_KINDS = [
   'slow-broker',
   'trap',
   'visit',
+  'jump',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -74,7 +76,7 @@ export function planOf(seed: number): Plan {
 function seatsOf(random: Random): Seat[] {
   const seat = (kind: Seat['kind'], index: number): Seat => ({
     kind,
-    slots: random.int(1, 6),
+    slots: random.int(2, 6),
     isLimited: index > 0 && random.chance(0.3),
   });
   const timers = Array.from({ length: random.int(1, 3) }, (_, index) => seat('timer', index));
@@ -125,7 +127,7 @@ function jobOf(random: Random): Record<string, unknown> {
   return {
     ...common,
     // Long runs in a row would outlast the wait for quiet.
-    ...(handler === 'long' && overlap === 'buffer_all' ? { overlap: 'skip' } : {}),
+    ...(handler === 'long' ? { overlap: 'skip' } : {}),
     type: 'CUSTOM',
     handler,
     timeout: handler === 'long' ? '60s' : '4s',
@@ -174,7 +176,7 @@ function faultOf(random: Random, seats: readonly Seat[]): PlannedFault {
   const at = random.int(2_000, CALM_AT - 1_000);
   const kind = random.weighted({
     ...{ kill: 3, stop: 2, freeze: 4, trap: 6, visit: 3 },
-    ...{ 'cut-store': 2, 'cut-broker': 1, 'lossy-store': 2, 'lossy-broker': 2, 'slow-store': 1, 'slow-broker': 1 },
+    ...{ 'cut-store': 2, 'cut-broker': 1, 'lossy-store': 2, 'lossy-broker': 2, 'slow-store': 1, 'slow-broker': 1, jump: 1 },
   });
   const forMs = kind === 'visit' ? random.int(20, 400) : random.chance(0.5) ? random.int(500, 5_000) : random.int(5_000, 14_000);
   if (kind !== 'trap') return { at, kind, seat, forMs };

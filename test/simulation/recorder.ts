@@ -15,6 +15,8 @@ export class Recorder implements Calls {
   readonly dead: { runId: string }[] = [];
   readonly messages: { runId: string; at: number }[] = [];
   readonly faults: Fault[] = [];
+  /** How often the services said what. */
+  readonly seen = new Map<string, number>();
   /** Processes that gave up. */
   readonly fatals: string[] = [];
   readonly lines: string[] = [];
@@ -77,6 +79,11 @@ export class Recorder implements Calls {
       replayOf: row.replayOf,
       result: row.result,
     }));
+  }
+
+  said(node: string, level: string, fields: object, message: string): void {
+    this.seen.set(message, (this.seen.get(message) ?? 0) + 1);
+    this.trace(node, `${level}: ${message}`, fields);
   }
 
   trace(who: string, what: string, fields: object = {}): void {

@@ -13,6 +13,8 @@ export type Result = {
   history: History;
   /** Lines for people; empty unless it was traced. */
   trace: readonly string[];
+  /** How often the services logged what. */
+  seen: ReadonlyMap<string, number>;
   /** Things that happened, and ms of virtual time. */
   happened: number;
   virtualMs: number;
@@ -42,7 +44,7 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
   const quietAt = await untilQuiet(world, healedAt + SIMULATION_OPTIONS.quietWithinMs);
   const history = historyOf(world, healedAt, quietAt);
   const violations = check(history);
-  return { plan, violations, history, trace: world.recorder.lines, happened: sim.happened, virtualMs: sim.now() - START_AT };
+  return { plan, violations, history, trace: world.recorder.lines, seen: world.recorder.seen, happened: sim.happened, virtualMs: sim.now() - START_AT };
 }
 
 /** When nothing was left to do; null: something was left to the end. */

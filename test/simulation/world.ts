@@ -45,7 +45,7 @@ export class World {
       partitions: plan.partitions,
       ...{ sim, broker: this.broker, db: this.db, mutation: options.mutation },
       calls: recorder,
-      log: (node, level, fields, message) => recorder.trace(node, `${level}: ${message}`, fields),
+      log: (node, level, fields, message) => recorder.said(node, level, fields, message),
       onEffect: (call, args) => recorder.effect(call, args),
       onCommitted: (rows) => recorder.writes.push(...rows),
       onFatal: (node, error) => recorder.fatal(node, error),
