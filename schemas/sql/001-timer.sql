@@ -65,7 +65,6 @@ CREATE TABLE timers (
   job_id text COLLATE "C" NOT NULL,
   topic text NOT NULL,
   due text NOT NULL,
-  overlap text,
   PRIMARY KEY (partition, fire_at, run_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX timers_retry ON timers (tenant, job_id) WHERE kind = 'retry'; -- a cancel brings them forward
@@ -134,7 +133,7 @@ CREATE FUNCTION step(
   job_created_at bigint[], job_updated_at bigint[],
 
   timer_partition int[], timer_fire_at bigint[], timer_run_id uuid[], timer_kind text[], timer_tenant text[],
-  timer_job_id text[], timer_topic text[], timer_due text[], timer_overlap text[],
+  timer_job_id text[], timer_topic text[], timer_due text[],
 
   run_partition int[], run_run_id uuid[], run_tenant text[], run_job_id text[], run_job_version int[], run_type text[],
   run_handler text[], run_queue text[], run_priority text[], run_status text[], run_trigger text[], run_cause text[],
@@ -209,14 +208,13 @@ BEGIN
   END IF;
 
   IF cardinality(timer_run_id) > 0 THEN
-    INSERT INTO timers (partition, fire_at, run_id, kind, tenant, job_id, topic, due, overlap)
+    INSERT INTO timers (partition, fire_at, run_id, kind, tenant, job_id, topic, due)
     SELECT n.*
-    FROM unnest(timer_partition, timer_fire_at, timer_run_id, timer_kind, timer_tenant, timer_job_id, timer_topic, timer_due, timer_overlap)
-           AS n (partition, fire_at, run_id, kind, tenant, job_id, topic, due, overlap)
+    FROM unnest(timer_partition, timer_fire_at, timer_run_id, timer_kind, timer_tenant, timer_job_id, timer_topic, timer_due)
+           AS n (partition, fire_at, run_id, kind, tenant, job_id, topic, due)
     WHERE n.partition = ANY (accepted)
     ON CONFLICT (partition, fire_at, run_id) DO UPDATE
-    SET kind = excluded.kind, tenant = excluded.tenant, job_id = excluded.job_id, topic = excluded.topic, due = excluded.due,
-        overlap = excluded.overlap;
+    SET kind = excluded.kind, tenant = excluded.tenant, job_id = excluded.job_id, topic = excluded.topic, due = excluded.due;
   END IF;
 
   IF cardinality(run_run_id) > 0 THEN

@@ -99,35 +99,6 @@ BEGIN
   END IF;
 END $$;
 
--- Ends runs that nobody runs as CANCELLED: those without a row, and those that wait (RETRYING, ENQUEUED). Answers those that
--- this worker cancelled so, by this call or by an earlier one whose answer was lost.
-CREATE FUNCTION cancel_unclaimed_runs(
-  my_worker text, ids uuid[], tenants text[], job_ids text[], job_versions int[], types text[], handlers text[],
-  queues text[], priorities text[], triggers text[], causes text[], scheduled bigint[], attempts int[], replays uuid[],
-  idempotency_keys uuid[], label_maps text[]
-) RETURNS TABLE (run_id uuid, started_at bigint, finished_at bigint, retry_at bigint, parked boolean) LANGUAGE plpgsql
-  SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-#variable_conflict use_column
-DECLARE
-  moment constant bigint := now_ms();
-BEGIN
-  INSERT INTO runs AS r (run_id, tenant, job_id, job_version, type, handler, queue, priority, status, trigger, cause,
-                         scheduled_for, finished_at, attempt, token, worker, replay_of, idempotency_key, labels)
-  SELECT c.run_id, c.tenant, c.job_id, c.job_version, c.type, c.handler, c.queue, c.priority, 'CANCELLED', c.trigger, c.cause,
-         c.scheduled_for, moment, c.attempt, 1, my_worker, c.replay_of, c.idempotency_key, c.labels
-  FROM unnest(ids, tenants, job_ids, job_versions, types, handlers, queues, priorities, triggers, causes, scheduled,
-              attempts, replays, idempotency_keys, label_maps)
-    AS c (run_id, tenant, job_id, job_version, type, handler, queue, priority, trigger, cause, scheduled_for,
-          attempt, replay_of, idempotency_key, labels)
-  ON CONFLICT (run_id) DO UPDATE SET
-    status = 'CANCELLED', finished_at = moment, token = r.token + 1, executor = NULL, worker = my_worker, retry_at = NULL
-  WHERE r.status IN ('RETRYING', 'ENQUEUED');
-  RETURN QUERY
-  SELECT r.run_id, r.started_at, r.finished_at, r.retry_at, EXISTS (SELECT FROM parked p WHERE p.run_id = r.run_id)
-  FROM unnest(ids) AS c (run_id) JOIN runs r ON r.run_id = c.run_id
-  WHERE r.status = 'CANCELLED' AND r.executor IS NULL AND r.worker = my_worker;
-END $$;
-
 -- What running runs tell of themselves; fenced like settling.
 CREATE FUNCTION note_progress(me uuid, ids uuid[], tokens bigint[], notes text[]) RETURNS void LANGUAGE plpgsql
   SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$

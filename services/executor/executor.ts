@@ -207,6 +207,7 @@ export class Executor {
     else if (this.incarnations.current === undefined) reasons.push('waiting for a lease: is the database reachable?');
     else if (this.incarnations.claiming === undefined)
       reasons.push('the lease could not be renewed in time: is the database reachable?');
+    if (!this.intake.ready) reasons.push('waiting to join its consumer groups: is Kafka reachable?');
     if (this.publisher.trouble !== undefined) reasons.push(`outcomes cannot be published: ${this.publisher.trouble}`);
     return { ok: reasons.length === 0, reasons };
   }

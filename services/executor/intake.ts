@@ -41,6 +41,8 @@ export class Intake {
   private readonly deps: IntakeDeps;
   private readonly consumers = new Map<Priority, GroupConsumer>();
   private readonly paused = new Set<Priority>();
+  /** Priorities whose group has told what this member gets, be it nothing. */
+  private readonly joined = new Set<Priority>();
 
   constructor(deps: IntakeDeps) {
     this.deps = deps;
@@ -60,7 +62,10 @@ export class Intake {
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
       } as const;
       const consumer = broker.group(options, {
-        onAssignment: (assignment) => this.assigned(topic, groupId, assignment),
+        onAssignment: (assignment) => {
+          this.joined.add(priority);
+          if (this.deps.partitions.assign(topic, groupId, assignment)) this.deps.onLost();
+        },
         position: ({ partition }) => this.position(topic, partition),
         onBatch: (batch) => this.take(priority, batch),
         onFatal: (error) => this.deps.onFatal(error),
@@ -68,6 +73,11 @@ export class Intake {
       this.consumers.set(priority, consumer);
     }
     await Promise.all(this.consumers.values().map((consumer) => consumer.start()));
+  }
+
+  /** Whether every group has let this member in: from then on each due record has somebody who reads it. */
+  get ready(): boolean {
+    return this.joined.size === PRIORITIES.length;
   }
 
   /** Leaves the groups: others take the partitions over at once. */
@@ -94,10 +104,6 @@ export class Intake {
 
   private partitionsOf(priority: Priority): TopicPartition[] {
     return this.deps.partitions.of(this.deps.topics.due(this.deps.queue, priority));
-  }
-
-  private assigned(topic: string, groupId: string, assignment: readonly TopicPartition[]): void {
-    if (this.deps.partitions.assign(topic, groupId, assignment)) this.deps.onLost();
   }
 
   private position(topic: string, partition: number): Position {

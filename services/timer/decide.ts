@@ -129,7 +129,6 @@ class Decision {
       jobId,
       topic: dueTopicOf(this.options.records.topics, due),
       due: JSON.stringify({ ...due, dueAt }),
-      overlap: null,
     });
   }
 

@@ -77,7 +77,7 @@ function timerOf(job: Job, topics: Topics, traceparent: string | null): TimerRow
   const { nextAt, nextFireAt, partition, tenant, jobId, spec } = job;
   if (nextAt === null || nextFireAt === null) return null;
   const run = scheduledRun(job, nextAt);
-  const place = { partition, fireAt: nextFireAt, runId: run.runId, tenant, jobId, overlap: null };
+  const place = { partition, fireAt: nextFireAt, runId: run.runId, tenant, jobId };
   if (!isOneShot(spec.schedule) || tracksRuns(spec)) return { ...place, kind: 'occurrence', topic: '', due: '' };
   const due = makeDue(job, run, { dueAt: nextFireAt, traceparent });
   return { ...place, kind: 'once', topic: dueTopicOf(topics, spec), due: JSON.stringify(due) };

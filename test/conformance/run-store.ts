@@ -209,50 +209,6 @@ function settleConformance(harness: () => RunStoreHarness): void {
 }
 
 function cancelConformance(harness: () => RunStoreHarness): void {
-  it('ends a run that nobody claimed, and whoever claims later finds it CANCELLED', async () => {
-    const { store } = harness();
-    const due = newDue();
-    const [settled] = await store.cancelUnclaimed([due], 'host:1');
-    assert.equal(settled?.startedAt, null);
-    const found = await look(store, due);
-    const { status, finishedAt, worker, executor } = found;
-    assert.deepEqual([status, finishedAt, worker, executor], ['CANCELLED', settled?.finishedAt, 'host:1', null]);
-    assert.deepEqual(await store.cancelUnclaimed([due], 'host:1'), [settled], 'answers again');
-    assert.deepEqual(await store.cancelUnclaimed([], 'host:1'), []);
-  });
-
-  it('ends a run that waits for its next attempt or was handed back; its former worker can change nothing', async () => {
-    const { store } = harness();
-    const lease = await openedLease(store);
-    for (const state of ['RETRYING', 'ENQUEUED'] as const) {
-      const due = newDue();
-      const { row } = await claimOne(store, lease, due);
-      const entry = state === 'RETRYING' ? retrying(row, 2) : settlement(row, { status: state });
-      await store.settle(lease, [entry]);
-      const [settled] = await store.cancelUnclaimed([due], 'host:1');
-      assert.equal(settled?.startedAt, row.startedAt, state);
-      const found = await look(store, due);
-      assert.deepEqual([found.status, found.retryAt], ['CANCELLED', null], state);
-      const reclaim = { due, nonce: randomUUID(), expectedToken: row.token, lostAttempt: false };
-      assert.deepEqual(await store.reclaim(lease, [reclaim]), []);
-      assert.deepEqual(await store.settle(lease, [entry]), []);
-    }
-  });
-
-  it('leaves alone what runs or has ended', async () => {
-    const { store } = harness();
-    const lease = await openedLease(store);
-    const [runs, ended] = [newDue(), newDue()];
-    const claims = await store.claim(
-      lease,
-      [runs, ended].map((due) => ({ due, nonce: randomUUID() })),
-    );
-    await store.settle(lease, [settlement((claims[1] as { row: RunRow }).row)]);
-    assert.deepEqual(await store.cancelUnclaimed([runs, ended], 'host:1'), []);
-    assert.equal((await look(store, runs)).status, 'RUNNING');
-    assert.equal((await look(store, ended)).status, 'COMPLETED');
-  });
-
   it('reads the cancel generations of jobs in the order asked, 0 for a job that is gone', async () => {
     const { store, setCancelGeneration } = harness();
     const [a, b, gone] = newDues(3) as [

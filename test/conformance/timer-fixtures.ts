@@ -73,7 +73,6 @@ export function timerIn(partition: number, fields: Partial<TimerRow> = {}): Time
     jobId,
     topic: 'job.due.medium',
     due: '{"runId":"…"}',
-    overlap: null,
     ...fields,
   };
 }

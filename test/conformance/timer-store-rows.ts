@@ -44,10 +44,9 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
     test('come back with every field as it was written', async () => {
       const me = await owner();
       const timer = timerIn(me.partition, {
-        kind: 'run',
+        kind: 'retry',
         topic: '',
         due: JSON.stringify({ text: '\u0000 🔔 \\ " {,} NULL' }),
-        overlap: 'skip',
       });
       await me.step({ addTimers: [timer] });
       assert.deepEqual(await me.timers(), [timer]);

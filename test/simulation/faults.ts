@@ -8,6 +8,7 @@ import type { World } from './world.ts';
 
 const LOSSY = 0.25;
 const SLOW_ANSWER_MS = 900;
+const BRIEFLY_MS = 100;
 
 export class Faults {
   private readonly world: World;
@@ -45,6 +46,8 @@ export class Faults {
         return this.setTrap(node, planned);
       case 'jump':
         return this.jump(node, planned.forMs);
+      case 'starve':
+        return this.starve(node, planned.forMs);
       case 'visit':
         return this.visit(node, planned.forMs);
     }
@@ -135,9 +138,27 @@ export class Faults {
     });
   }
 
-  private jump({ process }: Node, forMs: number): void {
+  /** Around two rebalances; the second makes everybody read again from where they should. */
+  private jump(node: Node, forMs: number): void {
+    const { process } = node;
+    this.visit(node, BRIEFLY_MS);
     process.isJumping = true;
-    this.later(forMs, () => (process.isJumping = false));
+    this.later(forMs, () => {
+      process.isJumping = false;
+      this.visit(node, BRIEFLY_MS);
+    });
+  }
+
+  private starve(node: Node, forMs: number): void {
+    const { refused } = node.process;
+    refused.add('renewLease');
+    this.visit(node, BRIEFLY_MS);
+    const fault = this.note(node, 'cut');
+    fault.until = Infinity;
+    this.later(forMs, () => {
+      refused.delete('renewLease');
+      fault.until = this.world.sim.now();
+    });
   }
 
   /** A member that comes and goes: everybody rejoins twice. */

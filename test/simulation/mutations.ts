@@ -71,8 +71,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'outbox',
     what: 'a new owner does not produce what the former one left',
-    timerStore: (store) =>
-      override(store, { take: async (partition, instance) => ({ ...(await store.take(partition, instance)), outbox: [] }) }),
+    timerStore: (store, { db }) =>
+      override(store, {
+        take: async (partition, instance) => {
+          const { ownership } = await store.take(partition, instance);
+          db.outbox.set(partition, []);
+          return { ownership, outbox: [] };
+        },
+      }),
   },
   {
     name: 'cancel-gen',

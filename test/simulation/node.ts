@@ -5,7 +5,7 @@ import type { MemoryDatabase } from '../../services/adapters/memory/database.ts'
 import { MemoryRunStore } from '../../services/adapters/memory/run-store.ts';
 import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
 import { Records } from '../../services/core/events.ts';
-import type { Broker, FetchedBatch } from '../../services/core/ports/broker.ts';
+import type { Broker } from '../../services/core/ports/broker.ts';
 import type { Ids } from '../../services/core/ports/clock.ts';
 import type { Log } from '../../services/core/ports/log.ts';
 import type { RunStore } from '../../services/core/ports/run-store.ts';
@@ -17,9 +17,9 @@ import { ClockSync } from '../../services/runtime/clock-sync.ts';
 import { Timer } from '../../services/timer/timer.ts';
 import type { SimClock } from './clock.ts';
 import { handlersOf, type Calls } from './handlers.ts';
+import { jumping } from './jump.ts';
 import type { Mutation } from './mutations.ts';
 import type { Seat } from './plan.ts';
-import { override } from './override.ts';
 import { Process } from './process.ts';
 import { Random } from './random.ts';
 import { linked, type LinkOptions } from './store-link.ts';
@@ -67,20 +67,6 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   };
   begin().catch((error: Error) => world.onFatal(name, error));
   return node;
-}
-
-/** kafkajs may fetch from a position of its own around a rebalance: a batch then begins past the expected record. */
-function jumping(client: Broker, process: Process): Broker {
-  const late = (batch: FetchedBatch): FetchedBatch => {
-    const skipped = process.random.int(1, batch.records.length - 1);
-    const records = batch.records.slice(skipped);
-    return { ...batch, records, fetchedOffset: records[0]!.offset };
-  };
-  const group: Broker['group'] = (options, listener) => {
-    const onBatch = (batch: FetchedBatch): void => listener.onBatch(process.isJumping && batch.records.length > 1 ? late(batch) : batch);
-    return client.group(options, override(listener, { onBatch }));
-  };
-  return override(client, { group });
 }
 
 function mutated<S extends TimerStore | RunStore>(store: S, world: Surroundings, which: 'timerStore' | 'runStore'): S {

@@ -27,6 +27,7 @@ export type Action = {
  * - `cut-*`: no way to that server for `forMs`; `lossy-*`: one that loses requests and answers; `slow-*`: late answers
  * - `trap-*`: at its next such call it is killed, frozen for `forMs`, or its answer is lost
  * - `jump`: its consumers fetch from a position of their own, past some records, for `forMs`
+ * - `starve`: its lease is not renewed for `forMs`, while its partitions move
  * - `visit`: another member joins a group and leaves after `forMs`: two rebalances
  */
 export type PlannedFault = {
@@ -50,6 +51,7 @@ export const FAULT_KINDS = [
   'trap',
   'visit',
   'jump',
+  'starve',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -175,10 +177,11 @@ function faultOf(random: Random, seats: readonly Seat[]): PlannedFault {
   const seat = random.int(0, seats.length - 1);
   const at = random.int(2_000, CALM_AT - 1_000);
   const kind = random.weighted({
-    ...{ kill: 3, stop: 2, freeze: 4, trap: 6, visit: 3 },
-    ...{ 'cut-store': 2, 'cut-broker': 1, 'lossy-store': 2, 'lossy-broker': 2, 'slow-store': 1, 'slow-broker': 1, jump: 1 },
+    ...{ kill: 3, stop: 2, freeze: 4, trap: 8, visit: 3 },
+    ...{ 'cut-store': 2, 'cut-broker': 1, 'lossy-store': 2, 'lossy-broker': 2, 'slow-store': 1, 'slow-broker': 1, jump: 2, starve: 2 },
   });
   const forMs = kind === 'visit' ? random.int(20, 400) : random.chance(0.5) ? random.int(500, 5_000) : random.int(5_000, 14_000);
+  if (kind === 'starve') return { at, kind, seat, forMs: random.int(4_000, 7_500) };
   if (kind !== 'trap') return { at, kind, seat, forMs };
   const server = random.chance(0.6) ? 'store' : 'broker';
   const call = server === 'broker' ? random.pick(BROKER_CALLS) : random.pick<string | null>(STORE_CALLS[seats[seat]!.kind]);

@@ -33,6 +33,8 @@ export class Process {
   state: 'live' | 'frozen' | 'dead' = 'live';
   readonly links: { store: Link; broker: Link } = { store: { ...FINE }, broker: { ...FINE } };
   traps: Trap[] = [];
+  /** Calls of the store that never arrive. */
+  readonly refused = new Set<string>();
   /** Its consumers fetch from positions of their own. */
   isJumping = false;
   private readonly sim: SimClock;

@@ -47,7 +47,7 @@ function request<T>(options: LinkOptions, call: string, apply: () => Promise<T>,
         answerLate(options, () => reject(away(call)));
         await process.untilHealed('store');
         if (process.random.chance(0.5)) return;
-      } else if (link.refuse > 0 && process.random.chance(link.refuse)) throw away(call);
+      } else if (process.refused.has(call) || (link.refuse > 0 && process.random.chance(link.refuse))) throw away(call);
       const value = await apply();
       onEffect(call, args);
       process.spring('store', call, 'after');

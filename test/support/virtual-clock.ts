@@ -1,5 +1,6 @@
 /**
- * A clock that stands still until a test moves it.
+ * A clock that stands still until a test moves it, or, between `start` and `stop`, jumps from timer to timer by itself as
+ * soon as everything else has settled: hours pass in milliseconds.
  *
  * Invariant: callbacks run in the order of their time, then of their registration, each at its own instant, and every
  * promise that can settle has settled before the next one runs. So a test reads like a story and repeats exactly.
@@ -12,6 +13,7 @@ export class VirtualClock implements Clock {
   private time: number;
   private order = 0;
   private readonly entries = new Set<Entry>();
+  private running = false;
 
   /** @param startAt the first instant, ms */
   constructor(startAt: number = Date.UTC(2026, 0, 1)) {
@@ -45,12 +47,7 @@ export class VirtualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const end = this.time + ms;
     await settled();
-    for (let next = this.next(end); next !== undefined; next = this.next(end)) {
-      this.entries.delete(next);
-      this.time = Math.max(this.time, next.at);
-      next.fn();
-      await settled();
-    }
+    while (this.fireNext(end)) await settled();
     this.time = end;
   }
 
@@ -62,6 +59,30 @@ export class VirtualClock implements Clock {
       if (this.time >= end) throw new Error(`not within ${limitMs} ms: ${what}`);
       await this.advance(10);
     }
+  }
+
+  /** Goes on by itself from here. */
+  start(): void {
+    this.running = true;
+    const step = (): void => {
+      if (!this.running) return;
+      this.fireNext(Infinity);
+      setImmediate(step);
+    };
+    setImmediate(step);
+  }
+
+  stop(): void {
+    this.running = false;
+  }
+
+  private fireNext(end: number): boolean {
+    const next = this.next(end);
+    if (next === undefined) return false;
+    this.entries.delete(next);
+    this.time = Math.max(this.time, next.at);
+    next.fn();
+    return true;
   }
 
   private next(end: number): Entry | undefined {

@@ -5,7 +5,7 @@ import { MemoryBroker } from '../../services/adapters/memory/broker.ts';
 import { brokerConformance } from '../conformance/broker.ts';
 import { record, Recorder, unique, until } from '../conformance/broker-support.ts';
 import type { BrokerHarness } from '../conformance/broker-support.ts';
-import { VirtualClock } from '../conformance/virtual-clock.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 const SESSION_MS = 6_000;
 

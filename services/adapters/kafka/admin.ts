@@ -1,12 +1,12 @@
 /** Topics for `migrate` and `doctor`: make, describe, correct. */
 // kafkajs is CommonJS, and Node finds only some of its exports by name.
 import kafkajs from 'kafkajs';
+import type { Admin } from 'kafkajs';
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import { SystemClock } from '../clock.ts';
 import { AdminClient } from './admin-client.ts';
-import { Catalog } from './catalog.ts';
 import type { KafkaConfig } from './connect.ts';
 
 const { ConfigResourceTypes, ConfigSource } = kafkajs;
@@ -30,11 +30,9 @@ export type TopicDescription = {
 
 export class KafkaAdmin {
   private readonly client: AdminClient;
-  private readonly catalog: Catalog;
 
   constructor({ config, log, clock = new SystemClock() }: { config: KafkaConfig; log: Log; clock?: Clock }) {
     this.client = new AdminClient(config, log, clock);
-    this.catalog = new Catalog(this.client);
   }
 
   /**
@@ -43,22 +41,17 @@ export class KafkaAdmin {
    * @throws BelfryError `topic_refused` (not retryable: settings or rights are wrong), `broker_unavailable`
    */
   async ensureTopics(specs: readonly TopicSpec[]): Promise<{ created: string[]; existing: TopicDescription[] }> {
-    const created: string[] = [];
-    for (const spec of specs) {
-      if ((await this.catalog.partitions(spec.topic, 0)) === undefined && (await this.create(spec)))
-        created.push(spec.topic);
-    }
+    const present = await this.topics();
+    const missing = specs.filter(({ topic }) => !present.has(topic));
+    const created = await this.create(missing);
     const others = specs.map(({ topic }) => topic).filter((topic) => !created.includes(topic));
     return { created, existing: await this.describeTopics(others) };
   }
 
   /** Those of the topics that exist. */
   async describeTopics(names: readonly string[]): Promise<TopicDescription[]> {
-    const described: TopicDescription[] = [];
-    for (const topic of names) {
-      if ((await this.catalog.partitions(topic, 0)) !== undefined) described.push(await this.describe(topic));
-    }
-    return described;
+    const present = await this.topics();
+    return Promise.all(names.filter((topic) => present.has(topic)).map((topic) => this.describe(topic)));
   }
 
   /** Sets these settings on the topic and leaves its others. */
@@ -86,11 +79,30 @@ export class KafkaAdmin {
     await this.client.close();
   }
 
-  /** False when somebody else just made it. */
-  private create({ topic, partitions, replicationFactor, configs }: TopicSpec): Promise<boolean> {
-    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-    const topics = [{ topic, numPartitions: partitions, replicationFactor, configEntries }];
-    return this.change(topic, 'createTopics', (admin) => admin.createTopics({ topics, waitForLeaders: true }));
+  private async topics(): Promise<Set<string>> {
+    return new Set(await this.client.call('listing topics', (admin) => admin.listTopics()));
+  }
+
+  /** One request for all; where it fails because somebody makes them at the same time, one for each. Answers those made here. */
+  private async create(specs: readonly TopicSpec[]): Promise<string[]> {
+    if (specs.length === 0) return [];
+    const topics = specs.map(({ topic, partitions, replicationFactor, configs }) => ({
+      topic,
+      numPartitions: partitions,
+      replicationFactor,
+      configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
+    }));
+    const names = specs.map(({ topic }) => topic);
+    try {
+      const work = (admin: Admin): Promise<boolean> => admin.createTopics({ topics, waitForLeaders: true });
+      const made = await this.change<boolean>(names.join(', '), 'createTopics', work);
+      return made ? names : [];
+    } catch (error) {
+      if (specs.length === 1) throw error;
+      const singly: string[] = [];
+      for (const spec of specs) singly.push(...(await this.create([spec])));
+      return singly;
+    }
   }
 
   private async describe(topic: string): Promise<TopicDescription> {

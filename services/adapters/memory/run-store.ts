@@ -116,22 +116,6 @@ export class MemoryRunStore implements RunStore {
     }
   }
 
-  async cancelUnclaimed(dues: readonly DueRecord[], worker: string): Promise<Settled[]> {
-    const now = this.db.now();
-    return dues.flatMap((due) => {
-      const present = this.db.runs.get(due.runId);
-      const cancelled = { status: 'CANCELLED', finishedAt: now, executor: null, worker, retryAt: null } as const;
-      if (present === undefined) {
-        this.db.runs.set(due.runId, { ...newEntry(due, worker), ...cancelled });
-      } else if (present.status === 'RETRYING' || present.status === 'ENQUEUED') {
-        Object.assign(present, cancelled, { token: present.token + 1 });
-      }
-      const entry = this.db.runs.get(due.runId) as RunEntry;
-      const byThis = entry.status === 'CANCELLED' && entry.executor === null && entry.worker === worker;
-      return byThis ? [this.settledOf(entry, entry.finishedAt ?? now)] : [];
-    });
-  }
-
   async cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
     return jobs.map(({ tenant, jobId }) => this.db.jobs.get(jobKey(tenant, jobId))?.cancelGen ?? 0);
   }

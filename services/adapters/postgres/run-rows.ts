@@ -72,7 +72,7 @@ export function settledOf(rows: readonly SettledRow[]): Settled[] {
   return [...settled.values()];
 }
 
-/** The columns that a due record gives its run, in the order of claim_runs and cancel_unclaimed_runs. */
+/** The columns that a due record gives its run, in the order of claim_runs. */
 export function columnsOf(dues: readonly DueRecord[]): Buffer[] {
   return [
     uuidArray(dues.map((due) => due.runId)),

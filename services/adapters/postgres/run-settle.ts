@@ -1,13 +1,11 @@
 /** Settling: what came of a run. The statements and why they are safe: schemas/sql/003-run-statements.sql. */
 import type { Lease, RunStore, Settled, Settlement } from '../../core/ports/run-store.ts';
-import type { DueRecord } from '../../core/records.ts';
 import { storedJson, storedText } from '../../core/stored-text.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from './arrays.ts';
 import type { Pg } from './pool.ts';
-import { columnsOf, inOrder, placeholders, settledOf, type SettledRow } from './run-rows.ts';
+import { inOrder, placeholders, settledOf, type SettledRow } from './run-rows.ts';
 
 const SETTLE = { name: 'settle_runs', text: `SELECT * FROM settle_runs(${placeholders(11)})` };
-const CANCEL = { name: 'cancel_unclaimed_runs', text: `SELECT * FROM cancel_unclaimed_runs(${placeholders(16)})` };
 const PROGRESS = { name: 'note_progress', text: 'SELECT note_progress($1, $2, $3, $4)' };
 const CANCEL_GENERATIONS = {
   name: 'cancel_generations',
@@ -37,13 +35,6 @@ export function settleValues(lease: Lease, settlements: readonly Settlement[]): 
     textArray(sorted.map(({ error }) => (error === null ? null : storedText(error.message)))),
     textArray(sorted.map(({ due }) => storedJson(due))),
   ];
-}
-
-/** See RunStore.cancelUnclaimed. */
-export async function cancelUnclaimed(pg: Pg, dues: readonly DueRecord[], worker: string): Promise<Settled[]> {
-  if (dues.length === 0) return [];
-  const sorted = inOrder(dues, ({ runId }) => runId);
-  return settledOf(await pg.query<SettledRow>(CANCEL, [worker, ...columnsOf(sorted)]));
 }
 
 /** See RunStore.cancelGenerations. */

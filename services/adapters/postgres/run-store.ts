@@ -13,7 +13,6 @@ import type {
   Settled,
   Settlement,
 } from '../../core/ports/run-store.ts';
-import type { DueRecord } from '../../core/records.ts';
 import type { Pg } from './pool.ts';
 import * as claiming from './run-claim.ts';
 import * as leasing from './run-leases.ts';
@@ -52,10 +51,6 @@ export class PostgresRunStore implements RunStore {
 
   transaction<T>(lease: Lease, timeoutMs: number, work: (transaction: RunTransaction) => Promise<T>): Promise<T> {
     return transaction(this.pg, this.clock, lease, timeoutMs, work);
-  }
-
-  cancelUnclaimed(dues: readonly DueRecord[], worker: string): Promise<Settled[]> {
-    return settling.cancelUnclaimed(this.pg, dues, worker);
   }
 
   cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {

@@ -85,7 +85,6 @@ export const TIMER_COLUMNS: Columns<TimerRow> = {
   job_id: column(textArray, (timer) => timer.jobId),
   topic: column(textArray, (timer) => timer.topic),
   due: column(textArray, (timer) => timer.due),
-  overlap: column(textArray, (timer) => timer.overlap),
 };
 
 export const RUN_COLUMNS: Columns<InPartition<DecidedRun>> = {

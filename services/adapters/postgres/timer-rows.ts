@@ -34,7 +34,7 @@ export function jobOf(row: JobRow): Job {
 
 /** A `TimerRow`, as it is. */
 export const TIMER_FIELDS = `t.partition, t.fire_at AS "fireAt", t.run_id AS "runId", t.kind, t.tenant, t.job_id AS "jobId",
-  t.topic, t.due, t.overlap`;
+  t.topic, t.due`;
 
 export type StoredRunRow = Omit<StoredRun, 'due'> & { due: string | null };
 

@@ -40,6 +40,8 @@ export async function startDev(
   }
 }
 
+type RunningPart = { port: number; stop(): Promise<void> };
+
 async function startParts(
   deps: CliDeps,
   flags: DevFlags,
@@ -55,12 +57,20 @@ async function startParts(
   const config = deps.useServers(serversOf(stack));
   await deps.migrate(config, log, {});
 
-  const timerPort = await deps.freePort(TIMER_PORT);
-  const timer = await deps.startTimer({ ...config, port: timerPort }, log, fail);
-  stops.push(() => timer.stop());
-  const executorPort = await deps.freePort(EXECUTOR_PORT);
-  const executor = await deps.startExecutor({ ...config, port: executorPort }, log, fail, handlersOf(flags, say));
-  stops.push(() => executor.stop());
+  const [timerPort, executorPort] = [await deps.freePort(TIMER_PORT), await deps.freePort(EXECUTOR_PORT)];
+  const begin = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
+    const service = await starting;
+    stops.push(() => service.stop());
+    return service;
+  };
+  const started = await Promise.allSettled([
+    begin(deps.startTimer({ ...config, port: timerPort }, log, fail)),
+    begin(deps.startExecutor({ ...config, port: executorPort }, log, fail, handlersOf(flags, say))),
+  ]);
+  const [timer, executor] = started.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  }) as [RunningPart, RunningPart];
   const ports = { timer: timer.port, executor: executor.port };
   stops.push(await writeFile(deps, config, ports));
 

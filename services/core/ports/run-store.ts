@@ -135,8 +135,6 @@ export interface RunStore {
    * answer was lost is looked up; only when that fails too is it `store_unavailable`.
    */
   transaction<T>(lease: Lease, timeoutMs: number, work: (transaction: RunTransaction) => Promise<T>): Promise<T>;
-  /** Ends runs that nobody runs as CANCELLED: those without a row, and those that wait (RETRYING, ENQUEUED). Answers those that this worker cancelled so. */
-  cancelUnclaimed(dues: readonly DueRecord[], worker: string): Promise<Settled[]>;
   /** The jobs' present cancel generations, in the order asked (0 for a job that is gone). Read after the claim's commit. */
   cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]>;
   progress(

@@ -14,10 +14,9 @@ export type Offsets = Readonly<Record<Intake, bigint>>;
 /**
  * - `once`: the occurrence of a one-shot that nobody tracks: fired without reading the job, which becomes FINISHED.
  * - `occurrence`: the next occurrence of any other job: the job is read, policies are applied.
- * - `run`: a run that is decided but for overlap (trigger, replay, a buffered run whose turn came).
  * - `retry`: the next attempt of a run: passed on as it is.
  */
-export type TimerKind = 'once' | 'occurrence' | 'run' | 'retry';
+export type TimerKind = 'once' | 'occurrence' | 'retry';
 
 /** One row of `timers`; (partition, fireAt, runId) is its key and its order. */
 export type TimerRow = {
@@ -31,8 +30,6 @@ export type TimerRow = {
   topic: string;
   /** JSON of the DueRecord, made at intake, so that firing parses nothing; empty for `occurrence`, decided from its job. */
   due: string;
-  /** For `run`: the overlap policy that the trigger brought, or null: the job's own. */
-  overlap: string | null;
 };
 export type TimerKey = Pick<TimerRow, 'partition' | 'fireAt' | 'runId'>;
 export type JobRef = { tenant: string; jobId: string };

@@ -17,7 +17,6 @@ function row(fireAt: number, id: number): TimerRow {
     jobId: 'j',
     topic: 'x',
     due: '0123456789',
-    overlap: null,
   };
 }
 
