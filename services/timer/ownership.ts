@@ -125,12 +125,14 @@ export class Ownership implements GroupListener {
 
   /** Records are missing where the partition reads: the log may have lost what was not applied. */
   async checkRange(owned: OwnedPartition, topic: Topic): Promise<void> {
-    const problem = await this.ranges.problemOf(
-      this.options.topics[topic],
-      owned.partition,
-      owned.queues[topic].expected,
-    );
-    if (problem !== undefined && owned.live) this.stop(owned, problem);
+    const { partition } = owned;
+    try {
+      const problem = await this.ranges.problemOf(this.options.topics[topic], partition, owned.queues[topic].expected);
+      if (problem !== undefined && owned.live) this.stop(owned, problem);
+    } catch (thrown) {
+      // If records are really missing, the next batch shows the gap again.
+      this.options.log.warn({ partition, reason: messageOf(thrown) }, 'cannot ask what a topic still holds');
+    }
   }
 
   /** Forgets everything, at the end. */

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
-import { requireJdk } from '../../infra/embedded/jdk.ts';
-import { defaultCacheDir, resolveKafkaJars } from '../../infra/embedded/maven.ts';
+import { consoleTool } from './support/console-tool.ts';
 import { TestDeployment } from './support/deployment.ts';
 
 /** What a team does that reads the README and has no Belfry code: topics, JSON, headers. */
@@ -60,26 +56,10 @@ describe('programs without Belfry code', { timeout: 90_000 }, () => {
   });
 
   it('a console producer with a one-line JSON command, without key or headers, schedules a job', async () => {
-    const jars = await resolveKafkaJars(defaultCacheDir(process.env), process.env, () => undefined);
-    const { javaBin } = await requireJdk(17, 'the console producer', process.env);
-    const classPath = readdirSync(jars)
-      .map((jar) => join(jars, jar))
-      .join(':');
-    const child = spawn(
-      javaBin,
-      [
-        '-Xmx256m',
-        '-XX:TieredStopAtLevel=1',
-        '-cp',
-        classPath,
-        'org.apache.kafka.tools.ConsoleProducer',
-        '--bootstrap-server',
-        belfry.env.KAFKA_BROKERS ?? '',
-        '--topic',
-        belfry.topics.commands,
-      ],
-      { stdio: ['pipe', 'inherit', 'inherit'] },
-    );
+    const child = await consoleTool('org.apache.kafka.tools.ConsoleProducer', [
+      ...['--bootstrap-server', belfry.env.KAFKA_BROKERS ?? ''],
+      ...['--topic', belfry.topics.commands],
+    ]);
     // Without keys it picks partitions as it likes: most of these have to be forwarded to the job's own.
     for (let index = 0; index < 5; index += 1) {
       child.stdin.write(

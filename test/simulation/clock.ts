@@ -26,7 +26,8 @@ export class SimClock {
   }
 
   after(ms: number, fn: () => void): () => void {
-    const entry: Entry = { at: this.time + Math.max(0, ms), order: this.order++, fn };
+    // Whole milliseconds, as the database's clock has.
+    const entry: Entry = { at: this.time + Math.max(0, Math.ceil(ms)), order: this.order++, fn };
     this.push(entry);
     return () => {
       entry.fn = null;

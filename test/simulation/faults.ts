@@ -152,7 +152,7 @@ export class Faults {
   private starve(node: Node, forMs: number): void {
     const { refused } = node.process;
     refused.add('renewLease');
-    this.visit(node, BRIEFLY_MS);
+    this.visit(node, forMs / 2);
     const fault = this.note(node, 'cut');
     fault.until = Infinity;
     this.later(forMs, () => {

@@ -124,7 +124,7 @@ function jobOf(random: Random): Record<string, unknown> {
     ...(isOneShot && random.chance(0.7) ? {} : { overlap }),
   };
   if (random.chance(0.2)) return { ...common, type: 'KAFKA_MESSAGE', payload: { topic: 'orders', value: 'v', key: random.pick(['a', 'b']) } };
-  const handler = random.weighted({ quick: 8, slow: 3, long: 1, flaky: 3, hanging: 1, stubborn: 1, transaction: 4, rare: 2 });
+  const handler = random.weighted({ quick: 8, slow: 3, long: 3, flaky: 3, hanging: 1, stubborn: 1, transaction: 4, rare: 2 });
   const isOnce = random.chance(0.1);
   return {
     ...common,
@@ -132,7 +132,7 @@ function jobOf(random: Random): Record<string, unknown> {
     ...(handler === 'long' ? { overlap: 'skip' } : {}),
     type: 'CUSTOM',
     handler,
-    timeout: handler === 'long' ? '60s' : '4s',
+    timeout: handler === 'long' ? '60s' : random.pick(['4s', '4s', '12s']),
     ...(isOnce ? { delivery: 'at_most_once' } : { retry: { maxRetries: random.int(0, 2), initialDelay: '1s', factor: 1 } }),
   };
 }

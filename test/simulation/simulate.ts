@@ -37,11 +37,14 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
   plan.seats.forEach((_, seat) => world.start(seat));
   for (const action of plan.actions) sim.after(action.at, () => clients.send(action));
   for (const fault of plan.faults) sim.after(fault.at, () => faults.strike(fault));
+  const onUnhandled = (thrown: unknown): void => world.recorder.fatal('a process', thrown as Error);
+  process.on('unhandledRejection', onUnhandled);
   await sim.run(START_AT + CALM_AT);
   faults.heal();
   world.recorder.trace('fault', 'all is healed');
   const healedAt = sim.now();
   const quietAt = await untilQuiet(world, healedAt + SIMULATION_OPTIONS.quietWithinMs);
+  process.off('unhandledRejection', onUnhandled);
   const history = historyOf(world, healedAt, quietAt);
   const violations = check(history);
   return { plan, violations, history, trace: world.recorder.lines, seen: world.recorder.seen, happened: sim.happened, virtualMs: sim.now() - START_AT };

@@ -14,6 +14,8 @@ export class Catalog {
   private readonly admin: AdminClient;
   /** Topics that exist; a missing one is asked for again. */
   private readonly known = new Map<string, { partitions: number; askedAt: number }>();
+  /** Questions under way. */
+  private readonly asking = new Map<string, Promise<number | undefined>>();
 
   constructor(admin: AdminClient) {
     this.admin = admin;
@@ -21,19 +23,12 @@ export class Catalog {
 
   /** Number of partitions, undefined when there is no such topic. @param maxAgeMs 0 asks the broker */
   async partitions(topic: string, maxAgeMs = CACHED_MS): Promise<number | undefined> {
-    const now = this.admin.clock.now();
     const known = this.known.get(topic);
-    if (known && now - known.askedAt < maxAgeMs) return known.partitions;
-    const metadata = await this.ask(`asking for topic ${topic}`, (admin) =>
-      admin.fetchTopicMetadata({ topics: [topic] }),
-    );
-    const found = metadata?.topics.find(({ name }) => name === topic);
-    if (!found) {
-      this.known.delete(topic);
-      return undefined;
-    }
-    this.known.set(topic, { partitions: found.partitions.length, askedAt: now });
-    return found.partitions.length;
+    if (known && this.admin.clock.now() - known.askedAt < maxAgeMs) return known.partitions;
+    // Thousands may ask in the moment in which the answer has grown old: they share one question.
+    const asking = this.asking.get(topic) ?? this.askPartitions(topic).finally(() => this.asking.delete(topic));
+    this.asking.set(topic, asking);
+    return asking;
   }
 
   /**
@@ -106,6 +101,17 @@ export class Catalog {
     if (!found) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
     const partitions = found.flatMap((entry) => entry.partitions);
     return new Map(partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  }
+
+  private async askPartitions(topic: string): Promise<number | undefined> {
+    const askedAt = this.admin.clock.now();
+    const metadata = await this.ask(`asking for topic ${topic}`, (admin) =>
+      admin.fetchTopicMetadata({ topics: [topic] }),
+    );
+    const partitions = metadata?.topics.find(({ name }) => name === topic)?.partitions.length;
+    if (partitions === undefined) this.known.delete(topic);
+    else this.known.set(topic, { partitions, askedAt });
+    return partitions;
   }
 
   /** Undefined when there is no such topic. */

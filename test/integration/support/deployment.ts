@@ -38,6 +38,7 @@ export class TestDeployment {
   readonly services: Service[] = [];
   /** Every outcome that a read_committed reader of job.completed has seen, in order, repeats included. */
   readonly outcomes: Outcome[] = [];
+  private readonly byStatus = new Map<Outcome['status'], Map<string, Outcome>>();
   private readonly listeners = new Set<() => void>();
 
   private constructor(env: Record<string, string>) {
@@ -85,9 +86,9 @@ export class TestDeployment {
   }
 
   /** With the test handlers (support/handlers.ts) unless told otherwise. */
-  executor(options: ServiceOptions = {}): Promise<Service> {
+  executor({ queue = 'default', ...options }: ServiceOptions & { queue?: string } = {}): Promise<Service> {
     const handlers = new URL('./handlers.ts', import.meta.url).pathname;
-    return this.start(['executor', '--handlers', handlers], options);
+    return this.start(['executor', '--handlers', handlers, '--queue', queue], options);
   }
 
   /** Resolves as soon as `done` holds; looked at again at each outcome. @throws after `timeoutMs`, telling what was seen */
@@ -115,10 +116,9 @@ export class TestDeployment {
     return this.until(`${count} runs ${status}`, () => this.distinct(status).size >= count, timeoutMs);
   }
 
-  distinct(status: Outcome['status']): Map<string, Outcome> {
-    return new Map(
-      this.outcomes.filter((outcome) => outcome.status === status).map((outcome) => [outcome.runId, outcome]),
-    );
+  /** The last outcome of every run that ended so. */
+  distinct(status: Outcome['status']): ReadonlyMap<string, Outcome> {
+    return this.byStatus.get(status) ?? new Map<string, Outcome>();
   }
 
   async rows<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
@@ -176,6 +176,8 @@ export class TestDeployment {
         codec.decodeOutcome(value).then(
           (outcome) => {
             this.outcomes.push(outcome);
+            const known = this.byStatus.get(outcome.status) ?? new Map<string, Outcome>();
+            this.byStatus.set(outcome.status, known.set(outcome.runId, outcome));
             for (const listener of [...this.listeners]) listener();
           },
           (error: unknown) => console.error('an outcome cannot be read:', messageOf(error)),
