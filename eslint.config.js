@@ -1,7 +1,9 @@
 import tseslint from 'typescript-eslint';
 
-const clockOnly = 'Time comes from the Clock port, so that tests and the simulation can drive it; only adapters/clock.ts touches the real one.';
-const chanceOnly = 'Randomness comes from the Ids port, so that a seed repeats a run; only adapters/ids.ts touches the real one.';
+const clockOnly =
+  'Time comes from the Clock port, so that tests and the simulation can drive it; only adapters/clock.ts touches the real one.';
+const chanceOnly =
+  'Randomness comes from the Ids port, so that a seed repeats a run; only adapters/ids.ts touches the real one.';
 
 /** Calls that make a program unrepeatable. */
 const unrepeatable = [
@@ -9,11 +11,19 @@ const unrepeatable = [
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: clockOnly },
   { selector: "MemberExpression[object.name='performance'][property.name='now']", message: clockOnly },
   { selector: "MemberExpression[object.name='process'][property.name='hrtime']", message: clockOnly },
-  { selector: 'CallExpression[callee.name=/^(setTimeout|setInterval|setImmediate)$/]', message: clockOnly },
-  { selector: "ImportDeclaration[source.value='node:timers/promises']", message: clockOnly },
+  {
+    selector:
+      'CallExpression[callee.name=/^(setTimeout|setInterval|setImmediate)$/], CallExpression[callee.property.name=/^(setTimeout|setInterval|setImmediate)$/]',
+    message: clockOnly,
+  },
+  { selector: "CallExpression[callee.name='Date']", message: clockOnly },
+  { selector: 'ImportDeclaration[source.value=/^(node:)?timers(.promises)?$/]', message: clockOnly },
   { selector: "MemberExpression[object.name='Math'][property.name='random']", message: chanceOnly },
-  { selector: 'CallExpression[callee.name=/^(randomUUID|randomBytes)$/]', message: chanceOnly },
-  { selector: 'CallExpression[callee.property.name=/^(randomUUID|randomBytes|getRandomValues)$/]', message: chanceOnly },
+  { selector: 'ImportSpecifier[imported.name=/^(randomUUID|randomBytes|randomInt)$/]', message: chanceOnly },
+  {
+    selector: 'CallExpression[callee.property.name=/^(randomUUID|randomBytes|randomInt|getRandomValues)$/]',
+    message: chanceOnly,
+  },
 ];
 
 export default tseslint.config(
@@ -43,7 +53,18 @@ export default tseslint.config(
     files: ['test/**/*.ts'],
     rules: {
       // node:test returns promises that it awaits itself.
-      '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafeCalls: [{ from: 'package', name: ['it', 'test', 'describe', 'suite', 'before', 'after', 'beforeEach', 'afterEach'], package: 'node:test' }] }],
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        {
+          allowForKnownSafeCalls: [
+            {
+              from: 'package',
+              name: ['it', 'test', 'describe', 'suite', 'before', 'after', 'beforeEach', 'afterEach'],
+              package: 'node:test',
+            },
+          ],
+        },
+      ],
     },
   },
 );

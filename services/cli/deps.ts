@@ -73,7 +73,7 @@ export type CliDeps = {
   writeDevFile(dataDir: string, file: DevFile): Promise<() => Promise<void>>;
   /** Version of the Java that `belfry dev` would use. */
   javaVersion(): Promise<number | undefined>;
-  shippedSchemaVersion(): number;
+  shippedSchemaVersion(): Promise<number>;
 };
 
 /** Where commands are hung up, and how they end. */

@@ -15,7 +15,7 @@ import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
 import { BelfryClient } from '../client/client.ts';
 import { topicsOf } from '../core/topics.ts';
-import { migrate, shippedSchemaVersion } from '../migrate/main.ts';
+import { migrate } from '../migrate/main.ts';
 import { readConfig, requireServers, type Config } from '../runtime/config.ts';
 import { runUntilStopped } from '../runtime/life-cycle.ts';
 import { makeLog } from '../runtime/logger.ts';

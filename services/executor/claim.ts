@@ -13,7 +13,7 @@ import type { Claim, RunRow, RunStore } from '../core/ports/run-store.ts';
 import type { Backlog } from './backlog.ts';
 import type { Undertaker } from './dead-leases.ts';
 import type { Incarnation, Incarnations } from './incarnation.ts';
-import { LEASE_MS } from './incarnation.ts';
+import { isSafe, LEASE_MS } from './incarnation.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import { LOST } from './outcome.ts';
 import type { Verdict } from './run.ts';
@@ -164,21 +164,27 @@ export class Claimer {
     if (claimed.length === 0) return;
     const { store } = this.deps;
     const jobs = claimed.map(({ task }) => ({ tenant: task.due.tenant, jobId: task.due.jobId }));
-    const generations = await untilKnown(
-      this.deps,
-      'reading cancels',
-      () => store.cancelGenerations(jobs),
-      () => incarnation.alive,
-    );
-    // A process that stood still since its claim must not start what others may have taken over.
-    if (generations === undefined || incarnation.hold.remainingMs() <= 0) {
-      return this.lookAgain(claimed.map(({ task }) => task));
-    }
+    let generations: number[] | undefined;
+    do {
+      await this.safe(incarnation);
+      generations = await untilKnown(
+        this.deps,
+        'reading cancels',
+        () => store.cancelGenerations(jobs),
+        () => incarnation.alive,
+      );
+    } while (generations !== undefined && incarnation.alive && !this.stopped && !isSafe(incarnation));
+    if (generations === undefined || !isSafe(incarnation)) return this.lookAgain(claimed.map(({ task }) => task));
     claimed.forEach(({ task, row }, index) => {
       const owned = { incarnation, token: row.token, row };
       if ((generations[index] ?? 0) > task.due.cancelGen) this.end(task, owned, { kind: 'cancelled' });
       else this.deps.begin(task, owned);
     });
+  }
+
+  /** A process that stood still since its claim must not start what others may have taken over: it waits for its lease. */
+  private async safe(incarnation: Incarnation): Promise<void> {
+    while (incarnation.alive && !this.stopped && !isSafe(incarnation)) await this.deps.clock.sleep(LOOK_AGAIN_MS);
   }
 
   private end(task: Task, owned: OwnedRun, verdict: Verdict): void {

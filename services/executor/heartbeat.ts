@@ -7,14 +7,13 @@
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { RunStore } from '../core/ports/run-store.ts';
-import type { Incarnations } from './incarnation.ts';
+import { isSafe, WATCH_EVERY_MS, type Incarnations } from './incarnation.ts';
 import type { Parking } from './parked.ts';
 import { repeat, type Repetition } from './repeat.ts';
 import type { Running, RunningEntry } from './running.ts';
 import type { Slots } from './slots.ts';
 import type { Backlog } from './backlog.ts';
 
-const WATCH_EVERY_MS = 500;
 const BEAT_EVERY_MS = 1_000;
 const DETACH_AFTER_MS = 30_000;
 
@@ -66,7 +65,7 @@ export class Heartbeat {
 
   private watch(): void {
     const { running, incarnations, onBeat } = this.deps;
-    running.abort('lost_lease', ({ owned }) => owned.incarnation.hold.remainingMs() <= 0);
+    running.abort('lost_lease', ({ owned }) => !isSafe(owned.incarnation));
     this.earliestAt = running
       .present()
       .reduce((earliest, { attempt }) => Math.min(earliest, attempt.deadlineAt), Infinity);

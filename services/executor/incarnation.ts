@@ -13,8 +13,15 @@ import type { Lease } from '../core/ports/run-store.ts';
 import { untilKnown } from './until-known.ts';
 
 export const LEASE_MS = 6_000;
+/** Leases are watched this often; what runs is aborted so long before the end at least, since others may start it then. */
+export const WATCH_EVERY_MS = 500;
 
 export type Incarnation = { readonly lease: Lease; readonly hold: LeaseHold; alive: boolean };
+
+/** Whether runs of this incarnation may start and go on: nobody can take them over before it is asked again. */
+export function isSafe({ alive, hold }: Incarnation): boolean {
+  return alive && hold.remainingMs() > WATCH_EVERY_MS;
+}
 
 export type IncarnationsDeps = {
   keeper: LeaseKeeper;

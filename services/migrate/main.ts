@@ -1,8 +1,6 @@
 /** Wires a migration to the real database, Kafka and registry. */
-import { readdirSync } from 'node:fs';
 import { Registry } from '../adapters/codec/registry.ts';
 import { KafkaAdmin } from '../adapters/kafka/admin.ts';
-import { packageFile } from '../adapters/package-file.ts';
 import { migrateDatabase, readMeta } from '../adapters/postgres/migrate.ts';
 import { ownTopics, rememberTopics, underMigrationLock } from '../adapters/postgres/own-topics.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
@@ -42,10 +40,4 @@ export async function migrate(config: Config, log: Log, options: MigrateOptions 
     await admin.close();
     await pg.close();
   }
-}
-
-/** Number of the last SQL file that this version of Belfry brings. */
-export function shippedSchemaVersion(): number {
-  const files = readdirSync(packageFile('schemas/sql')).filter((name) => /^\d{3}-.*\.sql$/.test(name));
-  return Math.max(...files.map((name) => Number(name.slice(0, 3))));
 }

@@ -28,7 +28,8 @@ export function applySchedule(job: Job | undefined, command: ScheduleCommand, co
   }
   const state = job?.state === 'PAUSED' ? 'PAUSED' : 'SCHEDULED';
   const anew: Job = { ...updated, state, anchorAt, runCount: 0 };
-  return store(job, withNextAt(anew, firstOccurrence(schedule, anchorAt, context.now)), context);
+  const first = firstOccurrence(schedule, anchorAt, context.now, job?.updatedAt);
+  return store(job, withNextAt(anew, first), context);
 }
 
 function refuseNew({ ifVersion }: ScheduleCommand): Applied | undefined {

@@ -77,6 +77,11 @@ export async function readMeta(pool: Pg): Promise<Meta | undefined> {
   }
 }
 
+/** Number of the last SQL file that this version of Belfry brings. */
+export async function shippedSchemaVersion(): Promise<number> {
+  return Math.max(...(await shippedFiles()).map(({ version }) => version));
+}
+
 async function applyFiles(client: pg.PoolClient, schema: string): Promise<void> {
   await refuseOtherEncodings(client);
   // CREATE SCHEMA IF NOT EXISTS wants the right to create one even where it exists.
@@ -87,13 +92,17 @@ async function applyFiles(client: pg.PoolClient, schema: string): Promise<void> 
   );
   const applied = await client.query<{ version: number }>('SELECT version FROM migrations');
   const versions = new Set(applied.rows.map((row) => row.version));
-  const folder = packageFile('schemas/sql');
-  for (const file of (await readdir(folder)).filter((name) => /^\d{3}-.*\.sql$/.test(name)).sort()) {
-    const version = Number(file.slice(0, 3));
+  for (const { version, file, path } of await shippedFiles()) {
     if (versions.has(version)) continue;
-    await patiently(client, await readFile(join(folder, file), 'utf8'));
+    await patiently(client, await readFile(path, 'utf8'));
     await client.query('INSERT INTO migrations (version, file) VALUES ($1, $2)', [version, file]);
   }
+}
+
+async function shippedFiles(): Promise<{ version: number; file: string; path: string }[]> {
+  const folder = packageFile('schemas/sql');
+  const files = (await readdir(folder)).filter((name) => /^\d{3}-.*\.sql$/.test(name)).sort();
+  return files.map((file) => ({ version: Number(file.slice(0, 3)), file, path: join(folder, file) }));
 }
 
 async function refuseOtherEncodings(client: pg.PoolClient): Promise<void> {

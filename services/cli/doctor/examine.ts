@@ -33,7 +33,7 @@ export async function examine(deps: CliDeps): Promise<Finding[]> {
     const offsetMs = await clockOffset(deps);
     findings.push(clockFinding(offsetMs));
     const system = await inspect.system();
-    findings.push(...databaseFindings(system, deps.shippedSchemaVersion(), deps.machineNow() + offsetMs));
+    findings.push(...databaseFindings(system, await deps.shippedSchemaVersion(), deps.machineNow() + offsetMs));
     return system;
   });
   if (brokers !== undefined && state !== undefined) {

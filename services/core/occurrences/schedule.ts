@@ -29,12 +29,22 @@ export function anchorOf(schedule: Schedule, appliedAt: number): number {
   return isOneShot(schedule) ? appliedAt : (schedule.startAt ?? appliedAt);
 }
 
-/** The first occurrence of a schedule that is applied at `appliedAt`; null when there is none. An `at` may lie in the past. */
-export function firstOccurrence(schedule: Schedule, anchorAt: number, appliedAt: number): number | null {
+/**
+ * The first occurrence of a schedule that is applied at `appliedAt`; null when there is none. An `at` may lie in the past.
+ * @param decidedUntil up to this instant the job's occurrences may have been decided under a former schedule: an occurrence
+ *   that had its run or its reason gets no other
+ */
+export function firstOccurrence(
+  schedule: Schedule,
+  anchorAt: number,
+  appliedAt: number,
+  decidedUntil = -Infinity,
+): number | null {
   if (isOneShot(schedule)) return instantOf(schedule, anchorAt);
   const { startAt } = schedule;
   if (startAt === null) return nextOccurrence(schedule, anchorAt, appliedAt);
-  const from = startAt >= appliedAt - START_GRACE_MS ? startAt : appliedAt;
+  const isRecent = startAt >= appliedAt - START_GRACE_MS && (startAt > decidedUntil || startAt > appliedAt);
+  const from = isRecent ? startAt : appliedAt;
   return schedule.kind === 'fixedDelay' ? beforeEnd(schedule, from) : nextOccurrence(schedule, anchorAt, from - 1);
 }
 

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { sharedTestStack } from '../../../infra/embedded/testing.ts';
 import { SystemClock } from '../../../services/adapters/clock.ts';
 import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
+import { Registry } from '../../../services/adapters/codec/registry.ts';
 import { KafkaBroker } from '../../../services/adapters/kafka/broker.ts';
 import { Belfry } from '../../../services/client/main.ts';
 import { messageOf } from '../../../services/core/errors.ts';
@@ -24,6 +25,8 @@ export type DeploymentOptions = {
   /** Servers of the test's own; default: those that all tests share. */
   servers?: { kafkaBrokers: readonly string[]; databaseUrl: string };
   partitions?: number;
+  /** Avro needs SCHEMA_REGISTRY_URL in `env`. */
+  encoding?: 'json' | 'avro';
   queues?: readonly string[];
   env?: Record<string, string>;
 };
@@ -48,7 +51,12 @@ export class TestDeployment {
     this.topics = topicsOf(config.topicPrefix);
     this.pool = new pg.Pool({ connectionString: config.databaseUrl, max: 4, options: `-c search_path=${this.schema}` });
     this.pool.on('error', nothing); // a test may restart the database
-    const kafka = { brokers: config.kafka.brokers, topicPrefix: config.topicPrefix, log: SILENT };
+    const kafka = {
+      brokers: config.kafka.brokers,
+      topicPrefix: config.topicPrefix,
+      registry: config.registry,
+      log: SILENT,
+    };
     this.client = new Belfry(kafka);
     this.broker = new KafkaBroker({
       config: { brokers: kafka.brokers, clientId: 'test' },
@@ -74,6 +82,7 @@ export class TestDeployment {
     };
     await migrate(readConfig({ ...env, BELFRY_PARTITIONS: String(options.partitions ?? 12) }), SILENT, {
       queues: options.queues ?? [],
+      encoding: options.encoding ?? 'json',
     });
     const deployment = new TestDeployment(env);
     await deployment.pool.query(SINK_TABLE);
@@ -166,7 +175,8 @@ export class TestDeployment {
   }
 
   private async listen(): Promise<void> {
-    const codec = jsonCodec();
+    const { registry } = readConfig(this.env);
+    const codec = jsonCodec(registry && new Registry(registry));
     await this.broker.tail({
       topics: [this.topics.completed],
       from: 'end',

@@ -105,7 +105,7 @@ export class FakeCli {
       runUntilStopped: unexpected('runUntilStopped'),
       writeDevFile: unexpected('writeDevFile'),
       javaVersion: async () => 21,
-      shippedSchemaVersion: () => 4,
+      shippedSchemaVersion: async () => 4,
       ...overrides,
     };
   }
