@@ -41,6 +41,10 @@ export const handlers = defineHandlers({
     ctx.signal.throwIfAborted();
   },
   wait: async (ctx: HandlerContext<Wait>) => sleep(ctx.payload.ms ?? 1_000, ctx.signal),
+  progress: async (ctx: HandlerContext<Wait>) => {
+    ctx.progress(0.5, 'half way');
+    await sleep(ctx.payload.ms ?? 1_000, ctx.signal);
+  },
   /** Works on, whatever its signal says. */
   stubborn: async (ctx: HandlerContext<Wait>) => {
     await tell(ctx, 'start');
