@@ -12,6 +12,7 @@ import { KafkaAdmin } from '../adapters/kafka/admin.ts';
 import { KafkaBroker } from '../adapters/kafka/broker.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
+import { shippedSchemaVersion } from '../adapters/postgres/migrate.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
 import { BelfryClient } from '../client/client.ts';
 import { topicsOf } from '../core/topics.ts';

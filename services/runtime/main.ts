@@ -6,12 +6,13 @@ import { jsonCodec } from '../adapters/codec/json-codec.ts';
 import { Registry } from '../adapters/codec/registry.ts';
 import { KafkaBroker } from '../adapters/kafka/broker.ts';
 import type { KafkaConfig } from '../adapters/kafka/connect.ts';
-import { readMeta, type Meta } from '../adapters/postgres/migrate.ts';
+import { readMeta, shippedSchemaVersion, type Meta } from '../adapters/postgres/migrate.ts';
 import { openPool, type Pg } from '../adapters/postgres/pool.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
 import { topicsOf, type Topics } from '../core/topics.ts';
+import { checkMeta } from './check-meta.ts';
 import { ClockSync } from './clock-sync.ts';
 import type { Config } from './config.ts';
 
@@ -52,7 +53,7 @@ export function kafkaConfigOf(config: Config, service: string): KafkaConfig {
  * Connects a service to its deployment; waits for servers that are away, for ever.
  * @param service name in logs, client ids and pg_stat_activity
  * @param clock is set right by the database's from here on
- * @throws BelfryError `config_mismatch`, `schema_missing` and the like: errors that waiting does not mend
+ * @throws BelfryError `config_mismatch`, `schema_newer` and the like: errors that waiting does not mend
  */
 export async function connect(
   config: Config,
@@ -76,7 +77,10 @@ export async function connect(
     log,
   );
   try {
-    const meta = checked(config, await waiting('the database to be migrated', () => metaOf(pg)));
+    const shipped = await shippedSchemaVersion();
+    const meta = await waiting('the database to be migrated', async () =>
+      checkMeta(config, await readMeta(pg), shipped),
+    );
     await waiting('Kafka', () => checkTopics(broker, topics, meta));
     const registry = config.registry === undefined ? undefined : new Registry(config.registry);
     const codec = await waiting('the schema registry', () => openCodec(meta.encoding, registry, topics));
@@ -102,30 +106,6 @@ async function openCodec(encoding: 'json' | 'avro', registry: Registry | undefin
     throw new BelfryError('config_mismatch', 'This deployment was migrated with Avro: set SCHEMA_REGISTRY_URL.');
   }
   return openAvroCodec(registry, topics);
-}
-
-async function metaOf(pg: Pg): Promise<Meta> {
-  const meta = await readMeta(pg);
-  if (meta !== undefined) return meta;
-  throw new BelfryError('not_migrated', 'The database has no Belfry tables yet: run "belfry migrate".', {
-    retryable: true,
-  });
-}
-
-function checked(config: Config, meta: Meta): Meta {
-  if (config.partitions !== undefined && config.partitions !== meta.partitions) {
-    throw new BelfryError(
-      'config_mismatch',
-      `BELFRY_PARTITIONS is ${config.partitions}, but this deployment was migrated with ${meta.partitions}; it cannot change. Unset it.`,
-    );
-  }
-  if (config.topicPrefix !== meta.topicPrefix) {
-    throw new BelfryError(
-      'config_mismatch',
-      `BELFRY_TOPIC_PREFIX is "${config.topicPrefix}", but this deployment was migrated with "${meta.topicPrefix}".`,
-    );
-  }
-  return meta;
 }
 
 async function checkTopics(broker: KafkaBroker, topics: Topics, meta: Meta): Promise<void> {

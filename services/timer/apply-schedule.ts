@@ -23,12 +23,12 @@ export function applySchedule(job: Job | undefined, command: ScheduleCommand, co
   const { schedule } = command.job;
   const appliedAt = schedule.kind === 'in' ? Math.min(context.recordTimestampMs, context.now) : context.now;
   const anchorAt = anchorOf(schedule, appliedAt);
-  if (neverFires(schedule, anchorAt, context.now)) {
+  const first = firstOccurrence(schedule, anchorAt, context.now, job?.updatedAt);
+  if (first === null || neverFires(schedule, anchorAt, context.now)) {
     return rejected('never_fires', 'the schedule has no occurrence ahead', 'job.schedule');
   }
   const state = job?.state === 'PAUSED' ? 'PAUSED' : 'SCHEDULED';
   const anew: Job = { ...updated, state, anchorAt, runCount: 0 };
-  const first = firstOccurrence(schedule, anchorAt, context.now, job?.updatedAt);
   return store(job, withNextAt(anew, first), context);
 }
 

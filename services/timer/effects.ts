@@ -29,7 +29,7 @@ export type DecideContext = {
   worker: string;
   /** The waiting retries of the job. */
   retryTimers(): readonly TimerRow[];
-  /** Occurrences of KAFKA_MESSAGE jobs that had their run: no executor is there to notice the repeat. */
+  /** Occurrences scheduled anew that had their run: they get no other, and no reason either. */
   existing: ReadonlySet<string>;
 };
 

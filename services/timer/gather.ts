@@ -110,7 +110,7 @@ async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Kn
   return store.read([...jobs.values()], commands);
 }
 
-/** Runs to be replayed, and those occurrences of messages scheduled anew that may have had their run. */
+/** Runs to be replayed, and occurrences scheduled anew that may have had their run. */
 async function readRuns(
   all: readonly Gathered[],
   { jobs }: Known,
@@ -123,8 +123,9 @@ async function readRuns(
     if (input.kind !== 'command') continue;
     const { command } = input;
     if (command.type === 'replay') replayed.push(command.runId);
-    if (command.type !== 'schedule' || command.job.type !== 'KAFKA_MESSAGE') continue;
-    const { schedule } = command.job;
+    if (command.type !== 'schedule') continue;
+    const { schedule, type } = command.job;
+    if (type !== 'KAFKA_MESSAGE' && schedule.kind !== 'at') continue;
     const first = schedule.kind === 'at' ? schedule.at : isOneShot(schedule) ? null : schedule.startAt;
     if (first === null || first > now || !jobs.has(jobKey(command.tenant, command.jobId))) continue;
     repeated.push(scheduledRun(command, first).runId);

@@ -23,7 +23,7 @@ export function startRun(
   context: DecideContext,
   effects: Effects,
 ): Job {
-  if (context.existing.has(run.runId)) return job;
+  if (context.existing.has(run.runId) || job.active.some(({ runId }) => runId === run.runId)) return job;
   switch (verdict(job, overlap)) {
     case 'skip': {
       effects.ended.push(endedRun(makeDue(job, run, due), 'SKIPPED', context, { reason: 'overlap' }));

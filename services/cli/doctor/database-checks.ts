@@ -29,7 +29,7 @@ function schemaFinding({ schemaVersion, encoding, partitions }: SystemState, shi
   const text = `version ${schemaVersion}, ${partitions} partitions, ${encoding}`;
   if (schemaVersion === shipped) return ok('schema', text);
   if (schemaVersion < shipped) return problem('schema', `${text}; this Belfry brings ${shipped}`, 'run belfry migrate');
-  return warning('schema', `${text}; this Belfry knows ${shipped}`, 'use the version of Belfry that migrated last');
+  return problem('schema', `${text}; this Belfry knows ${shipped}`, 'use the version of Belfry that migrated last');
 }
 
 function timerFinding({ owners }: SystemState): Finding {
