@@ -6,7 +6,8 @@ export type Running = { stop(): Promise<void> };
 
 /**
  * Runs a service until SIGTERM or SIGINT, or until it reports that it cannot go on; then stops it and answers the exit
- * code: 0 after a clean stop, 1 otherwise. A second signal ends the process at once.
+ * code: 0 after a clean stop, 1 otherwise. A second signal ends the process at once. A stop during the start does not wait
+ * for it: the caller must end the process.
  * @param start gets `fail`, for errors that no retry can mend
  */
 export async function runUntilStopped(
@@ -31,7 +32,9 @@ export async function runUntilStopped(
     fail(reason instanceof Error ? reason : new BelfryError('bug', messageOf(reason))),
   );
   process.on('uncaughtException', fail);
-  const service = await start(fail);
+  // A start may wait for servers for ever, and must not hold up a stop meanwhile.
+  const service = await Promise.race([start(fail), finished]);
+  if (typeof service === 'number') return service;
   const code = await finished;
   try {
     await service.stop();

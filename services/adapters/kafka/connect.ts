@@ -87,9 +87,9 @@ function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): net.Soc
   return socket;
 }
 
-/** What every rebalance, every transaction that follows another, and every question about a topic that is not there meets. */
+/** What every rebalance, every transaction that follows another, every question about a topic that is not there, and every start meets. */
 const EXPECTED =
-  /rebalanc|concurrent operation|not aware of this member|limiting retries|not host this topic-partition/i;
+  /rebalanc|concurrent operation|not aware of this member|limiting retries|not host this topic-partition|coordinator/i;
 
 function writeLog(log: Log, { level, namespace, log: entry }: LogEntry): void {
   const { message, error, broker, groupId } = entry as { message: string } & Record<string, unknown>;
