@@ -12,7 +12,7 @@ const HIGHEST = 32_000;
 const TRIES = 200;
 
 /** Resolves to true when nobody listens on this port of 127.0.0.1. */
-export function isFree(port: number): Promise<boolean> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));

@@ -12,7 +12,7 @@ import type { RunStatus } from './model.ts';
 import type { RunRow } from './ports/run-store.ts';
 
 /** The third lost attempt ends the run. */
-export const MAX_LOST_ATTEMPTS = 3;
+const MAX_LOST_ATTEMPTS = 3;
 
 /**
  * - `run`: it is this claim's; start it.

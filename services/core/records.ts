@@ -1,5 +1,5 @@
 /**
- * The records that travel on Belfry's own topics. `DueRecord` and `RetryRecord` are internal JSON; the public ones
+ * The records that travel on Belfry's own topics. `DueRecord` is internal JSON; the public ones
  * (`Outcome`, `DeadRun`, `Ack`) are encoded by the codec (JSON or Avro) chosen at migration.
  */
 import type {
@@ -22,7 +22,7 @@ export type Failure = {
   error: RunError;
 };
 
-/** All that an executor needs to run one attempt: the value of `job.due.*`. */
+/** All that an executor needs to run one attempt: the value of `job.due.*`, and of `job.retry` for the next attempt. */
 export type DueRecord = {
   runId: string;
   tenant: string;
@@ -53,9 +53,6 @@ export type DueRecord = {
   failures: readonly Failure[];
   traceparent: string | null;
 };
-
-/** The value of `job.retry`: the next attempt, with its due time in `dueAt`. */
-export type RetryRecord = DueRecord;
 
 /** The terminal outcome of a run (or of a group of skipped occurrences): the value of `job.completed`. Times here are ms; codecs write ISO 8601. */
 export type Outcome = {

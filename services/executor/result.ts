@@ -2,8 +2,8 @@
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { RunError } from '../core/records.ts';
 
-export const MAX_RESULT_BYTES = 64 * 1024;
-export const MAX_MESSAGE_CHARS = 4 * 1024;
+const MAX_RESULT_BYTES = 64 * 1024;
+const MAX_MESSAGE_CHARS = 4 * 1024;
 
 /** Codes that handlers of the executor itself throw as BelfryErrors; all else is `handler_error`. */
 const OWN_CODES = new Set([

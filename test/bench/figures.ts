@@ -160,6 +160,7 @@ for (const [name, measure] of Object.entries(figures)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const belfry = await TestDeployment.create();
   console.log(JSON.stringify(await measure(belfry)));
+  await Promise.all(belfry.services.map((service) => service.kill('SIGTERM')));
   await belfry.destroy();
 }
 process.exit();

@@ -1,5 +1,5 @@
 /** I4 and I5: the calls of handlers, as a sink outside Belfry sees them. */
-import type { CheckOptions } from './check.ts';
+import type { CheckOptions } from './options.ts';
 import { clockTime, type Call, type Fault, type History, type SentCommand, type Violation } from './history.ts';
 
 /** A lease has this length: a fault shows up to so much later. */
@@ -7,7 +7,8 @@ const LEASE_MS = 6_000;
 /** A process that thaws aborts its runs within this time. */
 const THAW_MS = 1_000;
 
-export function checkCalls(history: History, options: CheckOptions): Violation[] {
+export function checkCalls(unsorted: History, options: CheckOptions): Violation[] {
+  const history = { ...unsorted, calls: unsorted.calls.toSorted((a, b) => a.startedAt - b.startedAt) };
   const byRun = Map.groupBy(history.calls, ({ runId }) => runId);
   const faults = new Faults(history.faults, history.healedAt);
   return [
@@ -34,7 +35,7 @@ function* checkKeys(history: History, byRun: Map<string, Call[]>): Iterable<Viol
   const rows = new Map(history.runs.map((row) => [row.runId, row]));
   for (const [runId, calls] of byRun) {
     let first = rows.get(runId);
-    while (first?.replayOf != null && rows.has(first.replayOf)) first = rows.get(first.replayOf);
+    while (first !== undefined && first.replayOf !== null && rows.has(first.replayOf)) first = rows.get(first.replayOf);
     const key = first?.runId ?? runId;
     const wrong = calls.find(({ idempotencyKey }) => idempotencyKey !== key);
     if (wrong !== undefined)
@@ -147,7 +148,11 @@ class Faults {
   excuse({ node, obedient, startedAt, endedAt }: Call): boolean {
     if (!obedient) return true;
     return this.of(node).some(
-      ({ kind, from, until }) => kind === 'freeze' && from <= (endedAt ?? this.healedAt) && until >= startedAt && (endedAt ?? Infinity) <= until + THAW_MS,
+      ({ kind, from, until }) =>
+        kind === 'freeze' &&
+        from <= (endedAt ?? this.healedAt) &&
+        until >= startedAt &&
+        (endedAt ?? Infinity) <= until + THAW_MS,
     );
   }
 

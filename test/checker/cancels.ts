@@ -1,5 +1,5 @@
 /** I8. */
-import type { CheckOptions } from './check.ts';
+import type { CheckOptions } from './options.ts';
 import { clockTime, type Call, type Fault, type History, type SentCommand, type Violation } from './history.ts';
 
 /** What may start a run of a cancelled job again. */
@@ -22,7 +22,9 @@ export function* checkCancels(history: History, { toleranceMs }: CheckOptions): 
 }
 
 function revivedAt(later: readonly SentCommand[], { sentAt }: SentCommand): number {
-  const revivals = later.filter(({ type, answer }) => REVIVES.has(type) && (answer === null || answer.outcome === 'applied'));
+  const revivals = later.filter(
+    ({ type, answer }) => REVIVES.has(type) && (answer === null || answer.outcome === 'applied'),
+  );
   return Math.min(Infinity, ...revivals.map((command) => Math.max(sentAt, command.sentAt)));
 }
 

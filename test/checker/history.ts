@@ -4,7 +4,15 @@
  *
  * All times are ms of one true clock, that of the database.
  */
-import type { Delivery, JobType, Overlap, RunStatus, Schedule, TerminalStatus, Trigger } from '../../services/core/model.ts';
+import type {
+  Delivery,
+  JobType,
+  Overlap,
+  RunStatus,
+  Schedule,
+  TerminalStatus,
+  Trigger,
+} from '../../services/core/model.ts';
 
 export type JobAsSent = {
   type: JobType;
@@ -132,7 +140,11 @@ export const INVARIANTS = {
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 
-export type Violation = { invariant: Invariant; message: string; /** What it is about: a run id or a job. */ about: string };
+export type Violation = {
+  invariant: Invariant;
+  message: string;
+  /** What it is about: a run id or a job. */ about: string;
+};
 
 /** @returns a short form of a time, for people */
 export function clockTime(ms: number): string {

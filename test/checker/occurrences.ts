@@ -5,8 +5,16 @@
  * is asked for when it lies after the answer to the schedule and before whatever changed that schedule was sent. One that
  * came due within a fail-over's time before such a change may have been decided by the change: it is not asked for.
  */
-import type { CheckOptions } from './check.ts';
-import { clockTime, type Answer, type Event, type History, type JobAsSent, type SentCommand, type Violation } from './history.ts';
+import type { CheckOptions } from './options.ts';
+import {
+  clockTime,
+  type Answer,
+  type Event,
+  type History,
+  type JobAsSent,
+  type SentCommand,
+  type Violation,
+} from './history.ts';
 import { occurrencesIn } from './schedule-times.ts';
 
 /** A schedule in force. */
@@ -43,8 +51,14 @@ class View {
       const times = this.times.get(job) ?? new Set();
       this.times.set(job, times.add(scheduledFor));
     }
-    this.groups = Map.groupBy(events.filter(({ from }) => from !== null), ({ job }) => job);
-    this.byCause = Map.groupBy(events.filter(({ trigger }) => trigger !== 'schedule'), ({ job, cause }) => `${job} ${cause}`);
+    this.groups = Map.groupBy(
+      events.filter(({ from }) => from !== null),
+      ({ job }) => job,
+    );
+    this.byCause = Map.groupBy(
+      events.filter(({ trigger }) => trigger !== 'schedule'),
+      ({ job, cause }) => `${job} ${cause}`,
+    );
   }
 
   has(job: string, at: number): boolean {
@@ -67,9 +81,14 @@ function* checkJob(
   const stored = history.jobs.find((each) => each.job === job);
   const versions = commands.map(({ answer }) => (answer?.outcome === 'applied' ? (answer.version ?? 0) : 0));
   if ((stored?.version ?? 0) < Math.max(0, ...versions))
-    yield { invariant: 'I1', about: job, message: `acknowledged at version ${Math.max(...versions)}, stored at ${stored?.version ?? 'none'}` };
+    yield {
+      invariant: 'I1',
+      about: job,
+      message: `acknowledged at version ${Math.max(...versions)}, stored at ${stored?.version ?? 'none'}`,
+    };
   for (const reign of reignsOf(commands, history, options)) {
-    for (const problem of missing(job, reign, view, history, options)) yield { invariant: 'I1', about: job, message: problem };
+    for (const problem of missing(job, reign, view, history, options))
+      yield { invariant: 'I1', about: job, message: problem };
   }
 }
 
@@ -125,17 +144,29 @@ function* missingAt(job: string, at: number, { from, to }: Reign, view: View): I
 }
 
 /** It counts from the record's time on the topic, which no client knows exactly. */
-function* missingIn(job: string, delayMs: number, { sentAt, answer, to }: Reign, view: View, { failoverMs }: CheckOptions): Iterable<string> {
+function* missingIn(
+  job: string,
+  delayMs: number,
+  { sentAt, answer, to }: Reign,
+  view: View,
+  { failoverMs }: CheckOptions,
+): Iterable<string> {
   // A command that changed nothing of the schedule keeps its time, which the answer tells.
   if (answer.nextFireAt !== null) {
     if (answer.nextFireAt < to && !view.has(job, answer.nextFireAt)) yield `no run at ${clockTime(answer.nextFireAt)}`;
     return;
   }
   const latest = answer.at + delayMs;
-  if (latest < to && !view.hasBetween(job, sentAt + delayMs - failoverMs, latest)) yield `no run until ${clockTime(latest)}`;
+  if (latest < to && !view.hasBetween(job, sentAt + delayMs - failoverMs, latest))
+    yield `no run until ${clockTime(latest)}`;
 }
 
-function* missingRecurring(job: string, { spec, answer, from, to }: Reign, view: View, history: History): Iterable<string> {
+function* missingRecurring(
+  job: string,
+  { spec, answer, from, to }: Reign,
+  view: View,
+  history: History,
+): Iterable<string> {
   const { schedule } = spec;
   if (schedule.kind !== 'every' && schedule.kind !== 'cron') return;
   const phaseAt = schedule.jitterMs === 0 ? answer.nextFireAt : null;
@@ -144,7 +175,8 @@ function* missingRecurring(job: string, { spec, answer, from, to }: Reign, view:
     // With maxRuns, runs that the schedule had before its answer count, too: only the first ones are surely asked for.
     if (schedule.maxRuns !== null && runs >= schedule.maxRuns - 1) return;
     if (!view.has(job, at)) {
-      if (schedule.maxRuns === null || ranOf(history, job) < schedule.maxRuns) yield `no run and no reason at ${clockTime(at)}`;
+      if (schedule.maxRuns === null || ranOf(history, job) < schedule.maxRuns)
+        yield `no run and no reason at ${clockTime(at)}`;
       return;
     }
     runs++;
@@ -159,12 +191,15 @@ function ranOf(history: History, job: string): number {
 function* missingAfterRuns(job: string, { spec, from, to }: Reign, view: View, history: History): Iterable<string> {
   const { schedule } = spec;
   if (schedule.kind !== 'fixedDelay') return;
-  const runs = history.runs.filter((run) => run.job === job && run.scheduledFor >= from);
-  if (schedule.startAt !== null && schedule.startAt > from && schedule.startAt < to && !view.has(job, schedule.startAt)) yield `no run at ${clockTime(schedule.startAt)}`;
+  const runs = history.runs.filter((run) => run.job === job && run.scheduledFor >= from && run.status !== 'SKIPPED');
+  if (schedule.startAt !== null && schedule.startAt > from && schedule.startAt < to && !view.has(job, schedule.startAt))
+    yield `no run at ${clockTime(schedule.startAt)}`;
   if (schedule.maxRuns !== null && ranOf(history, job) >= schedule.maxRuns) return;
   for (const { runId, finishedAt } of runs) {
     // The delay counts from the end of the last one.
-    const isLast = history.runs.every((run) => run.job !== job || run.scheduledFor > finishedAt! || (run.finishedAt ?? Infinity) <= finishedAt!);
+    const isLast = history.runs.every(
+      (run) => run.job !== job || run.scheduledFor > finishedAt! || (run.finishedAt ?? Infinity) <= finishedAt!,
+    );
     if (!isLast) continue;
     const next = (finishedAt ?? Infinity) + schedule.delayMs;
     if (next < Math.min(to, schedule.endAt ?? to) && !view.has(job, next))
@@ -188,14 +223,29 @@ function* checkUnique({ events, runs }: History, byJob: Map<string, SentCommand[
     const ids = new Set(told.map(({ runId }) => runId));
     const [first] = told;
     if (ids.size > 1 && first !== undefined)
-      yield { invariant: 'I2', about: first.job, message: `${ids.size} runs of the ${first.trigger} occurrence ${first.cause}` };
+      yield {
+        invariant: 'I2',
+        about: first.job,
+        message: `${ids.size} runs of the ${first.trigger} occurrence ${first.cause}`,
+      };
   }
   const scheduled = new Set(singles.filter(({ trigger }) => trigger === 'schedule').map(({ runId }) => runId));
-  for (const [job, own] of Map.groupBy(runs.filter(({ runId }) => scheduled.has(runId)), (run) => run.job)) {
-    const twice = Map.groupBy(own, ({ scheduledFor }) => scheduledFor).values().find((same) => same.length > 1);
-    if (twice !== undefined) yield { invariant: 'I2', about: job, message: `${twice.length} runs at ${clockTime(twice[0]!.scheduledFor)}` };
+  for (const [job, own] of Map.groupBy(
+    runs.filter(({ runId }) => scheduled.has(runId)),
+    (run) => run.job,
+  )) {
+    const twice = Map.groupBy(own, ({ scheduledFor }) => scheduledFor)
+      .values()
+      .find((same) => same.length > 1);
+    if (twice !== undefined)
+      yield { invariant: 'I2', about: job, message: `${twice.length} runs at ${clockTime(twice[0]!.scheduledFor)}` };
     const odd = own.find(({ scheduledFor }) => !mayOccur(byJob.get(job) ?? [], scheduledFor));
-    if (odd !== undefined) yield { invariant: 'I2', about: job, message: `a run at ${clockTime(odd.scheduledFor)}, where no schedule of it has one` };
+    if (odd !== undefined)
+      yield {
+        invariant: 'I2',
+        about: job,
+        message: `a run at ${clockTime(odd.scheduledFor)}, where no schedule of it has one`,
+      };
   }
 }
 
@@ -203,7 +253,12 @@ function* checkUnique({ events, runs }: History, byJob: Map<string, SentCommand[
 function mayOccur(commands: readonly SentCommand[], at: number): boolean {
   return commands.some(({ spec, answer }) => {
     if (spec === null) return false;
-    const times = occurrencesIn(spec.schedule, spec.schedule.kind === 'every' && spec.schedule.jitterMs > 0 ? null : (answer?.nextFireAt ?? null), at, at + 1);
+    const times = occurrencesIn(
+      spec.schedule,
+      spec.schedule.kind === 'every' && spec.schedule.jitterMs > 0 ? null : (answer?.nextFireAt ?? null),
+      at,
+      at + 1,
+    );
     return times === undefined || times.length > 0;
   });
 }

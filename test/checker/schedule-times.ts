@@ -20,12 +20,22 @@ export function occurrencesIn(
     case 'every': {
       const first = schedule.startAt ?? phaseAt;
       if (first === null) return undefined;
-      return stepsIn(first, schedule.everyMs, Math.max(from, schedule.startAt ?? from), Math.min(to, schedule.endAt ?? to));
+      return stepsIn(
+        first,
+        schedule.everyMs,
+        Math.max(from, schedule.startAt ?? from),
+        Math.min(to, schedule.endAt ?? to),
+      );
     }
     case 'cron': {
       const seconds = /^\*\/(\d+) \* \* \* \* \*$/.exec(schedule.cron);
       if (seconds === null || 60 % Number(seconds[1]) !== 0) return undefined;
-      return stepsIn(0, Number(seconds[1]) * 1_000, Math.max(from, schedule.startAt ?? from), Math.min(to, schedule.endAt ?? to));
+      return stepsIn(
+        0,
+        Number(seconds[1]) * 1_000,
+        Math.max(from, schedule.startAt ?? from),
+        Math.min(to, schedule.endAt ?? to),
+      );
     }
     case 'in':
     case 'fixedDelay':

@@ -9,7 +9,11 @@ export function* checkTransactions({ writes, runs }: History): Iterable<Violatio
     const count = counts.get(runId) ?? 0;
     counts.delete(runId);
     if (count !== expected)
-      yield { invariant: 'I4', about: runId, message: `${status}, its transaction took effect ${count} times instead of ${expected}` };
+      yield {
+        invariant: 'I4',
+        about: runId,
+        message: `${status}, its transaction took effect ${count} times instead of ${expected}`,
+      };
   }
   for (const runId of counts.keys())
     yield { invariant: 'I4', about: runId, message: 'its transaction took effect, and there is no such run' };

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { Claim, Lease, ParkedRun, RunRow, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
 import type { DueRecord } from '../../services/core/records.ts';
-import { runIdOf } from '../../services/core/run-id.ts';
+import { dueRecord } from '../support/due.ts';
 
 export type RunStoreHarness = {
   store: RunStore;
@@ -21,36 +21,9 @@ let made = 0;
 
 /** A due record of a run that nobody has seen. */
 export function newDue(changes: Partial<DueRecord> = {}): DueRecord {
-  const scheduledFor = Date.now();
-  const jobId = `job-${++made}`;
-  const runId = runIdOf({ tenant: 'acme', jobId, trigger: 'schedule', cause: randomUUID(), scheduledFor });
-  return {
-    runId,
-    tenant: 'acme',
-    jobId,
-    jobVersion: 3,
-    type: 'CUSTOM',
-    handler: 'send-invoice',
-    queue: 'default',
-    priority: 'medium',
-    payload: { text: 'a\u0000b "quoted" \\ 🔔' },
-    labels: { team: 'billing "east"' },
-    trigger: 'schedule',
-    cause: String(scheduledFor),
-    replayOf: null,
-    idempotencyKey: runId,
-    scheduledFor,
-    dueAt: scheduledFor,
-    attempt: 1,
-    retry: { maxRetries: 3, initialDelayMs: 2_000, factor: 2, maxDelayMs: 3_600_000, jitter: 0 },
-    timeoutMs: 900_000,
-    delivery: 'at_least_once',
-    cancelGen: 0,
-    tracked: false,
-    failures: [],
-    traceparent: null,
-    ...changes,
-  };
+  const run = { jobId: `job-${++made}`, scheduledFor: Date.now(), cause: randomUUID() };
+  const odd = { payload: { text: 'a\u0000b "quoted" \\ 🔔' }, labels: { team: 'billing "east"' } };
+  return dueRecord(run, { handler: 'send-invoice', jobVersion: 3, ...odd, ...changes });
 }
 
 export function newDues(count: number, changes: Partial<DueRecord> = {}): DueRecord[] {

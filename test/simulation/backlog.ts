@@ -6,14 +6,17 @@ const OPEN = new Set<string>(['ENQUEUED', 'RUNNING', 'RETRYING']);
 export function leftToDo(world: World): string[] {
   const { db, clients, recorder } = world;
   const left: string[] = [...recorder.fatals];
-  for (const { commandId, answer } of clients.commands()) if (answer === null) left.push(`command ${commandId} has no answer`);
+  for (const { commandId, answer } of clients.commands())
+    if (answer === null) left.push(`command ${commandId} has no answer`);
   for (const { runId, status, tenant, jobId } of db.runs.values())
     if (OPEN.has(status)) left.push(`run ${runId} of ${tenant}/${jobId} is ${status}`);
   for (const [partition, timers] of db.timers)
-    for (const { kind, tenant, jobId, runId } of timers) left.push(`timer (${kind}) of ${tenant}/${jobId}, ${runId}, in partition ${partition}`);
+    for (const { kind, tenant, jobId, runId } of timers)
+      left.push(`timer (${kind}) of ${tenant}/${jobId}, ${runId}, in partition ${partition}`);
   for (const [partition, rows] of db.outbox)
     for (const { seq, lane } of rows) left.push(`outbox row ${seq} (${lane}) of partition ${partition}`);
-  for (const { runId, kind, executor } of db.parked.values()) left.push(`run ${runId} is parked (${kind}, ${executor})`);
+  for (const { runId, kind, executor } of db.parked.values())
+    left.push(`run ${runId} is parked (${kind}, ${executor})`);
   for (const [key, { active, buffered, state, nextAt }] of db.jobs) {
     for (const { runId } of active) left.push(`job ${key} waits for the end of run ${runId}`);
     for (const { runId } of buffered) left.push(`job ${key} keeps run ${runId} waiting`);

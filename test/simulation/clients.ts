@@ -51,7 +51,15 @@ export class Clients {
     const commandId = `c-${++this.count}`;
     const runId = type === 'replay' ? this.deadRunOf(jobId) : undefined;
     if (type === 'replay' && runId === undefined) return;
-    const value = { type, commandId, tenant: TENANT, jobId, ack: true, ...fields, ...(runId === undefined ? {} : { runId }) };
+    const value = {
+      type,
+      commandId,
+      tenant: TENANT,
+      jobId,
+      ack: true,
+      ...fields,
+      ...(runId === undefined ? {} : { runId }),
+    };
     const job = jobKey(TENANT, jobId);
     this.sent.set(commandId, { commandId, job, type, ...understood(value), sentAt: this.recorder.now(), answer: null });
     this.recorder.trace('client', `sends ${type} ${commandId}`, { job, ...fields });
@@ -68,7 +76,13 @@ export class Clients {
 
   /** Trouble on the way of a client is that of any producer: what failed may have been written. */
   private async write(job: string, value: string, isCareless: boolean): Promise<void> {
-    const record = { topic: this.topics.commands, partition: partitionOf(job, this.partitions), key: Buffer.from(job), value: Buffer.from(value), headers: {} };
+    const record = {
+      topic: this.topics.commands,
+      partition: partitionOf(job, this.partitions),
+      key: Buffer.from(job),
+      value: Buffer.from(value),
+      headers: {},
+    };
     const dice = this.random.next();
     if (dice > 0.04) await this.producer!.send([record]);
     if (dice > 0.08 || isCareless) return;
@@ -77,7 +91,9 @@ export class Clients {
   }
 
   private deadRunOf(jobId: string): string | undefined {
-    const failed = this.recorder.events.filter(({ job, status }) => status === 'FAILED' && job === jobKey(TENANT, jobId));
+    const failed = this.recorder.events.filter(
+      ({ job, status }) => status === 'FAILED' && job === jobKey(TENANT, jobId),
+    );
     return failed.length === 0 ? undefined : this.random.pick(failed).runId;
   }
 
@@ -95,7 +111,12 @@ export class Clients {
     this.recorder.trace('client', `${commandId} is ${outcome}`, job ?? {});
     const command = this.sent.get(commandId);
     // Of a command that was sent twice, the answer that tells of its effect.
-    if (command === undefined || (command.answer !== null && outcome !== 'applied') || command.answer?.outcome === 'applied') return;
+    if (
+      command === undefined ||
+      (command.answer !== null && outcome !== 'applied') ||
+      command.answer?.outcome === 'applied'
+    )
+      return;
     command.answer = {
       outcome,
       at: timestampMs,
@@ -108,7 +129,11 @@ export class Clients {
   private heard(outcome: Outcome): void {
     const event = eventOf(outcome);
     this.recorder.events.push(event);
-    this.recorder.trace('subscriber', `${event.status} ${event.job}`, { runId: event.runId, attempt: event.attempt, reason: outcome.reason ?? undefined });
+    this.recorder.trace('subscriber', `${event.status} ${event.job}`, {
+      runId: event.runId,
+      attempt: event.attempt,
+      reason: outcome.reason ?? undefined,
+    });
   }
 
   private message({ headers, timestampMs }: ConsumedRecord): void {
@@ -119,9 +144,39 @@ export class Clients {
 }
 
 function eventOf(outcome: Outcome): Event {
-  const { eventId, runId, tenant, jobId, type, status, trigger, cause, scheduledFor, finishedAt, attempt, result, error, from, to } = outcome;
+  const {
+    eventId,
+    runId,
+    tenant,
+    jobId,
+    type,
+    status,
+    trigger,
+    cause,
+    scheduledFor,
+    finishedAt,
+    attempt,
+    result,
+    error,
+    from,
+    to,
+  } = outcome;
   return {
-    ...{ eventId, runId, job: jobKey(tenant, jobId), type, status, trigger, cause, scheduledFor, finishedAt, attempt, result, from, to },
+    ...{
+      eventId,
+      runId,
+      job: jobKey(tenant, jobId),
+      type,
+      status,
+      trigger,
+      cause,
+      scheduledFor,
+      finishedAt,
+      attempt,
+      result,
+      from,
+      to,
+    },
     errorCode: error?.code ?? null,
   };
 }
@@ -129,7 +184,10 @@ function eventOf(outcome: Outcome): Event {
 function understood(value: object): Pick<SentCommand, 'spec' | 'overlap'> {
   const command = parseCommand(value, { allowInlineSecrets: false, topicPrefix: '', allowTopics: null });
   if ('rejection' in command) throw new Error(`the plan has an invalid command: ${command.rejection.message}`);
-  return { spec: command.type === 'schedule' ? specOf(command.job) : null, overlap: command.type === 'trigger' ? command.overlap : null };
+  return {
+    spec: command.type === 'schedule' ? specOf(command.job) : null,
+    overlap: command.type === 'trigger' ? command.overlap : null,
+  };
 }
 
 function specOf({ type, schedule, overlap, delivery, retry }: JobSpec): JobAsSent {

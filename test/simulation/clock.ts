@@ -50,7 +50,7 @@ export class SimClock {
         resolve();
       } catch (thrown) {
         over = true;
-        reject(thrown as Error);
+        reject(thrown);
       }
     };
     const feed = (): void => {

@@ -22,7 +22,8 @@ export class Faults {
 
   strike(planned: PlannedFault): void {
     const node = this.world.nodes[planned.seat]!;
-    if (planned.kind !== 'trap') this.world.recorder.trace('fault', planned.kind, { node: node.process.name, forMs: planned.forMs });
+    if (planned.kind !== 'trap')
+      this.world.recorder.trace('fault', planned.kind, { node: node.process.name, forMs: planned.forMs });
     switch (planned.kind) {
       case 'kill':
         return this.kill(node, planned.forMs);
@@ -33,6 +34,9 @@ export class Faults {
       case 'cut-store':
         return this.cut(node, 'store', planned.forMs);
       case 'cut-broker':
+        return this.cut(node, 'broker', planned.forMs);
+      case 'isolate':
+        this.cut(node, 'store', planned.forMs);
         return this.cut(node, 'broker', planned.forMs);
       case 'lossy-store':
         return this.worsen(node, 'store', { refuse: LOSSY, loseAnswer: LOSSY }, 'cut', planned.forMs);
@@ -130,7 +134,11 @@ export class Faults {
       call,
       when,
       strike: () => {
-        this.world.recorder.trace('fault', `trap: ${effect} ${when} ${call ?? 'a request'}`, { node: node.process.name, server, forMs });
+        this.world.recorder.trace('fault', `trap: ${effect} ${when} ${call ?? 'a request'}`, {
+          node: node.process.name,
+          server,
+          forMs,
+        });
         if (effect === 'kill') this.kill(node, forMs);
         else if (effect === 'freeze') this.freeze(node, forMs);
         else this.cut(node, server, forMs);
@@ -165,13 +173,14 @@ export class Faults {
   private visit({ seat: { kind } }: Node, forMs: number): void {
     const name = `visitor-${++this.visits}`;
     const client = this.world.broker.client(name);
-    const { commands, retry, completed, due } = topicsOf('');
+    const topics = topicsOf('');
+    const { commands, retry, completed } = topics;
     const groups =
       kind === 'timer'
         ? [{ groupId: 'belfry-timer', topics: [commands, retry, completed], copartitioned: true }]
         : PRIORITIES.map((priority) => ({
             groupId: `belfry-executor-default-${priority}`,
-            topics: [due('default', priority)],
+            topics: [topics.due('default', priority)],
             copartitioned: false,
           }));
     const nothing = (): void => undefined;

@@ -7,6 +7,7 @@ import type { Broker, FetchedBatch, TransactionalProducer } from '../../services
 import type { Lease, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
 import type { PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
 import type { ConsumedRecord } from '../../services/core/records.ts';
+import type { Invariant } from '../checker/history.ts';
 import type { Surroundings } from './node.ts';
 import { override } from './override.ts';
 
@@ -14,6 +15,8 @@ export type Mutation = {
   name: string;
   /** What is switched off, in words. */
   what: string;
+  /** The promise that it breaks. */
+  breaks: Invariant;
   timerStore?(store: TimerStore, world: Surroundings): TimerStore;
   runStore?(store: RunStore, world: Surroundings): RunStore;
   broker?(client: Broker, world: Surroundings): Broker;
@@ -23,28 +26,36 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'epoch',
     what: 'a step is applied whoever owns the partition',
+    breaks: 'I6',
     timerStore: (store, { db }) =>
       override(store, {
-        step: (steps) => store.step(steps.map((step) => ({ ...step, epoch: db.owners.get(step.partition)?.epoch ?? 0 }))),
+        step: (steps) =>
+          store.step(steps.map((step) => ({ ...step, epoch: db.owners.get(step.partition)?.epoch ?? 0 }))),
       }),
   },
   {
     name: 'fence',
     what: 'a step is applied whoever owns the partition, and wherever its topics were read to',
-    timerStore: (store, world) => override(store, { step: (steps) => store.step(steps.map((step) => unfenced(step, world))) }),
+    breaks: 'I6',
+    timerStore: (store, world) =>
+      override(store, { step: (steps) => store.step(steps.map((step) => unfenced(step, world))) }),
   },
   {
     name: 'offsets',
     what: 'a batch is taken in wherever it begins',
+    breaks: 'I6',
     broker: (client) => overBatches(client, (batch) => ({ ...batch, fetchedOffset: 0n })),
   },
   {
     name: 'token',
     what: 'the end of a run is written whoever has it',
+    breaks: 'I4',
     runStore: (store, world) =>
       override(store, {
         settle: async (lease, settlements) => {
-          const settled = settlements.map((each) => store.settle(holderOf(each, lease, world), [untokened(each, world)]));
+          const settled = settlements.map((each) =>
+            store.settle(holderOf(each, lease, world), [untokened(each, world)]),
+          );
           return (await Promise.all(settled)).flat();
         },
       }),
@@ -52,11 +63,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'dead-mark',
     what: 'a lease that ran out is taken over without being marked dead, and may be renewed afterwards',
+    breaks: 'I4',
     runStore: withoutDeadMark,
   },
   {
     name: 'claim',
     what: 'a claim starts a run although it has a row',
+    breaks: 'I4',
     runStore: (store, { db }) =>
       override(store, {
         claim: (lease, requests) => {
@@ -71,6 +84,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'outbox',
     what: 'a new owner does not produce what the former one left',
+    breaks: 'I6',
     timerStore: (store, { db }) =>
       override(store, {
         take: async (partition, instance) => {
@@ -83,45 +97,59 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'cancel-gen',
     what: 'executors do not see that a job was cancelled',
+    breaks: 'I8',
     runStore: (store) => override(store, { cancelGenerations: async (jobs) => jobs.map(() => 0) }),
   },
   {
     name: 'active-set',
     what: 'a completion acts although its run is not active',
+    breaks: 'I4',
     broker: (client, world) =>
-      overBatches(client, (batch) => ({ ...batch, records: batch.records.map((record) => actingCompletion(record, world)) })),
+      overBatches(client, (batch) => ({
+        ...batch,
+        records: batch.records.map((record) => actingCompletion(record, world)),
+      })),
   },
   {
     name: 'parked',
     what: 'runs that no offset holds are not written down',
+    breaks: 'I6',
     runStore: (store) => override(store, { park: () => Promise.resolve() }),
   },
   {
     name: 'watermark',
     what: 'offsets are committed up to the end, whatever is still under way',
+    breaks: 'I6',
     broker: (client, { broker }) =>
       overTransactions(client, (producer) => ({
         transact: (records, offsets) =>
           producer.transact(
             records,
-            offsets.map((each) => (each.groupId.startsWith('belfry-executor') ? { ...each, offset: broker.logOf(each)?.end ?? each.offset } : each)),
+            offsets.map((each) =>
+              each.groupId.startsWith('belfry-executor')
+                ? { ...each, offset: broker.logOf(each)?.end ?? each.offset }
+                : each,
+            ),
           ),
       })),
   },
   {
     name: 'seen',
     what: 'triggers and replays that were applied are forgotten',
+    breaks: 'I2',
     timerStore: (store) =>
       override(store, { read: async (jobs) => ({ ...(await store.read(jobs, [])), seen: new Set() }) }),
   },
   {
     name: 'exact-position',
     what: 'a new owner of the exact lane does not ask how far the former one came',
+    breaks: 'I4',
     broker: (client) => override(client, { committed: async () => undefined }),
   },
   {
     name: 'terminal',
     what: 'who finds a run at its end does not publish that end again',
+    breaks: 'I7',
     runStore: withoutRepublishing,
   },
 ];
@@ -148,15 +176,20 @@ function withoutDeadMark(store: RunStore, { db }: Surroundings): RunStore {
     for (const lease of leases) lease.dead = false;
     return answer;
   };
-  const ranOut = (): string[] => [...db.leases].filter(([, { expiresAt }]) => expiresAt <= db.now()).map(([executor]) => executor);
+  const ranOut = (): string[] =>
+    [...db.leases].filter(([, { expiresAt }]) => expiresAt <= db.now()).map(([executor]) => executor);
   return override(store, {
     markDead: async (executors) =>
       executors.flatMap((executor) => {
         const entry = db.leases.get(executor);
-        return entry === undefined || entry.dead || entry.expiresAt > db.now() ? [] : [{ executor, transactionalId: entry.lease.transactionalId }];
+        return entry === undefined || entry.dead || entry.expiresAt > db.now()
+          ? []
+          : [{ executor, transactionalId: entry.lease.transactionalId }];
       }),
     reclaim: (lease, requests) => {
-      const holders = requests.filter(({ lostAttempt }) => lostAttempt).map(({ due }) => db.runs.get(due.runId)?.executor ?? null);
+      const holders = requests
+        .filter(({ lostAttempt }) => lostAttempt)
+        .map(({ due }) => db.runs.get(due.runId)?.executor ?? null);
       return marked(holders, () => store.reclaim(lease, requests));
     },
     releaseParkedOfDead: () => marked(ranOut(), () => store.releaseParkedOfDead()),
@@ -169,7 +202,9 @@ function withoutRepublishing(store: RunStore): RunStore {
   return override(store, {
     claim: async (lease, requests) =>
       (await store.claim(lease, requests)).map((claim) =>
-        hidden.has(claim.row.status) ? { ...claim, row: { ...claim.row, status: 'RUNNING', attempt: Number.MAX_SAFE_INTEGER } } : claim,
+        hidden.has(claim.row.status)
+          ? { ...claim, row: { ...claim.row, status: 'RUNNING', attempt: Number.MAX_SAFE_INTEGER } }
+          : claim,
       ),
   });
 }
@@ -186,11 +221,15 @@ function actingCompletion(record: ConsumedRecord, { db }: Surroundings): Consume
 
 function overBatches(client: Broker, change: (batch: FetchedBatch) => FetchedBatch): Broker {
   return override(client, {
-    group: (options, listener) => client.group(options, override(listener, { onBatch: (batch) => listener.onBatch(change(batch)) })),
+    group: (options, listener) =>
+      client.group(options, override(listener, { onBatch: (batch) => listener.onBatch(change(batch)) })),
   });
 }
 
-function overTransactions(client: Broker, methods: (producer: TransactionalProducer) => Partial<TransactionalProducer>): Broker {
+function overTransactions(
+  client: Broker,
+  methods: (producer: TransactionalProducer) => Partial<TransactionalProducer>,
+): Broker {
   return override(client, {
     transactional: async (id) => {
       const producer = await client.transactional(id);

@@ -22,6 +22,7 @@ import type { Mutation } from './mutations.ts';
 import type { Seat } from './plan.ts';
 import { Process } from './process.ts';
 import { Random } from './random.ts';
+import { asClock } from './servers.ts';
 import { linked, type LinkOptions } from './store-link.ts';
 
 const HISTORY_MS = 30 * 86_400_000;
@@ -37,12 +38,12 @@ export type Surroundings = {
   mutation: Mutation | undefined;
   calls: Calls;
   log(node: string, level: string, fields: object, message: string): void;
-  onEffect(call: string, args: readonly unknown[]): void;
-  onCommitted(rows: readonly { runId: string }[]): void;
+  onEffect: (call: string, args: readonly unknown[]) => void;
+  onCommitted: (rows: readonly { runId: string }[]) => void;
   onFatal(node: string, error: Error): void;
 };
 
-export type Service = { start(): void; stop(): Promise<void>; describe(): string };
+export type Service = { start(): void; stop(): Promise<void> };
 export type Node = { process: Process; seat: Seat; service: Service | undefined };
 
 /** Starts a process; its service begins once its clock is set, as in production. */
@@ -54,24 +55,21 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const broker = world.mutation?.broker?.(client, world) ?? client;
   const log = logOf(name, world);
   const link: LinkOptions = { process, sim: world.sim, onEffect: world.onEffect, onCommitted: world.onCommitted };
-  const timerStore = linked(mutated(new MemoryTimerStore(world.db), world, 'timerStore'), link);
+  const memoryTimers: TimerStore = new MemoryTimerStore(world.db);
+  const memoryRuns: RunStore = new MemoryRunStore(world.db, asClock(world.sim));
+  const timerStore = linked(world.mutation?.timerStore?.(memoryTimers, world) ?? memoryTimers, link);
   const node: Node = { process, seat, service: undefined };
   const begin = async (): Promise<void> => {
     await new ClockSync(process.clock, () => timerStore.databaseNow(), log).start();
     if (seat.kind === 'timer') node.service = timerOf(process, timerStore, broker, log, world);
     else {
-      const store = linked(mutated(new MemoryRunStore(world.db, world.sim), world, 'runStore'), link);
+      const store = linked(world.mutation?.runStore?.(memoryRuns, world) ?? memoryRuns, link);
       node.service = executorOf(process, seat, store, broker, log, random, world);
     }
     node.service.start();
   };
   begin().catch((error: Error) => world.onFatal(name, error));
   return node;
-}
-
-function mutated<S extends TimerStore | RunStore>(store: S, world: Surroundings, which: 'timerStore' | 'runStore'): S {
-  const mutate = world.mutation?.[which] as ((store: S, world: Surroundings) => S) | undefined;
-  return mutate === undefined ? store : mutate(store, world);
 }
 
 function timerOf(process: Process, store: TimerStore, broker: Broker, log: Log, world: Surroundings): Service {
@@ -87,7 +85,6 @@ function timerOf(process: Process, store: TimerStore, broker: Broker, log: Log, 
   return {
     start: () => void timer.start().catch((error: Error) => world.onFatal(process.name, error)),
     stop: () => timer.stop(),
-    describe: () => JSON.stringify({ ...timer.ready(), ...timer.stats() }),
   };
 }
 
@@ -117,7 +114,6 @@ function executorOf(
   return {
     start: () => executor.start(),
     stop: () => executor.stop({ timeoutMs: 1_000 }),
-    describe: () => JSON.stringify({ ...executor.ready(), ...executor.stats() }),
   };
 }
 

@@ -24,7 +24,7 @@ export type Action = {
 /**
  * - `kill`, `stop`: the process of the seat ends, and another one begins `forMs` later
  * - `freeze`: it stands still for `forMs`
- * - `cut-*`: no way to that server for `forMs`; `lossy-*`: one that loses requests and answers; `slow-*`: late answers
+ * - `cut-*`: no way to that server for `forMs`, `isolate`: to none; `lossy-*`: one that loses requests and answers; `slow-*`: late answers
  * - `trap-*`: at its next such call it is killed, frozen for `forMs`, or its answer is lost
  * - `jump`: its consumers fetch from a position of their own, past some records, for `forMs`
  * - `starve`: its lease is not renewed for `forMs`, while its partitions move
@@ -36,7 +36,12 @@ export type PlannedFault = {
   seat: number;
   forMs: number;
   /** Of a trap. */
-  trap?: { server: 'store' | 'broker'; call: string | null; when: 'before' | 'after'; effect: 'kill' | 'freeze' | 'cut' };
+  trap?: {
+    server: 'store' | 'broker';
+    call: string | null;
+    when: 'before' | 'after';
+    effect: 'kill' | 'freeze' | 'cut';
+  };
 };
 export const FAULT_KINDS = [
   'kill',
@@ -52,6 +57,7 @@ export const FAULT_KINDS = [
   'visit',
   'jump',
   'starve',
+  'isolate',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -108,7 +114,8 @@ function lifeOf(random: Random, jobId: string): Action[] {
     at += random.int(500, 9_000);
     if (at > CALM_AT) break;
     const type = random.weighted({ trigger: 5, cancel: 2, pause: 2, resume: 2, schedule: 3, replay: 3 });
-    if (type === 'schedule') life.push(action(type, { job: random.chance(0.5) ? { ...base, ...changeOf(random) } : jobOf(random) }));
+    if (type === 'schedule')
+      life.push(action(type, { job: random.chance(0.5) ? { ...base, ...changeOf(random) } : jobOf(random) }));
     else life.push(action(type, type === 'trigger' && random.chance(0.2) ? { overlap: 'allow' } : {}));
   }
   return life;
@@ -123,17 +130,29 @@ function jobOf(random: Random): Record<string, unknown> {
     priority: random.pick(['high', 'medium', 'medium', 'low']),
     ...(isOneShot && random.chance(0.7) ? {} : { overlap }),
   };
-  if (random.chance(0.2)) return { ...common, type: 'KAFKA_MESSAGE', payload: { topic: 'orders', value: 'v', key: random.pick(['a', 'b']) } };
-  const handler = random.weighted({ quick: 8, slow: 3, long: 3, flaky: 3, hanging: 1, stubborn: 1, transaction: 4, rare: 2 });
+  if (random.chance(0.2))
+    return { ...common, type: 'KAFKA_MESSAGE', payload: { topic: 'orders', value: 'v', key: random.pick(['a', 'b']) } };
+  const handler = random.weighted({
+    quick: 8,
+    slow: 3,
+    long: 3,
+    flaky: 3,
+    hanging: 1,
+    stubborn: 1,
+    transaction: 4,
+    rare: 2,
+  });
   const isOnce = random.chance(0.1);
   return {
     ...common,
     // Long runs in a row would outlast the wait for quiet.
-    ...(handler === 'long' ? { overlap: 'skip' } : {}),
+    ...(handler === 'long' || handler === 'hanging' ? { overlap: 'skip' } : {}),
     type: 'CUSTOM',
     handler,
     timeout: handler === 'long' ? '60s' : random.pick(['4s', '4s', '12s']),
-    ...(isOnce ? { delivery: 'at_most_once' } : { retry: { maxRetries: random.int(0, 2), initialDelay: '1s', factor: 1 } }),
+    ...(isOnce
+      ? { delivery: 'at_most_once' }
+      : { retry: { maxRetries: random.int(0, 2), initialDelay: '1s', factor: 1 } }),
   };
 }
 
@@ -163,7 +182,21 @@ function scheduleOf(random: Random): Record<string, unknown> {
 
 const STORE_CALLS = {
   timer: ['step', 'step', 'step', 'take', 'read', null],
-  executor: ['claim', 'claim', 'reclaim', 'settle', 'settle', 'cancelGenerations', 'park', 'unpark', 'takeParked', 'renewLease', 'settle-within', 'commit', null],
+  executor: [
+    'claim',
+    'claim',
+    'reclaim',
+    'settle',
+    'settle',
+    'cancelGenerations',
+    'park',
+    'unpark',
+    'takeParked',
+    'renewLease',
+    'settle-within',
+    'commit',
+    null,
+  ],
 } as const;
 const BROKER_CALLS = ['send', 'begin', 'commit', 'commit', 'init', null] as const;
 
@@ -177,14 +210,32 @@ function faultOf(random: Random, seats: readonly Seat[]): PlannedFault {
   const seat = random.int(0, seats.length - 1);
   const at = random.int(2_000, CALM_AT - 1_000);
   const kind = random.weighted({
-    ...{ kill: 3, stop: 2, freeze: 4, trap: 8, visit: 3 },
-    ...{ 'cut-store': 2, 'cut-broker': 1, 'lossy-store': 2, 'lossy-broker': 2, 'slow-store': 1, 'slow-broker': 1, jump: 2, starve: 2 },
+    ...{ kill: 3, stop: 2, freeze: 6, trap: 8, visit: 3 },
+    ...{
+      'cut-store': 2,
+      'cut-broker': 1,
+      'lossy-store': 2,
+      'lossy-broker': 2,
+      'slow-store': 1,
+      'slow-broker': 1,
+      jump: 2,
+      starve: 2,
+    },
   });
-  const forMs = kind === 'visit' ? random.int(20, 400) : random.chance(0.5) ? random.int(500, 5_000) : random.int(5_000, 14_000);
+  const forMs =
+    kind === 'visit' ? random.int(20, 400) : random.chance(0.5) ? random.int(500, 5_000) : random.int(5_000, 14_000);
+  // Long enough to be replaced, and back soon: a zombie that finds little changed.
+  if (kind === 'freeze' && random.chance(0.5)) return { at, kind, seat, forMs: random.int(6_000, 8_500) };
   if (kind === 'starve') return { at, kind, seat, forMs: random.int(4_000, 7_500) };
   if (kind !== 'trap') return { at, kind, seat, forMs };
   const server = random.chance(0.6) ? 'store' : 'broker';
-  const call = server === 'broker' ? random.pick(BROKER_CALLS) : random.pick<string | null>(STORE_CALLS[seats[seat]!.kind]);
-  const trap = { server, call, when: random.pick(['before', 'after'] as const), effect: random.pick(['kill', 'kill', 'freeze', 'cut'] as const) } as const;
+  const call =
+    server === 'broker' ? random.pick(BROKER_CALLS) : random.pick<string | null>(STORE_CALLS[seats[seat]!.kind]);
+  const trap = {
+    server,
+    call,
+    when: random.pick(['before', 'after'] as const),
+    effect: random.pick(['kill', 'kill', 'freeze', 'cut'] as const),
+  } as const;
   return { at, kind, seat, forMs, trap };
 }

@@ -92,7 +92,9 @@ export class Process {
 
   /** A trap that waits for this request strikes. */
   spring(server: Trap['server'], call: string, when: Trap['when']): void {
-    const trap = this.traps.find((each) => each.server === server && each.when === when && (each.call === null || each.call === call));
+    const trap = this.traps.find(
+      (each) => each.server === server && each.when === when && (each.call === null || each.call === call),
+    );
     if (trap === undefined) return;
     this.traps = this.traps.filter((each) => each !== trap);
     trap.strike();

@@ -90,7 +90,10 @@ export class Recorder implements Calls {
     if (!this.isTraced) return;
     const details = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => `${name}=${value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value)}`);
+      .map(
+        ([name, value]) =>
+          `${name}=${value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value)}`,
+      );
     this.lines.push([clockTime(this.now()), who.padEnd(13), what, ...details].join(' '));
   }
 

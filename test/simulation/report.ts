@@ -29,9 +29,12 @@ export async function explore(from: number, count: number): Promise<boolean> {
   }
   const minutes = (performance.now() - begunAt) / 60_000;
   console.log(`\nWhat the services met with, of ${runs} runs:`);
-  for (const [what, times] of [...seen].sort(([, a], [, b]) => b - a)) console.log(`  ${String(times).padStart(8)}  ${what}`);
+  for (const [what, times] of [...seen].sort(([, a], [, b]) => b - a))
+    console.log(`  ${String(times).padStart(8)}  ${what}`);
   const rate = Math.round(seeds / minutes);
-  console.log(`\n${seeds} seeds from ${from}, ${failed.length} failed, ${rate} seeds a minute, ${Math.round(virtualMs / 60_000)} minutes of virtual time`);
+  console.log(
+    `\n${seeds} seeds from ${from}, ${failed.length} failed, ${rate} seeds a minute, ${Math.round(virtualMs / 60_000)} minutes of virtual time`,
+  );
   return failed.length === 0;
 }
 
@@ -43,7 +46,8 @@ export async function replay(
   const mutation = MUTATIONS.find(({ name }) => name === options.mutation);
   const extra = mutation === undefined ? {} : { mutation };
   let result = await simulate(seed, { ...extra, isTraced: options.trace });
-  if (options.shrink && result.violations.length > 0) result = await shrink(result, { ...extra, isTraced: options.trace });
+  if (options.shrink && result.violations.length > 0)
+    result = await shrink(result, { ...extra, isTraced: options.trace });
   for (const line of result.trace) console.log(line);
   console.log(`seed ${seed}: ${result.plan.partitions} partitions, ${result.plan.faults.length} faults`);
   for (const fault of result.plan.faults) console.log(`  ${describe(fault)}`);
@@ -59,6 +63,7 @@ function tell(violations: readonly Violation[]): void {
 }
 
 function describe({ at, kind, seat, forMs, trap }: PlannedFault): string {
-  const detail = trap === undefined ? '' : `: ${trap.effect} ${trap.when} its next ${trap.call ?? 'request'} to the ${trap.server}`;
+  const detail =
+    trap === undefined ? '' : `: ${trap.effect} ${trap.when} its next ${trap.call ?? 'request'} to the ${trap.server}`;
   return `at ${at} ms, seat ${seat}, for ${forMs} ms: ${kind}${detail}`;
 }

@@ -1,6 +1,7 @@
 /** One seed, from beginning to end. */
-import { check, SIMULATION_OPTIONS } from '../checker/check.ts';
+import { check } from '../checker/check.ts';
 import type { History, Violation } from '../checker/history.ts';
+import { SIMULATION_OPTIONS } from '../checker/options.ts';
 import { leftToDo } from './backlog.ts';
 import { Faults } from './faults.ts';
 import type { Mutation } from './mutations.ts';
@@ -47,7 +48,15 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
   process.off('unhandledRejection', onUnhandled);
   const history = historyOf(world, healedAt, quietAt);
   const violations = check(history);
-  return { plan, violations, history, trace: world.recorder.lines, seen: world.recorder.seen, happened: sim.happened, virtualMs: sim.now() - START_AT };
+  return {
+    plan,
+    violations,
+    history,
+    trace: world.recorder.lines,
+    seen: world.recorder.seen,
+    happened: sim.happened,
+    virtualMs: sim.now() - START_AT,
+  };
 }
 
 /** When nothing was left to do; null: something was left to the end. */

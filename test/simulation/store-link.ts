@@ -17,9 +17,9 @@ export type LinkOptions = {
   process: Process;
   sim: SimClock;
   /** Called after each request that took effect. */
-  onEffect(call: string, args: readonly unknown[]): void;
+  onEffect: (call: string, args: readonly unknown[]) => void;
   /** A transaction committed these rows. */
-  onCommitted(rows: readonly { runId: string }[]): void;
+  onCommitted: (rows: readonly { runId: string }[]) => void;
 };
 
 /** A store whose every method goes over the network. */
@@ -55,7 +55,7 @@ function request<T>(options: LinkOptions, call: string, apply: () => Promise<T>,
       else if (link.loseAnswer > 0 && process.random.chance(link.loseAnswer)) throw away(call);
       else answer(() => resolve(value));
     } catch (thrown) {
-      answer(() => reject(thrown as Error));
+      answer(() => reject(thrown));
     }
   };
   if (process.state !== 'dead') sim.after(wayMs(process), () => void work());

@@ -41,7 +41,7 @@ const WRONG_CONFIGURATION: ReadonlySet<string> = new Set([
 /** What kafkajs itself never tries again: mistakes in code. */
 const PROGRAMMING: ReadonlySet<string> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError']);
 
-export const isFenced = (thrown: unknown): boolean => mentions(thrown, FENCED);
+const isFenced = (thrown: unknown): boolean => mentions(thrown, FENCED);
 export const isRefused = (thrown: unknown): boolean => mentions(thrown, REFUSED);
 /** Waiting changes nothing: somebody must correct a setting or a permission. */
 export const isWrongConfiguration = (thrown: unknown): boolean => mentions(thrown, WRONG_CONFIGURATION);

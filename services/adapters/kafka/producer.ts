@@ -10,26 +10,24 @@
  * - The sequence wraps wrongly at 2^31: the client is replaced long before.
  * - Lost partitions, batch sizes and unknown topics: rounds.ts, catalog.ts.
  */
-import type { Producer as KafkaJsProducer } from 'kafkajs';
 import { BelfryError } from '../../core/errors.ts';
 import type { Producer } from '../../core/ports/broker.ts';
 import type { OutgoingRecord } from '../../core/records.ts';
 import type { Catalog } from './catalog.ts';
 import { openClient } from './connect.ts';
-import type { KafkaClient } from './connect.ts';
 import { classify, unavailable, within } from './errors.ts';
+import { disconnectProducer, OWN_PARTITIONS, type ProducerConnection } from './producer-connection.ts';
 import { requireAllAnswered, roundsOf, toTopicMessages } from './rounds.ts';
 import type { Context } from './context.ts';
 
 const SEND_MS = 10_000;
 const REQUEST_MS = 5_000;
-const CLOSE_MS = 2_000;
 const RECORDS_PER_CLIENT = 2 ** 30;
 /** Bounds what goes together, so that a late caller does not wait for a huge send. */
 const RECORDS_PER_SEND = 10_000;
 
 type Waiting = { records: readonly OutgoingRecord[]; resolve: () => void; reject: (error: BelfryError) => void };
-type Connection = { producer: KafkaJsProducer; client: KafkaClient; records: number };
+type Connection = ProducerConnection & { records: number };
 
 export class KafkaProducer implements Producer {
   private readonly context: Context;
@@ -52,8 +50,7 @@ export class KafkaProducer implements Producer {
     const client = openClient(this.context.config, this.context.log, { requestTimeoutMs: REQUEST_MS });
     const producer = client.kafka.producer({
       idempotent: true,
-      allowAutoTopicCreation: false,
-      createPartitioner: () => partitionOf,
+      ...OWN_PARTITIONS,
     });
     try {
       await within(this.context.clock, SEND_MS, 'connecting a producer', producer.connect());
@@ -151,15 +148,6 @@ export class KafkaProducer implements Producer {
   private async disconnect(): Promise<void> {
     const { connection } = this;
     this.connection = undefined;
-    if (!connection) return;
-    await within(this.context.clock, CLOSE_MS, 'closing a producer', connection.producer.disconnect()).catch(
-      (error: unknown) => this.context.log.debug({ err: error }, 'A Kafka producer did not close cleanly.'),
-    );
-    connection.client.destroy();
+    if (connection) await disconnectProducer(this.context, connection);
   }
-}
-
-/** Every record has its partition already. */
-function partitionOf({ message }: { message: { partition?: number } }): number {
-  return message.partition as number;
 }

@@ -13,15 +13,15 @@
  * - `sendOffsets` marks offsets as committed in a cache even if the transaction aborts: this client's cache is never read.
  * - kafkajs's offset commit carries no group generation: only the epoch of the id fences (see DESIGN, PostgreSQL decides).
  */
-import type { Producer as KafkaJsProducer, Transaction } from 'kafkajs';
+import type { Transaction } from 'kafkajs';
 import { BelfryError } from '../../core/errors.ts';
 import type { GroupOffset, TransactionalProducer } from '../../core/ports/broker.ts';
 import type { OutgoingRecord } from '../../core/records.ts';
 import type { Catalog } from './catalog.ts';
 import { openClient } from './connect.ts';
-import type { KafkaClient } from './connect.ts';
 import type { Context } from './context.ts';
 import { classify, hasType, unavailable, within } from './errors.ts';
+import { disconnectProducer, OWN_PARTITIONS, type ProducerConnection } from './producer-connection.ts';
 import { requireAllAnswered, roundsOf, sizeOf, toTopicMessages } from './rounds.ts';
 
 /** The broker ends a transaction by itself after this; ours must have given up before. */
@@ -30,18 +30,15 @@ const TRANSACT_MS = 10_000;
 /** kafkajs waits 0.3, 0.6, 1.2 … s while the broker ends a predecessor's transaction, whatever it is told. */
 const INIT_MS = 12_000;
 const ABORT_MS = 1_000;
-const CLOSE_MS = 2_000;
 const REQUEST_MS = 5_000;
 const CONCURRENT_RETRY = { initialRetryTime: 10, maxRetryTime: 200, retries: 20 };
 const CONCURRENT_AGAIN_MS = 10;
-
-type Connection = { producer: KafkaJsProducer; client: KafkaClient };
 
 export class KafkaTransactionalProducer implements TransactionalProducer {
   private readonly context: Context;
   private readonly catalog: Catalog;
   private readonly transactionalId: string;
-  private connection: Connection | undefined;
+  private connection: ProducerConnection | undefined;
   private fenced = false;
   private closed = false;
 
@@ -150,15 +147,14 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  private async connected(signal: AbortSignal): Promise<Connection> {
+  private async connected(signal: AbortSignal): Promise<ProducerConnection> {
     if (this.connection) return this.connection;
     const { config, log } = this.context;
     const client = openClient(config, log, { requestTimeoutMs: REQUEST_MS, retry: CONCURRENT_RETRY });
     const producer = client.kafka.producer({
       transactionalId: this.transactionalId,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
-      allowAutoTopicCreation: false,
-      createPartitioner: () => partitionOf,
+      ...OWN_PARTITIONS,
     });
     try {
       await producer.connect();
@@ -173,11 +169,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   private async disconnect(): Promise<void> {
     const { connection } = this;
     this.connection = undefined;
-    if (!connection) return;
-    await within(this.context.clock, CLOSE_MS, 'closing a producer', connection.producer.disconnect()).catch(
-      (error: unknown) => this.context.log.debug({ err: error }, 'A Kafka producer did not close cleanly.'),
-    );
-    connection.client.destroy();
+    if (connection) await disconnectProducer(this.context, connection);
   }
 }
 
@@ -193,9 +185,4 @@ function nameTopic(error: BelfryError, records: readonly OutgoingRecord[]): Belf
   if (error.code !== 'record_refused' || error.ids.topic !== undefined) return error;
   const suspect = records.reduce((largest, record) => (sizeOf(record) > sizeOf(largest) ? record : largest));
   return new BelfryError(error.code, error.message, { cause: error.cause, ids: { topic: suspect.topic } });
-}
-
-/** Every record has its partition already. */
-function partitionOf({ message }: { message: { partition?: number } }): number {
-  return message.partition as number;
 }

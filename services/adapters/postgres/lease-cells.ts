@@ -2,7 +2,7 @@
  * What the main loop and the lease's thread share: one 64-bit cell each, written by one side only, times in ms of the
  * machine's own clock. Shared memory and not messages, since either side must know at once, also while the other is busy.
  */
-export const CELLS = {
+const CELLS = {
   /** Thread: when the last successful renewal was asked for. */
   renewedAt: 0,
   /** Thread: since when the lease is held without a gap. */

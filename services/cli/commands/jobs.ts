@@ -164,7 +164,7 @@ export function answered(deps: CliDeps, { json: asJson }: JsonOption, result: Co
   return EXIT.ok;
 }
 
-export function answerText({ outcome, tenant, jobId, state, version, nextFireAt }: CommandResult, now: number): string {
+function answerText({ outcome, tenant, jobId, state, version, nextFireAt }: CommandResult, now: number): string {
   const next = nextFireAt === null ? '' : `, next ${when(nextFireAt.getTime(), now)}`;
   const job = state === null ? '' : `: ${state}, version ${version}${next}`;
   return `${outcome}  ${jobName(tenant, jobId)}${job}`;

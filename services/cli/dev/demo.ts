@@ -5,7 +5,7 @@ import { defineHandlers, type Handlers } from '../../executor/handlers/define.ts
 
 export type DemoJob = { jobId: string; job: JobInput; story: string };
 
-export const DEMO_JOBS: readonly DemoJob[] = [
+const DEMO_JOBS: readonly DemoJob[] = [
   {
     jobId: 'greeting',
     job: { type: 'CUSTOM', handler: 'greet', payload: { name: 'newcomer' }, schedule: { in: '3s' } },

@@ -46,9 +46,9 @@ export type DueInput = PassedInput & {
 };
 
 /** So many skipped occurrences get a row each at one time; the older ones share one. */
-export const MAX_SKIP_ROWS = 1_000;
+const MAX_SKIP_ROWS = 1_000;
 /** So many occurrences that are in time are decided at once; the timer of the next one strikes again immediately. */
-export const MAX_IN_TIME = 1_000;
+const MAX_IN_TIME = 1_000;
 
 /**
  * Decides the occurrence `nextAt` and all later ones whose time, jitter included, has passed.

@@ -38,7 +38,7 @@ export function previewOccurrences(
 }
 
 /** ISO 8601 with the offset of the zone: `2026-03-29T03:30:00.000+02:00`. */
-export function localTime(timezone: string, at: number): string {
+function localTime(timezone: string, at: number): string {
   const wall = wallTimeAt(timezone, at);
   const minutes = Math.round((wall - at) / 60_000);
   const two = (value: number) => String(value).padStart(2, '0');

@@ -7,7 +7,7 @@ import { listed } from './problems.ts';
 import { scheduleSchema } from './schedule-schema.ts';
 
 /** Types whose names are kept for later. */
-export const RESERVED_JOB_TYPES: readonly unknown[] = ['DATABASE_QUERY', 'ETL_TASK', 'NOTIFICATION', 'DATA_SYNC'];
+const RESERVED_JOB_TYPES: readonly unknown[] = ['DATABASE_QUERY', 'ETL_TASK', 'NOTIFICATION', 'DATA_SYNC'];
 
 const HOUR_MS = 3_600_000;
 /** Timers of JavaScript end at 24.8 days, and an attempt that long is a mistake. */

@@ -7,7 +7,7 @@ import { duration, instant, record, whole, word } from './fields.ts';
 import { isDay } from './instant.ts';
 import { listed } from './problems.ts';
 
-export const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay'] as const;
+const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay'] as const;
 type Kind = (typeof SCHEDULE_KINDS)[number];
 
 /** What bounds and thins a recurring schedule; a one-shot has none of it. */

@@ -45,6 +45,12 @@ void test('people see what to do about each finding', async () => {
 });
 
 const SICK: [string, Partial<SystemState>, number, RegExp][] = [
+  [
+    'a database that a newer Belfry migrated',
+    { schemaVersion: 5 },
+    1,
+    /^problem schema: version 5, .*this Belfry knows 4/,
+  ],
   ['no executor', { leases: [] }, 1, /^problem executors: none is alive/],
   [
     'timers nobody fires',

@@ -19,7 +19,7 @@ import { readConfig } from '../../../services/runtime/config.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 export const NOW = Date.UTC(2026, 0, 1, 12);
-export const SERVERS = { KAFKA_BROKERS: 'localhost:9092', DATABASE_URL: 'postgres://localhost/belfry' };
+const SERVERS = { KAFKA_BROKERS: 'localhost:9092', DATABASE_URL: 'postgres://localhost/belfry' };
 export const RUN_ID = '019b7a5c-2800-8000-8000-000000000001';
 
 export type Sent = { command: string; jobId: string; rest: unknown[] };

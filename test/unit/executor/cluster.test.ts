@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { partitionOf } from '../../../services/core/murmur2.ts';
 import type { DueRecord } from '../../../services/core/records.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
-import { Cluster, type Node } from './harness.ts';
+import { Cluster, forever } from './harness.ts';
 
 describe('executors', () => {
   let cluster: Cluster;
@@ -15,22 +15,15 @@ describe('executors', () => {
     for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
   });
 
-  const live = (...nodes: Node[]): Promise<void> =>
-    cluster.clock.until(() => nodes.every((node) => node.executor.ready().ok), 'executors are live');
-  const running = (due: DueRecord): Promise<void> =>
-    cluster.clock.until(() => cluster.status(due) === 'RUNNING', `${due.jobId} runs`);
-  const sleeper = (ms: number) => (): Promise<void> => cluster.clock.sleep(ms);
-  const forever = (): Promise<void> => new Promise(() => undefined);
-
   describe('when one of them dies', () => {
     it('take its runs over within 20 s, and publish one outcome', async () => {
       const victim = cluster.start({ work: forever });
-      await live(victim);
+      await cluster.live(victim);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const heir = cluster.start({ work: () => 'done by the heir' });
-      await live(heir);
+      await cluster.live(heir);
       victim.kill();
       const outcome = await cluster.untilOutcome(due, 20_000);
       assert.deepEqual([outcome.status, outcome.result, outcome.attempt], ['COMPLETED', 'done by the heir', 1]);
@@ -41,7 +34,7 @@ describe('executors', () => {
     it('publish what it had settled but not published', async () => {
       let settledAt = 0;
       const victim = cluster.start({ work: () => 'settled' }, { name: 'victim' });
-      await live(victim);
+      await cluster.live(victim);
       cluster.faults.before = (client, request) => {
         if (client === 'victim' && request === 'begin') return new Promise(() => (settledAt = cluster.clock.now()));
       };
@@ -49,7 +42,7 @@ describe('executors', () => {
       await cluster.fire(due);
       await cluster.clock.until(() => settledAt > 0, 'it settled');
       const heir = cluster.start({ work: () => 'again' });
-      await live(heir);
+      await cluster.live(heir);
       victim.kill();
       const outcome = await cluster.untilOutcome(due, 20_000);
       assert.deepEqual([outcome.status, outcome.result, outcome.worker], ['COMPLETED', 'settled', 'victim']);
@@ -59,12 +52,12 @@ describe('executors', () => {
       let starts = 0;
       const work = (): Promise<void> => (starts++, forever());
       const victim = cluster.start({ work });
-      await live(victim);
+      await cluster.live(victim);
       const due = cluster.due({ delivery: 'at_most_once' });
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const heir = cluster.start({ work });
-      await live(heir);
+      await cluster.live(heir);
       victim.kill();
       const outcome = await cluster.untilOutcome(due, 20_000);
       assert.deepEqual([outcome.status, outcome.error?.code, starts], ['FAILED', 'lost', 1]);
@@ -74,13 +67,13 @@ describe('executors', () => {
       let starts = 0;
       const work = (): Promise<void> => (starts++, forever());
       let node = cluster.start({ work });
-      await live(node);
+      await cluster.live(node);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       for (let lost = 1; lost <= 3; lost++) {
         const heir = cluster.start({ work });
-        await live(heir);
+        await cluster.live(heir);
         node.kill();
         node = heir;
         await cluster.clock.until(() => (cluster.db.runs.get(due.runId)?.lost ?? 0) >= lost, `lost ${lost} times`);
@@ -92,14 +85,14 @@ describe('executors', () => {
 
     it('find its detached runs, which no offset holds any more', async () => {
       const victim = cluster.start({ work: forever });
-      await live(victim);
+      await cluster.live(victim);
       const due = cluster.due({ timeoutMs: 900_000 });
       await cluster.fire(due);
       await cluster.clock.until(() => cluster.db.parked.get(due.runId)?.kind === 'detached', 'it is detached', 40_000);
       await cluster.clock.until(() => cluster.uncommitted() === 0, 'its offset is committed');
       victim.kill();
       const heir = cluster.start({ work: () => 'found' });
-      await live(heir);
+      await cluster.live(heir);
       const outcome = await cluster.untilOutcome(due, 30_000);
       assert.equal(outcome.result, 'found');
       await cluster.clock.until(() => cluster.db.parked.size === 0, 'nothing stays parked');
@@ -108,13 +101,13 @@ describe('executors', () => {
 
   describe('when partitions move', () => {
     it('hold a run that goes on elsewhere, and publish its outcome once it is there', async () => {
-      const first = cluster.start({ work: sleeper(8_000) });
-      await live(first);
+      const first = cluster.start({ work: cluster.sleeper(8_000) });
+      await cluster.live(first);
       const dues = Array.from({ length: 8 }, () => cluster.due());
       await cluster.fire(...dues);
-      await Promise.all(dues.map(running));
+      await Promise.all(dues.map((due) => cluster.running(due)));
       const second = cluster.start({ work: () => 'must not run' });
-      await live(second);
+      await cluster.live(second);
       await cluster.clock.until(() => second.executor.stats().partitions > 0, 'partitions moved');
       for (const due of dues) {
         const outcome = await cluster.untilOutcome(due);
@@ -127,12 +120,12 @@ describe('executors', () => {
     it('work on at the same records after a rejoin, without a second run', async () => {
       let starts = 0;
       const node = cluster.start({ work: () => (starts++, cluster.clock.sleep(10_000)) });
-      await live(node);
+      await cluster.live(node);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const other = cluster.start({ work: () => starts++ });
-      await live(other);
+      await cluster.live(other);
       await cluster.clock.advance(1_000);
       other.kill();
       await cluster.untilOutcome(due);
@@ -145,8 +138,8 @@ describe('executors', () => {
   describe('when work waits here and slots are free there', () => {
     it('all work, though one of them holds the only partition', async () => {
       cluster = new Cluster(1);
-      const nodes = [1, 2].map(() => cluster.start({ work: sleeper(5_000) }, { slots: 2 }));
-      await live(...nodes);
+      const nodes = [1, 2].map(() => cluster.start({ work: cluster.sleeper(5_000) }, { slots: 2 }));
+      await cluster.live(...nodes);
       const dues = Array.from({ length: 8 }, () => cluster.due());
       const startedAt = cluster.clock.now();
       await cluster.fire(...dues);
@@ -159,8 +152,8 @@ describe('executors', () => {
 
     it('keep their records in Kafka when nobody has a slot', async () => {
       cluster = new Cluster(1);
-      const node = cluster.start({ work: sleeper(5_000) }, { slots: 1 });
-      await live(node);
+      const node = cluster.start({ work: cluster.sleeper(5_000) }, { slots: 1 });
+      await cluster.live(node);
       await cluster.fire(...Array.from({ length: 400 }, () => cluster.due()));
       await cluster.clock.advance(5_000);
       assert.equal(cluster.db.parked.size, 0);
@@ -169,7 +162,7 @@ describe('executors', () => {
 
     it('hand a run to whoever has its handler', async () => {
       const without = cluster.start({ other: () => 1 });
-      await live(without);
+      await cluster.live(without);
       const due = cluster.due();
       await cluster.fire(due);
       await cluster.clock.until(() => cluster.db.parked.get(due.runId)?.kind === 'handed_over', 'it is handed over');
@@ -179,7 +172,7 @@ describe('executors', () => {
 
     it('end a run for which nobody has the handler for 5 minutes', async () => {
       const node = cluster.start({ other: () => 1 });
-      await live(node);
+      await cluster.live(node);
       const due = cluster.due();
       await cluster.fire(due);
       await cluster.clock.advance(280_000);
@@ -198,7 +191,7 @@ describe('executors', () => {
       { work: async (ctx) => (order.push(ctx.labels.priority ?? ''), cluster.clock.sleep(50)) },
       { slots: 1 },
     );
-    await live(node);
+    await cluster.live(node);
     const of = (priority: DueRecord['priority'], count: number): DueRecord[] =>
       Array.from({ length: count }, () => cluster.due({ priority, labels: { priority } }));
     await cluster.fire(...of('low', 40), ...of('medium', 40), ...of('high', 40));
@@ -214,7 +207,7 @@ describe('executors', () => {
       await cluster.clock.sleep(20);
     };
     const nodes = [1, 2, 3].map(() => cluster.start({ work }, { slots: 50 }));
-    await live(...nodes);
+    await cluster.live(...nodes);
     const dues = Array.from({ length: 1_000 }, () => cluster.due());
     assert.ok(new Set(dues.map((due) => partitionOf(`acme/${due.jobId}`, 4))).size === 4);
     await cluster.fire(...dues);

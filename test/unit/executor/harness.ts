@@ -11,11 +11,11 @@ import type { Ids } from '../../../services/core/ports/clock.ts';
 import type { Log } from '../../../services/core/ports/log.ts';
 import type { RunStore } from '../../../services/core/ports/run-store.ts';
 import type { DueRecord, Outcome } from '../../../services/core/records.ts';
-import { runIdOf } from '../../../services/core/run-id.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
 import { Executor } from '../../../services/executor/executor.ts';
 import type { Handler, HandlerContext } from '../../../services/executor/handlers/handler.ts';
 import { LoopLeaseKeeper } from '../../../services/executor/lease.ts';
+import { dueRecord } from '../../support/due.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 export type Handlers = Record<string, Handler | ((ctx: HandlerContext) => unknown)>;
@@ -119,34 +119,7 @@ export class Cluster {
   due(changes: Partial<DueRecord> = {}): DueRecord {
     const scheduledFor = changes.scheduledFor ?? this.clock.now();
     const jobId = changes.jobId ?? `job-${++this.made}`;
-    const runId = runIdOf({ tenant: 'acme', jobId, trigger: 'schedule', cause: String(scheduledFor), scheduledFor });
-    return {
-      runId,
-      tenant: 'acme',
-      jobId,
-      jobVersion: 1,
-      type: 'CUSTOM',
-      handler: 'work',
-      queue: 'default',
-      priority: 'medium',
-      payload: {},
-      labels: {},
-      trigger: 'schedule',
-      cause: String(scheduledFor),
-      replayOf: null,
-      idempotencyKey: runId,
-      scheduledFor,
-      dueAt: scheduledFor,
-      attempt: 1,
-      retry: { maxRetries: 2, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000, jitter: 0 },
-      timeoutMs: 60_000,
-      delivery: 'at_least_once',
-      cancelGen: 0,
-      tracked: false,
-      failures: [],
-      traceparent: null,
-      ...changes,
-    };
+    return dueRecord({ jobId, scheduledFor }, changes);
   }
 
   /** What a timer does: writes due records to their topic. */
@@ -161,6 +134,20 @@ export class Cluster {
 
   cancel(due: DueRecord): void {
     this.db.jobs.set(`${due.tenant}/${due.jobId}`, { cancelGen: due.cancelGen + 1 } as Job);
+  }
+
+  /** Resolves when they take work. */
+  live(...nodes: Node[]): Promise<void> {
+    return this.clock.until(() => nodes.every((node) => node.executor.ready().ok), 'executors are live');
+  }
+
+  running(due: DueRecord): Promise<void> {
+    return this.clock.until(() => this.status(due) === 'RUNNING', `${due.jobId} runs`);
+  }
+
+  /** A handler that works so long, whatever its signal says. */
+  sleeper(ms: number): () => Promise<void> {
+    return () => this.clock.sleep(ms);
   }
 
   outcomeOf(due: DueRecord): Outcome | undefined {
@@ -231,6 +218,9 @@ export class Cluster {
     });
   }
 }
+
+/** A handler that never ends. */
+export const forever = (): Promise<void> => new Promise(() => undefined);
 
 export function unavailable(): BelfryError {
   return new BelfryError('store_unavailable', 'the database is away', { retryable: true });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { BelfryError } from '../../../services/core/errors.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
-import { Cluster, type Handlers } from './harness.ts';
+import { Cluster, forever, type Handlers } from './harness.ts';
 
 /** Throws anything, as handlers may. */
 function fling(what: unknown): never {
@@ -189,7 +189,7 @@ describe('a run', () => {
   });
 
   it('whose handler ignores the abort holds its slot for 30 s more, then is abandoned', async () => {
-    const node = cluster.start({ work: () => new Promise(() => undefined) }, { slots: 1 });
+    const node = cluster.start({ work: forever }, { slots: 1 });
     const due = cluster.due({ timeoutMs: 5_000, ...noRetry });
     await cluster.fire(due);
     await cluster.clock.advance(34_000);
@@ -208,14 +208,14 @@ describe('a run', () => {
           signal.addEventListener('abort', () => {
             reason = signal.reason;
           });
-          return new Promise(() => undefined);
+          return forever();
         },
       },
       { slots: 1 },
     );
     const due = cluster.due();
     await cluster.fire(due);
-    await cluster.clock.until(() => cluster.status(due) === 'RUNNING', 'it runs');
+    await cluster.running(due);
     cluster.cancel(due);
     await cluster.clock.advance(2_000);
     assert.equal((reason as BelfryError).code, 'cancelled');
@@ -245,7 +245,7 @@ describe('a run', () => {
       retry: { maxRetries: 3, initialDelayMs: 2_000, factor: 2, maxDelayMs: 3_600_000, jitter: 0 },
     };
     const retry = { ...general.retry, maxRetries: 1 };
-    const { outcome } = await outcomeOf({ retry, timeoutMs: 1_000, run: () => new Promise(() => undefined) }, general);
+    const { outcome } = await outcomeOf({ retry, timeoutMs: 1_000, run: forever }, general);
     assert.deepEqual([outcome.error?.code, outcome.attempt], ['timeout', 2]);
   });
 

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { BelfryError } from '../../../services/core/errors.ts';
-import type { DueRecord } from '../../../services/core/records.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
-import { Cluster, unavailable, type Node } from './harness.ts';
+import { Cluster, forever, unavailable } from './harness.ts';
 
 describe('executors in trouble', () => {
   let cluster: Cluster;
@@ -15,23 +14,16 @@ describe('executors in trouble', () => {
     for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
   });
 
-  const live = (...nodes: Node[]): Promise<void> =>
-    cluster.clock.until(() => nodes.every((node) => node.executor.ready().ok), 'executors are live');
-  const running = (due: DueRecord): Promise<void> =>
-    cluster.clock.until(() => cluster.status(due) === 'RUNNING', `${due.jobId} runs`);
-  const sleeper = (ms: number) => (): Promise<void> => cluster.clock.sleep(ms);
-  const forever = (): Promise<void> => new Promise(() => undefined);
-
   describe('at shutdown', () => {
     it('let their runs finish, and give their partitions to others meanwhile', async () => {
       cluster = new Cluster(1);
-      const leaving = cluster.start({ work: sleeper(10_000) });
-      await live(leaving);
+      const leaving = cluster.start({ work: cluster.sleeper(10_000) });
+      await cluster.live(leaving);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const staying = cluster.start({ work: () => 'at once' });
-      await live(staying);
+      await cluster.live(staying);
       const stopped = leaving.executor.stop({ timeoutMs: 25_000 });
       const next = cluster.due();
       await cluster.clock.advance(200);
@@ -52,12 +44,12 @@ describe('executors in trouble', () => {
           throw new Error('stopped');
         },
       });
-      await live(leaving);
+      await cluster.live(leaving);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const staying = cluster.start({ work: () => 'second' });
-      await live(staying);
+      await cluster.live(staying);
       const stopped = leaving.executor.stop({ timeoutMs: 5_000 });
       const outcome = await cluster.untilOutcome(due, 10_000);
       await cluster.clock.advance(10_000);
@@ -68,10 +60,10 @@ describe('executors in trouble', () => {
 
     it('never hand back an at_most_once run that has started', async () => {
       const leaving = cluster.start({ work: forever });
-      await live(leaving);
+      await cluster.live(leaving);
       const due = cluster.due({ delivery: 'at_most_once' });
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const stopped = leaving.executor.stop({ timeoutMs: 1_000 });
       const outcome = await cluster.untilOutcome(due);
       await cluster.clock.advance(20_000);
@@ -81,10 +73,10 @@ describe('executors in trouble', () => {
 
     it('end in bounded time though the database is away', async () => {
       const node = cluster.start({ work: forever });
-      await live(node);
+      await cluster.live(node);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       node.storeFault = () => {
         throw unavailable();
       };
@@ -92,6 +84,34 @@ describe('executors in trouble', () => {
       void node.executor.stop({ timeoutMs: 5_000 }).then(() => (ended = true));
       await cluster.clock.advance(40_000);
       assert.equal(ended, true);
+    });
+  });
+
+  describe('at their start', () => {
+    it('are ready when their groups have let them in, and not before', async () => {
+      const frozen = cluster.start({ work: () => 'done' });
+      await cluster.live(frozen);
+      frozen.freeze(); // no rebalance completes before its session has ended
+      const late = cluster.start({ work: () => 'done' });
+      await cluster.clock.advance(3_000);
+      assert.deepEqual(late.executor.ready(), {
+        ok: false,
+        reasons: ['waiting to join its consumer groups: is Kafka reachable?'],
+      });
+      await cluster.clock.advance(5_000);
+      assert.deepEqual(late.executor.ready(), { ok: true, reasons: [] });
+      frozen.thaw();
+    });
+
+    it('are ready too when there is no partition left for them', async () => {
+      cluster = new Cluster(1);
+      const nodes = [cluster.start({ work: () => 'done' }), cluster.start({ work: () => 'done' })];
+      await cluster.live(...nodes);
+      await cluster.clock.advance(1_000);
+      assert.deepEqual(
+        nodes.map(({ executor }) => executor.stats().partitions).sort((a, b) => a - b),
+        [0, 3],
+      );
     });
   });
 
@@ -107,11 +127,11 @@ describe('executors in trouble', () => {
           throw new Error('aborted');
         },
       });
-      await live(node);
+      await cluster.live(node);
       const former = node.executor.stats().executor;
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const lease = cluster.db.leases.get(former ?? '');
       assert.ok(lease);
       lease.dead = true;
@@ -132,10 +152,10 @@ describe('executors in trouble', () => {
           throw new Error('aborted');
         },
       });
-      await live(node);
+      await cluster.live(node);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       node.storeFault = () => {
         throw unavailable();
       };
@@ -151,7 +171,7 @@ describe('executors in trouble', () => {
       let starts = 0;
       let calls = 0;
       const node = cluster.start({ work: () => (starts++, cluster.clock.sleep(100)) });
-      await live(node);
+      await cluster.live(node);
       node.storeFault = (_method, when) => {
         if (when === 'after' && ++calls % 2 === 0) throw unavailable();
       };
@@ -169,7 +189,7 @@ describe('executors in trouble', () => {
           throw new BelfryError('broker_unavailable', 'no answer', { retryable: true });
       };
       const node = cluster.start({ work: () => 'said' });
-      await live(node);
+      await cluster.live(node);
       const due = cluster.due();
       await cluster.fire(due);
       await cluster.clock.until(() => cluster.uncommitted() === 0 && cluster.outcomes.length > 0, 'published');
@@ -179,15 +199,15 @@ describe('executors in trouble', () => {
     });
 
     it('begin a new incarnation when their producer is fenced, and publish what was settled', async () => {
-      const node = cluster.start({ work: sleeper(2_000) });
-      await live(node);
+      const node = cluster.start({ work: cluster.sleeper(2_000) });
+      await cluster.live(node);
       const former = node.executor.stats().executor ?? '';
       const due = cluster.due();
       const early = cluster.due();
       await cluster.fire(early);
       await cluster.untilOutcome(early);
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       void cluster.broker.client('fencer').fence(`belfry-executor-${former}`);
       assert.equal((await cluster.untilOutcome(due)).status, 'COMPLETED');
       assert.notEqual(node.executor.stats().executor, former);
@@ -196,7 +216,7 @@ describe('executors in trouble', () => {
     it('go on past an event that the broker refuses: its run is in the history', async () => {
       cluster = new Cluster(1, { maxRecordBytes: 20_000 });
       const node = cluster.start({ work: ({ payload }) => 'x'.repeat((payload as { length: number }).length) });
-      await live(node);
+      await cluster.live(node);
       const dues = [10, 30_000, 10].map((length) => cluster.due({ payload: { length } }));
       await cluster.fire(...dues);
       await cluster.clock.until(() => dues.every((due) => cluster.status(due) === 'COMPLETED'), 'all have run');
@@ -210,12 +230,12 @@ describe('executors in trouble', () => {
     it('do no harm as a zombie: frozen past the lease, its late results change nothing', async () => {
       cluster = new Cluster(1);
       const zombie = cluster.start({ work: async () => (await cluster.clock.sleep(3_000), 'zombie') });
-      await live(zombie);
+      await cluster.live(zombie);
       const due = cluster.due();
       await cluster.fire(due);
-      await running(due);
+      await cluster.running(due);
       const heir = cluster.start({ work: async () => (await cluster.clock.sleep(3_000), 'heir') });
-      await live(heir);
+      await cluster.live(heir);
       await cluster.clock.advance(1_000);
       zombie.freeze();
       await cluster.clock.until(() => cluster.db.runs.get(due.runId)?.lost === 1, 'it is taken over', 30_000);

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { IN_TRANSACTION, type Fault, type History, type SentCommand } from '../../checker/history.ts';
+import { broken, call, command, JOB, kept, run, scheduled, T0, told } from './histories.ts';
+
+const without = (history: History, runId: string): History => {
+  const keep = <T extends { runId: string }>(list: readonly T[]): T[] => list.filter((each) => each.runId !== runId);
+  return { ...history, runs: keep(history.runs), events: keep(history.events), calls: keep(history.calls) };
+};
+const fault = (kind: Fault['kind'], fromMs: number, untilMs: number): Fault => {
+  return { node: 'executor-1', kind, from: T0 + fromMs, until: T0 + untilMs };
+};
+const replaced = (index: number, changes: object): Pick<History, 'runs' | 'events'> => {
+  const runs = kept().runs.map((row, i) => (i === index ? { ...row, ...changes } : row));
+  return { runs, events: runs.map((row) => told(row)) };
+};
+
+describe('the checker', () => {
+  it('accepts a history that keeps every promise', () => {
+    assert.deepEqual(broken(kept()), []);
+  });
+
+  describe('I1, nothing is silently missed', () => {
+    it('catches an occurrence without a run', () => {
+      assert.deepEqual(broken(without(kept(), 'run-2')), ['I1']);
+    });
+    it('takes a skipped occurrence for a recorded reason, also in a group', () => {
+      const history = without(kept(), 'run-2');
+      const skipped = run('group', 20_000, { status: 'SKIPPED', result: null });
+      const told20 = told(skipped, { from: T0 + 20_000, to: T0 + 20_000 });
+      assert.deepEqual(
+        broken({ ...history, runs: [...history.runs, skipped], events: [...history.events, told20] }),
+        [],
+      );
+    });
+    it('catches a one-shot that never ran', () => {
+      const spec = { ...scheduled().spec!, schedule: { kind: 'at', at: T0 + 5_000 } } as const;
+      const commands = [scheduled({ commandId: 'c-2', job: 'acme/once', spec })];
+      const jobs = [{ job: 'acme/once', version: 1, state: 'FINISHED' }];
+      assert.deepEqual(broken({ ...kept({ jobs, commands }), runs: [], events: [], calls: [] }), ['I1']);
+    });
+    it('catches an acknowledged job that is not stored', () => {
+      assert.deepEqual(broken(kept({ jobs: [] })), ['I1']);
+    });
+    it('catches a trigger that was acknowledged and came to nothing', () => {
+      assert.deepEqual(broken(kept({ commands: [scheduled(), command('trigger', 5_000)] })), ['I1']);
+    });
+    it('does not ask for what a command without an answer may have changed', () => {
+      const commands = [scheduled(), command('cancel', 10_500, { answer: null })];
+      assert.deepEqual(broken(without(kept({ commands }), 'run-2')), []);
+    });
+    it('asks for it when that command was refused', () => {
+      const refused: SentCommand['answer'] = {
+        outcome: 'rejected',
+        at: T0 + 10_600,
+        state: null,
+        version: null,
+        nextFireAt: null,
+      };
+      const commands = [scheduled(), command('cancel', 10_500, { answer: refused })];
+      assert.deepEqual(broken(without(kept({ commands }), 'run-2')), ['I1']);
+    });
+  });
+
+  describe('I2, at most one run per occurrence', () => {
+    it('catches two runs at one time', () => {
+      const twin = run('twin', 20_000);
+      const { runs, events } = kept();
+      const history = kept({
+        runs: [...runs, twin],
+        events: [...events, told(twin)],
+        calls: [...kept().calls, call('twin', 25_000)],
+      });
+      assert.deepEqual(broken(history), ['I2']);
+    });
+    it('catches a run where no schedule has one', () => {
+      const { runs, events, calls } = kept();
+      const odd = run('odd', 13_000);
+      const history = kept({
+        runs: [...runs, odd],
+        events: [...events, told(odd)],
+        calls: [...calls, call('odd', 14_000)],
+      });
+      assert.deepEqual(broken(history), ['I2']);
+    });
+    it('catches a command that was applied twice', () => {
+      const acks = [1, 2].map((version) => ({ commandId: 'c-1', outcome: 'applied', text: `version ${version}` }));
+      assert.deepEqual(broken(kept({ acks })), ['I2']);
+      assert.deepEqual(broken(kept({ acks: [acks[0]!, acks[0]!] })), [], 'the same answer may come twice');
+    });
+  });
+
+  describe('I3, one terminal outcome per run', () => {
+    it('catches two outcomes of a run, and accepts a repeated event', () => {
+      const { events } = kept();
+      assert.deepEqual(broken(kept({ events: [...events, { ...events[0]!, result: 'other' }] })), ['I3']);
+      assert.deepEqual(broken(kept({ events: [...events, events[0]!] })), []);
+    });
+    it('catches an event that disagrees with the row', () => {
+      const [first, ...others] = kept().events;
+      assert.deepEqual(broken(kept({ events: [{ ...first!, status: 'CANCELLED' }, ...others] })), ['I3']);
+    });
+    it('catches a stale writer: a terminal row that changed', () => {
+      assert.deepEqual(broken(kept({ sightings: [{ runId: 'run-1', status: 'CANCELLED', result: null }] })), ['I3']);
+    });
+  });
+
+  describe('I4, effects', () => {
+    it('catches a success without a call', () => {
+      assert.deepEqual(broken(kept({ calls: kept().calls.slice(1) })), ['I4']);
+    });
+    it('catches another key, also that of a replay', () => {
+      assert.deepEqual(
+        broken(kept({ calls: [call('run-1', 10_050, { idempotencyKey: 'x' }), ...kept().calls.slice(1)] })),
+        ['I4'],
+      );
+    });
+    it('catches a repeat that no fault explains, and accepts one that a fault explains', () => {
+      const calls = [
+        ...kept().calls.slice(0, 1),
+        call('run-1', 12_000, { node: 'executor-2' }),
+        ...kept().calls.slice(1),
+      ];
+      assert.deepEqual(broken(kept({ calls })), ['I4']);
+      assert.deepEqual(broken(kept({ calls, faults: [fault('kill', 11_000, 11_000)] })), []);
+      assert.deepEqual(
+        broken(kept({ calls, faults: [fault('slow', 11_000, 11_500)] })),
+        ['I4'],
+        'slow answers explain nothing',
+      );
+    });
+    it('catches two calls of a run at the same time, unless the first was frozen or would not stop', () => {
+      const calls = (changes: object) => [
+        call('run-1', 10_050, { endedAt: T0 + 19_000, ...changes }),
+        call('run-1', 18_000, { node: 'executor-2', scheduledFor: T0 + 10_000 }),
+        ...kept().calls.slice(1),
+      ];
+      assert.deepEqual(broken(kept({ calls: calls({}), faults: [fault('cut', 10_500, 18_500)] })), ['I4']);
+      assert.deepEqual(broken(kept({ calls: calls({}), faults: [fault('freeze', 10_500, 18_800)] })), []);
+      assert.deepEqual(
+        broken(kept({ calls: calls({}), faults: [fault('freeze', 10_500, 12_000)] })),
+        ['I4'],
+        'thawed long ago',
+      );
+      assert.deepEqual(broken(kept({ calls: calls({ obedient: false }), faults: [fault('cut', 10_500, 18_500)] })), []);
+    });
+    it('catches runs of a job that overlap against its policy', () => {
+      const calls = [call('run-1', 10_050, { endedAt: T0 + 20_200 }), ...kept().calls.slice(1)];
+      assert.deepEqual(broken(kept({ calls })), ['I4']);
+    });
+    it('catches a second call of what must run at most once', () => {
+      const spec = { ...scheduled().spec!, delivery: 'at_most_once' } as const;
+      const calls = [...kept().calls.slice(0, 1), call('run-1', 12_000), ...kept().calls.slice(1)];
+      assert.deepEqual(
+        broken(kept({ commands: [scheduled({ spec })], calls, faults: [fault('kill', 11_000, 11_000)] })),
+        ['I4'],
+      );
+    });
+    it('catches a transaction that took effect twice, or never, or for a run that did not complete', () => {
+      const { runs, events } = replaced(0, { result: IN_TRANSACTION });
+      const write = { runId: 'run-1' };
+      assert.deepEqual(broken(kept({ runs, events, writes: [write] })), []);
+      assert.deepEqual(broken(kept({ runs, events, writes: [write, write] })), ['I4']);
+      assert.deepEqual(broken(kept({ runs, events, writes: [] })), ['I4']);
+      assert.deepEqual(broken(kept({ writes: [write] })), ['I4']);
+    });
+    it('catches a message that readers saw twice, or never', () => {
+      const [first, ...others] = kept().events;
+      const events = [{ ...first!, type: 'KAFKA_MESSAGE' as const }, ...others];
+      const message = { runId: 'run-1', at: T0 + 10_010 };
+      assert.deepEqual(broken(kept({ events, messages: [message] })), []);
+      assert.deepEqual(broken(kept({ events, messages: [message, message] })), ['I4']);
+      assert.deepEqual(broken(kept({ events, messages: [] })), ['I4']);
+    });
+  });
+
+  it('I5: catches a call, a retry and a message that were early', () => {
+    const [, ...calls] = kept().calls;
+    assert.deepEqual(broken(kept({ calls: [call('run-1', 9_999, { scheduledFor: T0 + 10_000 }), ...calls] })), ['I5']);
+    const retried = [call('run-1', 10_050, { end: 'threw' }), call('run-1', 10_700, { attempt: 2 })];
+    assert.deepEqual(broken(kept({ calls: [...retried, ...calls] })), ['I5']);
+    const [first, ...others] = kept().events;
+    const events = [{ ...first!, type: 'KAFKA_MESSAGE' as const }, ...others];
+    assert.deepEqual(broken(kept({ events, messages: [{ runId: 'run-1', at: T0 + 9_000 }] })), ['I5']);
+  });
+
+  it('I6: catches a backlog that stays, or that goes too late', () => {
+    assert.deepEqual(broken(kept({ left: ['run run-9 is RUNNING'], quietAt: null })), ['I6']);
+    assert.deepEqual(broken(kept({ quietAt: T0 + 600_000 })), ['I6']);
+  });
+
+  it('I7: catches a FAILED run that is not on the DLQ, a dead one that is not FAILED, and an end that no event tells', () => {
+    const failed = replaced(0, { status: 'FAILED', result: null });
+    assert.deepEqual(broken(kept(failed)), ['I7']);
+    assert.deepEqual(broken(kept({ ...failed, dead: [{ runId: 'run-1' }, { runId: 'run-1' }] })), []);
+    assert.deepEqual(broken(kept({ dead: [{ runId: 'run-2' }] })), ['I7']);
+    assert.deepEqual(broken(kept({ events: kept().events.slice(1) })).includes('I7'), true);
+  });
+
+  it('I8: catches a start after an applied cancel, but not one of a process that stood still, nor after a new schedule', () => {
+    const commands = [scheduled(), command('cancel', 15_000)];
+    assert.deepEqual(broken(kept({ commands })), ['I8']);
+    const stalls = [fault('freeze', 14_000, 40_000)];
+    assert.deepEqual(broken(kept({ commands, faults: stalls })), []);
+    assert.deepEqual(
+      broken(kept({ commands: [...commands, { ...scheduled({ commandId: 'c-9', sentAt: T0 + 16_000 }) }] })),
+      [],
+    );
+    assert.deepEqual(broken(kept({ commands: [scheduled(), command('cancel', 45_000)] })), [], JOB);
+  });
+});

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MUTATIONS } from '../simulation/mutations.ts';
+import { planOf } from '../simulation/plan.ts';
+import { simulate } from '../simulation/simulate.ts';
+
+describe('the simulation', () => {
+  it('repeats a seed exactly', async () => {
+    const [first, second] = [await simulate(7, { isTraced: true }), await simulate(7, { isTraced: true })];
+    assert.ok(first.trace.length > 50);
+    assert.deepEqual(second.trace, first.trace);
+    assert.equal(second.happened, first.happened);
+  });
+
+  it('does something else for every seed', () => {
+    assert.notDeepEqual(planOf(1), planOf(2));
+  });
+
+  it('finds nothing wrong with the services', async () => {
+    for (let seed = 1; seed <= 20; seed++) assert.deepEqual((await simulate(seed)).violations, [], `seed ${seed}`);
+  });
+
+  it('finds what is wrong when a claim does not look for the row of its run', async () => {
+    const mutation = MUTATIONS.find(({ name }) => name === 'claim')!;
+    const found: string[] = [];
+    for (let seed = 1; seed <= 20; seed++) {
+      const { violations } = await simulate(seed, { mutation });
+      found.push(...violations.map(({ invariant }) => invariant));
+    }
+    assert.ok(found.includes('I4'), 'handlers are called again');
+  });
+});
