@@ -13,8 +13,9 @@ import { startRun } from './start-run.ts';
 /** A timer whose due record is ready. */
 export function fireReady(timer: TimerRow, context: DecideContext): Effects {
   const effects = noEffects();
-  const { topic, tenant, jobId, runId, due } = timer;
-  if (!context.existing.has(runId)) effects.dues.push({ topic, tenant, jobId, runId, due });
+  const { kind, topic, tenant, jobId, runId, due } = timer;
+  // A retry is of a run that exists.
+  if (kind === 'retry' || !context.existing.has(runId)) effects.dues.push({ topic, tenant, jobId, runId, due });
   return effects;
 }
 

@@ -95,7 +95,7 @@ function* checkJob(
 /** The schedules that were in force, from their answer until something may have changed them. */
 function reignsOf(commands: readonly SentCommand[], history: History, { failoverMs }: CheckOptions): Reign[] {
   const reigns: Reign[] = [];
-  let current: { reign: Reign; pausedAt: number | null } | undefined;
+  let current: { reign: Reign; pausedAt: number | null; resumed: { pausedAt: number; at: number } | null } | undefined;
   const end = (at: number): void => {
     if (current === undefined) return;
     reigns.push({ ...current.reign, to: Math.min(at, current.pausedAt ?? at) - failoverMs, undisturbed: false });
@@ -111,9 +111,13 @@ function reignsOf(commands: readonly SentCommand[], history: History, { failover
     if (answer === null) continue;
     if (type === 'schedule' && spec !== null) {
       const reign = { spec, answer, sentAt, from: answer.at, to: Infinity, undisturbed: true };
-      current = { reign, pausedAt: answer.state === 'PAUSED' ? sentAt : null };
+      current = { reign, pausedAt: answer.state === 'PAUSED' ? sentAt : null, resumed: null };
     } else if (current !== undefined) {
-      current.pausedAt = type === 'pause' ? sentAt : null;
+      const { pausedAt, resumed } = current;
+      if (type === 'resume' && pausedAt !== null) current.resumed = { pausedAt, at: answer.at };
+      // Paused again before what passed in the former pause was surely decided: it goes on.
+      const goesOn = resumed !== null && sentAt - failoverMs < resumed.at;
+      current.pausedAt = type === 'resume' ? null : goesOn ? resumed.pausedAt : sentAt;
       current.reign.undisturbed = false;
     }
   }

@@ -35,28 +35,11 @@ describe('a deployment that was migrated with Avro', { skip, timeout: 90_000 }, 
     await producer.close();
   }
 
-  /** The first record of a topic with this key. */
-  function firstOf(topic: string, key: string): Promise<{ value: Buffer; headers: Readonly<Record<string, string>> }> {
-    return new Promise((resolve, reject) => {
-      belfry.broker
-        .tail({
-          topics: [topic],
-          from: 'beginning',
-          isolation: 'read_committed',
-          onRecord: (record) => {
-            if (record.key?.toString() === key && record.value !== null)
-              resolve({ value: record.value, headers: record.headers });
-          },
-        })
-        .catch(reject);
-    });
-  }
-
   it('takes an Avro command, and writes its outcome as Avro that any client of the registry reads', async () => {
     const codec = await openAvroCodec(new Registry({ url }), belfry.topics);
     const job = custom('record', NOW, { payload: { invoice: 42 }, labels: { team: 'billing' } });
     await publish('avro', codec.encodeCommand({ type: 'schedule', commandId: 'c-1', jobId: 'avro', job }));
-    const { value, headers } = await firstOf(belfry.topics.completed, 'default/avro');
+    const { value, headers } = await belfry.firstRecord(belfry.topics.completed, 'default/avro');
     assert.equal(headers['content-type'], 'application/vnd.confluent.avro');
     const plain = (await new SchemaRegistry({ host: url }).decode(value)) as Record<string, unknown>;
     assert.deepEqual(
@@ -69,7 +52,7 @@ describe('a deployment that was migrated with Avro', { skip, timeout: 90_000 }, 
   it('takes JSON commands as well, answers in Avro, and writes dead runs as Avro', async () => {
     const { outcome, version } = await belfry.client.schedule('json', custom('fails', NOW, { retry: NO_RETRY }));
     assert.deepEqual([outcome, version], ['applied', 1]);
-    const { value } = await firstOf(belfry.topics.dlq, 'default/json');
+    const { value } = await belfry.firstRecord(belfry.topics.dlq, 'default/json');
     const dead = (await new SchemaRegistry({ host: url }).decode(value)) as {
       error: { code: string };
       payload: string;
@@ -89,7 +72,7 @@ describe('a deployment that was migrated with Avro', { skip, timeout: 90_000 }, 
       'foreign',
       await registry.encode(id, { type: 'pause', commandId: 'c-2', jobId: 'foreign', colour: 'red' }),
     );
-    const { headers } = await firstOf(belfry.topics.rejected, 'default/foreign');
+    const { headers } = await belfry.firstRecord(belfry.topics.rejected, 'default/foreign');
     assert.equal(headers.belfry_error_code, 'invalid');
     assert.match(headers.belfry_error_message ?? '', /colour/);
   });

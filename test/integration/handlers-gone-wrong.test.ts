@@ -35,8 +35,8 @@ describe('what a handler may do wrong, and what comes of it', { timeout: 120_000
       ['FAILED', 3, 'handler_error', 'attempt 3 fails'],
     );
     assert.equal((await belfry.rows(`SELECT 1 FROM sink WHERE job_id = 'fails'`)).length, 3);
-    const dead = await firstRecord(belfry, belfry.topics.dlq, 'default/fails');
-    const failures = (JSON.parse(dead) as { failures: { attempt: number }[] }).failures;
+    const dead = await belfry.firstRecord(belfry.topics.dlq, 'default/fails');
+    const failures = (JSON.parse(dead.value.toString()) as { failures: { attempt: number }[] }).failures;
     assert.deepEqual(
       failures.map(({ attempt }) => attempt),
       [1, 2, 3],
@@ -103,17 +103,3 @@ describe('what a handler may do wrong, and what comes of it', { timeout: 120_000
     assert.equal((await outcomeOf('next', 'noop', { queue: 'narrow' })).status, 'COMPLETED');
   });
 });
-
-/** The value of the first record with this key. */
-async function firstRecord(belfry: TestDeployment, topic: string, key: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    belfry.broker
-      .tail({
-        topics: [topic],
-        from: 'beginning',
-        isolation: 'read_committed',
-        onRecord: (record) => record.key?.toString() === key && resolve(record.value?.toString() ?? ''),
-      })
-      .catch(reject);
-  });
-}

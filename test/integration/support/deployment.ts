@@ -145,6 +145,23 @@ export class TestDeployment {
     }
   }
 
+  /** The first record of a topic with this key that has a value; waits for it. */
+  firstRecord(topic: string, key: string): Promise<{ value: Buffer; headers: Readonly<Record<string, string>> }> {
+    return new Promise((resolve, reject) => {
+      this.broker
+        .tail({
+          topics: [topic],
+          from: 'beginning',
+          isolation: 'read_committed',
+          onRecord: (record) => {
+            const { value, headers } = record;
+            if (record.key?.toString() === key && value !== null) resolve({ value, headers });
+          },
+        })
+        .catch(reject);
+    });
+  }
+
   /** Kills every executor: for the end of a test that may have left some. */
   async killExecutors(): Promise<void> {
     await Promise.all(

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { NO_LOG } from '../cli/support.ts';
 import { runUntilStopped } from '../../../services/runtime/life-cycle.ts';
+import { NO_LOG } from '../cli/support.ts';
 
 const lifeCycle = new URL('../../../services/runtime/life-cycle.ts', import.meta.url).href;
 
@@ -21,12 +21,14 @@ async function run(start: string, signals: [line: string, signal: NodeJS.Signals
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const tooLong = setTimeout(() => child.kill('SIGKILL'), 10_000);
   const lines: string[] = [];
   child.stdout.on('data', (chunk: Buffer) => {
     lines.push(...chunk.toString().trim().split('\n'));
     while (signals[0] !== undefined && lines.includes(signals[0][0])) child.kill(signals.shift()![1]);
   });
   const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(tooLong);
   return { code, lines };
 }
 

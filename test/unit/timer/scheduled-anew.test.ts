@@ -57,3 +57,23 @@ test('a schedule of which only decided occurrences are left never fires', async 
   const ack = await cluster.put({ schedule: { every: '10s', startAt: iso(startAt), endAt: iso(startAt + 1_000) } });
   assert.equal(ack.error?.code, 'never_fires');
 });
+
+test('a retry fires although its one-shot comes back in the same step', async () => {
+  const cluster = await Cluster.up();
+  const job = { schedule: { at: iso(cluster.clock.now() + 1_000) } };
+  await cluster.put(job);
+  await cluster.dueCount(1);
+  const [due] = cluster.dues;
+  cluster.record(due!, 'FAILED');
+  Object.assign(cluster.db.runs.get(due!.runId)!, { status: 'RETRYING', attempt: 2 });
+  cluster.nodes[0]!.freeze();
+  await cluster.retry(due!, 100);
+  await cluster.schedule({ ...job, labels: { again: 'yes' } });
+  await cluster.clock.advance(500);
+  cluster.nodes[0]!.thaw();
+  await cluster.dueCount(2);
+  assert.deepEqual(
+    cluster.dues.map(({ attempt }) => attempt),
+    [1, 2],
+  );
+});
