@@ -63,6 +63,8 @@ export type ExecutorDeps = {
 
 export type ExecutorStats = {
   executor: string | null;
+  /** Until the lease runs out; 0 without one. */
+  leaseRemainingMs: number;
   running: number;
   free: number;
   waiting: number;
@@ -215,6 +217,7 @@ export class Executor {
   stats(): ExecutorStats {
     return {
       executor: this.incarnations.current?.lease.executor ?? null,
+      leaseRemainingMs: this.incarnations.current?.hold.remainingMs() ?? 0,
       running: this.running.size,
       free: this.slots.free,
       waiting: this.backlog.waiting(),

@@ -83,6 +83,10 @@ export async function startExecutorService(
     "The database's time less this machine's.",
     () => deployment.clockSync.offsetMs / 1_000,
   );
+  const stats = (): ReturnType<Executor['stats']> => executor.stats();
+  metrics.gauge('lease_remaining_seconds', 'Until the lease runs out.', () => stats().leaseRemainingMs / 1_000);
+  metrics.gauge('outcomes_unpublished', 'Settled runs whose events are not out yet.', () => stats().publishing);
+  metrics.gauge('partitions_held', 'Partitions of the due topics that this executor reads.', () => stats().partitions);
   service.executor = executor;
   executor.start();
   return {

@@ -17,11 +17,14 @@ export const ownServers: NodeJS.ProcessEnv = {
   SCHEMA_REGISTRY_URL: undefined,
 };
 
-/** A folder that is removed at the end of the `await using` block. */
+/** A folder that is removed at the end of the `await using` block; servers that are just being killed may still write to it. */
 export async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'belfry-test-'));
   await chmod(path, 0o711);
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return {
+    path,
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }),
+  };
 }
 
 /** Runs a script of this folder and resolves to the first line that it prints, as JSON. */
