@@ -34,7 +34,7 @@ import { Task, type OwnedRun, type Source, type TaskOrigin } from './task.ts';
 const MOST_UNFINISHED = 5_000;
 const TAKE_EVERY_MS = 200;
 const THOROUGH_EVERY = 25;
-const RELIEVE_EVERY_MS = 250;
+const RELIEVE_EVERY_MS = 100;
 const SWEEP_EVERY_MS = 2_000;
 /** How long each step of a stop waits at most for servers that may be away. */
 const PATIENCE_AT_STOP_MS = 3_000;
