@@ -10,10 +10,15 @@
  */
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { BelfryError } from '../../services/core/errors.ts';
 import { isMissing } from './files.ts';
 import { commandOf, identityOf, isAlive, type ProcessIdentity } from './processes.ts';
+
+/** A killed process is there for a moment more: it has no command line any longer, and is waited for. */
+const ENDING_MS = 5_000;
+const LOOK_AGAIN_MS = 20;
 
 /**
  * Takes the folder for this process.
@@ -58,11 +63,19 @@ async function removeDeadOwner(lock: string, former: string, dataDir: string): P
 
 async function refuseIfAlive(lock: string, dataDir: string): Promise<void> {
   const owner = await readOwner(lock);
-  if (!owner || !(await isAlive(owner))) return;
-  const command = (await commandOf(owner.pid)) ?? 'its command line is not known';
-  throw new BelfryError(
+  if (!owner) return;
+  const giveUpAt = Date.now() + ENDING_MS;
+  while (await isAlive(owner)) {
+    const command = (await commandOf(owner.pid)) ?? 'its command line is not known';
+    if (command !== '' || Date.now() > giveUpAt) throw inUse(dataDir, owner.pid, command);
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+
+function inUse(dataDir: string, pid: number, command: string): BelfryError {
+  return new BelfryError(
     'data_dir_in_use',
-    `The data folder ${dataDir} is in use by process ${owner.pid} (${command}). Stop that one first, or set BELFRY_DATA_DIR ` +
+    `The data folder ${dataDir} is in use by process ${pid} (${command}). Stop that one first, or set BELFRY_DATA_DIR ` +
       'to another folder.',
   );
 }

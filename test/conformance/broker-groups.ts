@@ -212,7 +212,7 @@ export function brokerGroupConformance(harnessOf: () => BrokerHarness): void {
       const { consumer } = await joined(options);
       const zombie = await harnessOf().client().transactional(unique('tx'));
       await zombie.transact([], [{ groupId: options.groupId, topic, partition: 0, offset: 3n }]);
-      await zombie.init(); // a commit is answered before it is seen; whoever holds the id next waits for that
+      await zombie.init();
       assert.equal(await harnessOf().client().committed(options.groupId, { topic, partition: 0 }), 3n);
       await consumer.stop();
     });

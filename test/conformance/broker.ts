@@ -98,6 +98,7 @@ export function brokerConformance(name: string, makeHarness: () => Promise<Broke
         const tail = await openTail(broker, topic);
         await until('both are read', () => tail.records.length === 2);
         await until('the tail has caught up', () => tail.caughtUp() === 1);
+        await producer.init();
         assert.equal(await broker.committed(groupId, { topic: source, partition: 0 }), 7n);
         assert.equal(await broker.committed(unique('group'), { topic: source, partition: 0 }), undefined);
       });

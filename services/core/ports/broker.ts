@@ -107,7 +107,10 @@ export interface Broker {
   tail(options: TailOptions): Promise<Tail>;
   /** Number of partitions, undefined when there is no such topic. May be cached for some seconds. */
   partitions(topic: string): Promise<number | undefined>;
-  /** The committed position of a group, undefined when there is none. Asked of the broker every time, never of a cache. */
+  /**
+   * The committed position of a group, undefined when there is none. Asked of the broker every time, never of a cache. The
+   * broker answers a transaction's commit a moment before others see it: `init` of its id waits for that.
+   */
   committed(groupId: string, tp: TopicPartition): Promise<bigint | undefined>;
   /** First offset kept and end of the log, by partition. */
   logRange(topic: string): Promise<ReadonlyMap<number, { first: bigint; end: bigint }>>;
