@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, logLevel } from '../../services/adapters/kafka/kafkajs.ts';
 
 import { BelfryError } from '../../services/core/errors.ts';
 import { infraFile, writeAtomically } from './files.ts';
@@ -35,6 +35,15 @@ export interface KafkaOptions {
   readonly brokers?: number;
   /** Two per node: its broker's and its controller's. Free ones unless given; they may differ from the last start's. */
   readonly ports?: readonly number[];
+  /**
+   * Listeners beside the usual one, by name (capital letters and digits): for each node the port that clients who come by this
+   * listener are told to use, such as that of a proxy in front of it.
+   */
+  readonly doors?: Readonly<Record<string, readonly number[]>>;
+  /** A broker that works for minutes repays the optimising compiler; for tests and a first look it starts sooner without. */
+  readonly optimise?: boolean;
+  /** Added to server.properties. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface EmbeddedKafka {
@@ -42,6 +51,8 @@ export interface EmbeddedKafka {
   readonly brokers: string[];
   /** As in the options, to be asked for again at the next start. */
   readonly ports: readonly number[];
+  /** By name of the door, the port on which each node listens. */
+  readonly doors: ReadonlyMap<string, readonly number[]>;
   /** Each node by itself, in the order of `brokers`. */
   readonly nodes: readonly Server[];
   /** The pids of the nodes that run. */
@@ -57,6 +68,14 @@ interface Node {
   readonly dir: string;
   readonly brokerPort: number;
   readonly controllerPort: number;
+  readonly doors: readonly Door[];
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+interface Door {
+  readonly name: string;
+  readonly port: number;
+  readonly advertisedPort: number;
 }
 
 /**
@@ -65,19 +84,31 @@ interface Node {
  * @throws BelfryError `jdk_missing`, `maven_missing`, `download_failed`, `server_failed`
  */
 export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> {
-  const { dataDir, env = process.env, log = () => undefined, brokers: count = 1 } = options;
+  const { dataDir, env = process.env, log = () => undefined, brokers: count = 1, settings = {} } = options;
   const jdk = await requireJdk(17, 'The embedded Kafka', env);
   const jars = await resolveKafkaJars(defaultCacheDir(env), env, log);
-  const java = (heap: string) => [jdk.javaBin, ...javaFlags(heap), '-cp', join(jars, '*')] as [string, ...string[]];
+  const java = (heap: string, optimise = false) =>
+    [jdk.javaBin, ...javaFlags(heap, optimise), '-cp', join(jars, '*')] as [string, ...string[]];
 
   const dirs = Array.from({ length: count }, (_, index) => join(dataDir, `node-${index + 1}`));
   await Promise.all(dirs.map((dir) => stopLeftover({ name: 'Kafka', dir, stopSignal: 'SIGTERM', log })));
-  const ports = await choosePorts(2 * count, options.ports);
+  const doorEntries = Object.entries(options.doors ?? {});
+  const allPorts = await choosePorts((2 + doorEntries.length) * count, options.ports);
+  const ports = allPorts.slice(0, 2 * count);
+  const doors = new Map(
+    doorEntries.map(([name], index) => [name, allPorts.slice((2 + index) * count, (3 + index) * count)]),
+  );
   const nodes = dirs.map((dir, index): Node => ({
     id: index + 1,
     dir,
     brokerPort: ports[2 * index] as number,
     controllerPort: ports[2 * index + 1] as number,
+    doors: doorEntries.map(([name, advertised]) => ({
+      name,
+      port: doors.get(name)?.[index] as number,
+      advertisedPort: advertised[index] as number,
+    })),
+    settings,
   }));
   await mkdir(dataDir, { recursive: true });
   const clusterId = await clusterIdOf(dataDir);
@@ -87,7 +118,7 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
     createServer({
       name: count === 1 ? 'Kafka' : `Kafka node ${node.id}`,
       dir: node.dir,
-      command: [...java('512m'), 'kafka.Kafka', join(node.dir, 'server.properties')],
+      command: [...java('512m', options.optimise), 'kafka.Kafka', join(node.dir, 'server.properties')],
       env,
       stopSignal: 'SIGTERM',
       stopWithinMs: count === 1 ? STOP_WITHIN_MS : CLUSTER_STOP_WITHIN_MS,
@@ -100,6 +131,7 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
   const kafka: EmbeddedKafka = {
     brokers: nodes.map((node) => `127.0.0.1:${node.brokerPort}`),
     ports,
+    doors,
     nodes: servers,
     get pids() {
       return servers.flatMap((server) => server.pid ?? []);
@@ -122,12 +154,12 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
 }
 
 /** The C1 compiler alone starts half a second faster, and the serial collector needs no threads of its own. */
-function javaFlags(heap: string): string[] {
+function javaFlags(heap: string, optimise: boolean): string[] {
   const logging = pathToFileURL(infraFile('kafka', 'log4j2.properties')).href;
   return [
     `-Xmx${heap}`,
     '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
+    ...(optimise ? [] : ['-XX:TieredStopAtLevel=1']),
     '-XX:+ExitOnOutOfMemoryError',
     `-Dlog4j2.configurationFile=${logging}`,
   ];
@@ -181,8 +213,7 @@ async function properties(node: Node, nodes: readonly Node[], storage: string): 
     'node.id': node.id,
     // Static voters: a quorum that is stored with its addresses would not survive a change of ports.
     'controller.quorum.voters': nodes.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(','),
-    listeners: `PLAINTEXT://127.0.0.1:${node.brokerPort},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.brokerPort}`,
+    ...listenersOf(node),
     'log.dirs': storage,
     'default.replication.factor': replicas,
     'min.insync.replicas': inSync,
@@ -191,9 +222,22 @@ async function properties(node: Node, nodes: readonly Node[], storage: string): 
     'transaction.state.log.min.isr': inSync,
     'share.coordinator.state.topic.replication.factor': replicas,
     'share.coordinator.state.topic.min.isr': inSync,
+    ...node.settings,
   };
   const lines = Object.entries(ofThisNode).map(([key, value]) => `${key}=${value}`);
   return `${await readFile(infraFile('kafka', 'server.properties'), 'utf8')}\n${lines.join('\n')}\n`;
+}
+
+function listenersOf({ brokerPort, controllerPort, doors }: Node): Record<string, string> {
+  const usual = { name: 'PLAINTEXT', port: brokerPort, advertisedPort: brokerPort };
+  const controller = { name: 'CONTROLLER', port: controllerPort };
+  const listed = (all: readonly { name: string; port: number }[]) =>
+    all.map(({ name, port }) => `${name}://127.0.0.1:${port}`).join(',');
+  return {
+    listeners: listed([usual, controller, ...doors]),
+    'advertised.listeners': listed([usual, ...doors].map(({ name, advertisedPort: port }) => ({ name, port }))),
+    'listener.security.protocol.map': [usual, controller, ...doors].map(({ name }) => `${name}:PLAINTEXT`).join(','),
+  };
 }
 
 /** True when this broker is a registered, unfenced member of the cluster; it answers requests a little earlier. */

@@ -29,6 +29,8 @@ export interface PostgresOptions {
   /** A free one unless given, or unless the given one is taken. */
   readonly port?: number;
   readonly log?: Log;
+  /** Of the server, beside ours: `{ shared_buffers: '1GB' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface EmbeddedPostgres extends Server {
@@ -64,7 +66,10 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const url = `postgresql://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`;
   const server = createServer({
     ...identity,
-    command: [...account.prefix, programs.postgres, '-D', cluster, ...settings(port)] as [string, ...string[]],
+    command: [...account.prefix, programs.postgres, '-D', cluster, ...settings(port, options.settings)] as [
+      string,
+      ...string[],
+    ],
     env: environment(),
     ...(account.ids ? { account: account.ids } : {}),
     stopWithinMs: STOP_WITHIN_MS,
@@ -121,7 +126,7 @@ function environment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(ours), LC_ALL: 'C' };
 }
 
-function settings(port: number): string[] {
+function settings(port: number, more: Readonly<Record<string, string>> = {}): string[] {
   const values = {
     port,
     listen_addresses: '127.0.0.1',
@@ -129,6 +134,7 @@ function settings(port: number): string[] {
     max_connections: 200,
     fsync: 'on',
     synchronous_commit: 'on',
+    ...more,
   };
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }

@@ -1,5 +1,5 @@
 /** Real chance; see clock.ts. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Ids } from '../core/ports/clock.ts';
 
 export class RandomIds implements Ids {
@@ -9,5 +9,10 @@ export class RandomIds implements Ids {
 
   random(): number {
     return Math.random();
+  }
+
+  /** What nobody can guess: for keys. */
+  bytes(count: number): Buffer {
+    return randomBytes(count);
   }
 }

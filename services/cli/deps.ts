@@ -1,6 +1,7 @@
 /** What the commands need: `main.ts` gives them the real things, tests give them fakes. */
 import type { Command } from 'commander';
 import type { BelfryClient } from '../client/client.ts';
+import type { ApiKeys } from '../core/ports/api-keys.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
@@ -40,6 +41,9 @@ export type CliDeps = {
   /** The machine's own time, ms, for comparing it with the database's. */
   machineNow(): number;
   ids: Ids;
+  /** What nobody can guess. */
+  secretBytes(count: number): Buffer;
+  /** `-` is standard input. */
   readFile(path: string): Promise<string>;
   /** The environment as it is, without what `dev.json` adds. */
   env: Readonly<Record<string, string | undefined>>;
@@ -53,6 +57,7 @@ export type CliDeps = {
   // Connected when first asked for; whoever runs the program disconnects at its end.
   client(): BelfryClient;
   inspect(): Inspect;
+  apiKeys(): ApiKeys;
   broker(): Broker;
   topicAdmin(): TopicAdmin;
   /** Closes what is connected. */
@@ -60,6 +65,7 @@ export type CliDeps = {
 
   migrate(config: Config, log: Log, options: MigrateOptions): Promise<MigrationReport>;
   startTimer: ServiceStart;
+  startApi: ServiceStart;
   startExecutor(...args: [...Parameters<ServiceStart>, ExecutorOptions]): ReturnType<ServiceStart>;
   startStack(options: { dataDir: string; env: CliDeps['env']; log: (line: string) => void }): Promise<DevStack>;
   /** The port itself while it is free, or another one. */

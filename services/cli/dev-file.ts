@@ -14,7 +14,9 @@ export type DevFile = {
   registryUrl?: string;
   topicPrefix: string;
   databaseSchema: string;
-  ports: { timer: number; executor: number };
+  ports: { timer: number; executor: number; api: number };
+  /** Of the HTTP API, as long as this `belfry dev` runs; null: none is needed. */
+  apiKey: string | null;
 };
 
 type Env = Readonly<Record<string, string | undefined>>;

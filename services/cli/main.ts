@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** Wires the command line to the real things, each connected when a command first asks for it. */
 import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { readFile } from 'node:fs/promises';
 import { choosePorts } from '../../infra/embedded/ports.ts';
 import { findJdk } from '../../infra/embedded/jdk.ts';
@@ -11,6 +12,7 @@ import { RandomIds } from '../adapters/ids.ts';
 import { KafkaAdmin } from '../adapters/kafka/admin.ts';
 import { KafkaBroker } from '../adapters/kafka/broker.ts';
 import { packageFile } from '../adapters/package-file.ts';
+import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { shippedSchemaVersion } from '../adapters/postgres/migrate.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
@@ -104,9 +106,10 @@ const deps: CliDeps = {
   print: (text) => process.stdout.write(`${text}\n`),
   warn: (text) => process.stderr.write(`${text}\n`),
   clock,
-  machineNow: () => clock.uncorrected(),
+  machineNow: () => clock.machine(),
   ids,
-  readFile: (path) => readFile(path, 'utf8'),
+  secretBytes: (count) => ids.bytes(count),
+  readFile: (path) => (path === '-' ? text(process.stdin) : readFile(path, 'utf8')),
   env,
   config: () => config(),
   useServers: (servers) => {
@@ -124,6 +127,7 @@ const deps: CliDeps = {
   },
   client,
   inspect: () => new PostgresInspect(pool()),
+  apiKeys: () => new PostgresApiKeys(pool()),
   broker,
   topicAdmin: once(
     () => new KafkaAdmin({ config: kafka(), log, clock }),
@@ -137,6 +141,7 @@ const deps: CliDeps = {
   migrate,
   startTimer: async (...args) => (await import('../timer/main.ts')).startTimerService(...args),
   startExecutor: async (...args) => (await import('../executor/main.ts')).startExecutorService(...args),
+  startApi: async (config, apiLog) => (await import('../api/main.ts')).startApiService(config, apiLog),
   startStack: async (options) => (await import('../../infra/embedded/stack.ts')).startStack(options),
   freePort: async (wanted) => (await choosePorts(1, [wanted]))[0] ?? 0,
   makeLog,

@@ -38,10 +38,6 @@ export function iso(ms: number | null): string {
   return ms === null ? '-' : new Date(ms).toISOString();
 }
 
-export function isoOrNull(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
-}
-
 /** `in 3 m`, `12 s ago`, `now`. */
 export function relative(ms: number, now: number): string {
   const far = Math.abs(ms - now);

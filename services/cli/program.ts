@@ -1,17 +1,20 @@
 /** The command line as one commander program. */
 import { Command, CommanderError } from 'commander';
 import { BelfryError, messageOf } from '../core/errors.ts';
+import { addApply } from './commands/apply.ts';
 import { addDev } from './commands/dev.ts';
 import { addDlq } from './commands/dlq.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvents } from './commands/events.ts';
 import { addJobs } from './commands/jobs.ts';
+import { addKeys } from './commands/keys.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPreview } from './commands/preview.ts';
 import { addRejected } from './commands/rejected.ts';
 import { addRuns } from './commands/runs.ts';
 import { addSchedule } from './commands/schedule.ts';
 import { addServices } from './commands/services.ts';
+import { addTransfer } from './commands/transfer.ts';
 import type { Cli, CliDeps } from './deps.ts';
 import { EXIT, exitCodeOf, type ExitCode } from './exit.ts';
 import { examplesText } from './options.ts';
@@ -51,6 +54,8 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
     addMigrate,
     addServices,
     addSchedule,
+    addApply,
+    addTransfer,
     addJobs,
     addRuns,
     addEvents,
@@ -58,6 +63,7 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
     addDlq,
     addPreview,
     addDoctor,
+    addKeys,
   ]) {
     add(cli);
   }

@@ -1,4 +1,5 @@
 /** Replays dead runs through commands, as fast as permitted. */
+import type { CommandResult } from '../client/types.ts';
 import type { DeadRunSummary } from '../core/ports/inspect.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import { runIdOf } from '../core/run-id.ts';
@@ -15,7 +16,7 @@ export type ReplayResult = {
   runId: string;
   tenant: string;
   jobId: string;
-  outcome: 'applied' | 'unchanged' | 'duplicate' | 'failed';
+  outcome: CommandResult['outcome'] | 'failed';
   /** The run that repeats it. */
   replay: string | null;
   error: { code: string; message: string } | null;

@@ -1,9 +1,9 @@
 /** Jobs, runs and outcomes as they are printed. */
 import type { Job } from '../core/model.ts';
-import type { DeadRunSummary, RunDetail, RunSummary } from '../core/ports/inspect.ts';
+import type { RunSummary } from '../core/ports/inspect.ts';
 import type { Outcome } from '../core/records.ts';
-import { toWireJob, toWireSchedule } from '../core/spec/to-wire.ts';
-import { elapsed, iso, isoOrNull, jobName, oneLine, relative, when } from './output.ts';
+import { toWireSchedule } from '../core/spec/to-wire.ts';
+import { elapsed, iso, jobName, oneLine, relative, when } from './output.ts';
 
 const NAME_WIDTH = 20;
 
@@ -18,59 +18,6 @@ export function scheduleText(job: Job): string {
 /** `HTTP_REQUEST`, or the handler of a CUSTOM job. */
 export function workText({ type, handler }: { type: string; handler: string }): string {
   return handler === '' ? type : handler;
-}
-
-export function jobJson(job: Job): object {
-  const { tenant, jobId, state, version, nextFireAt, runCount, active, buffered, pausedAt, createdAt, updatedAt } = job;
-  return {
-    ...{ tenant, jobId, state, version },
-    nextFireAt: isoOrNull(nextFireAt),
-    runCount,
-    active: active.map(({ runId }) => runId),
-    buffered: buffered.map(({ runId }) => runId),
-    pausedAt: isoOrNull(pausedAt),
-    createdAt: iso(createdAt),
-    updatedAt: iso(updatedAt),
-    job: toWireJob(job.spec),
-  };
-}
-
-export function runJson(run: RunSummary): object {
-  const { scheduledFor, startedAt, finishedAt, retryAt, from, to, ...rest } = run;
-  return {
-    ...rest,
-    scheduledFor: iso(scheduledFor),
-    startedAt: isoOrNull(startedAt),
-    finishedAt: isoOrNull(finishedAt),
-    retryAt: isoOrNull(retryAt),
-    from: isoOrNull(from),
-    to: isoOrNull(to),
-  };
-}
-
-export function deadRunJson(run: DeadRunSummary): object {
-  return { ...runJson(run), discarded: discardJson(run) };
-}
-
-export function runDetailJson(run: RunDetail): object {
-  const due = run.due && { ...run.due, scheduledFor: iso(run.due.scheduledFor), dueAt: iso(run.due.dueAt) };
-  return { ...runJson(run), discarded: discardJson(run), due };
-}
-
-function discardJson({ discarded }: Pick<RunDetail, 'discarded'>): object | null {
-  return discarded && { at: iso(discarded.at), note: discarded.note };
-}
-
-export function outcomeJson(outcome: Outcome): object {
-  const { scheduledFor, startedAt, finishedAt, from, to, ...rest } = outcome;
-  return {
-    ...rest,
-    scheduledFor: iso(scheduledFor),
-    startedAt: isoOrNull(startedAt),
-    finishedAt: iso(finishedAt),
-    from: isoOrNull(from),
-    to: isoOrNull(to),
-  };
 }
 
 export const RUN_HEAD = ['RUN', 'JOB', 'STATUS', 'SCHEDULED FOR', 'ATTEMPT', 'TOOK', 'WHY'] as const;

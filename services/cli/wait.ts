@@ -4,12 +4,13 @@ import type { CommandResult } from '../client/types.ts';
 import type { BelfryError } from '../core/errors.ts';
 import type { Outcome } from '../core/records.ts';
 import { topicsOf } from '../core/topics.ts';
+import { outcomeJson } from '../core/resources.ts';
 import type { CliDeps } from './deps.ts';
 import { EXIT, noAnswer, type ExitCode } from './exit.ts';
 import { duration, type JsonOption } from './options.ts';
 import { elapsed, json, jobName } from './output.ts';
 import { requireTopic } from './require-topic.ts';
-import { outcomeJson, outcomeLine } from './views.ts';
+import { outcomeLine } from './views.ts';
 
 const STANDARD_WAIT_MS = 10 * 60_000;
 

@@ -1,4 +1,4 @@
-import { BelfryError } from '../core/errors.ts';
+import { BelfryError, messageOf } from '../core/errors.ts';
 import type { TerminalStatus } from '../core/model.ts';
 import { partitionOf } from '../core/murmur2.ts';
 import type { Broker, Tail } from '../core/ports/broker.ts';
@@ -13,6 +13,7 @@ import { Sender } from './sender.ts';
 import type {
   CommandOptions,
   CommandResult,
+  PgConnection,
   ReplayOptions,
   ScheduleOptions,
   TriggerOptions,
@@ -21,8 +22,19 @@ import type {
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const DEFAULT_TENANT = 'default';
+const DEFAULT_SCHEMA = 'belfry';
+/** SQLSTATE of what the SQL function `enqueue` does not take. */
+const REFUSED_BY_ENQUEUE = '22023';
 
-export type ClientDeps = { broker: Broker; codec: Codec; clock: Clock; ids: Ids; log: Log; topics: Topics };
+export type ClientDeps = {
+  broker: Broker;
+  codec: Codec;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  topics: Topics;
+  /** For commands with `pg`; default: `belfry`. */ databaseSchema?: string;
+};
 
 /**
  * Sends commands and hears outcomes, over Kafka. Every command resolves when it was applied (which means: is durable), and
@@ -135,18 +147,35 @@ export class BelfryClient<H extends Handlers = Handlers> {
   private async command(type: string, jobId: string, options: CommandOptions, fields: object): Promise<CommandResult> {
     const commandId = options.commandId ?? this.deps.ids.uuid();
     const tenant = options.tenant ?? DEFAULT_TENANT;
-    const command = { type, commandId, tenant, jobId, ack: true, ...withoutUndefined(fields) };
+    const ids = { commandId, tenant, jobId };
+    const { pg } = options;
+    if (pg !== undefined) return this.enqueue(pg, { type, ...ids, ...withoutUndefined(fields) });
+    const command = { type, ...ids, ack: true, ...withoutUndefined(fields) };
     const record = await this.recordOf(tenant, jobId, command);
     await this.acks.open();
-    const answer = this.acks.wait(commandId, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
+    const { answer, forget } = this.acks.wait({ tenant, jobId, commandId }, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
     answer.catch(() => undefined); // heard below; not unhandled when sending fails first
     try {
       await this.sender.send(record);
     } catch (error) {
-      this.acks.forget(commandId);
+      forget();
       throw error;
     }
     return resultOf(await answer);
+  }
+
+  private async enqueue(
+    pg: PgConnection,
+    command: { type: string; commandId: string; tenant: string; jobId: string },
+  ): Promise<CommandResult> {
+    const { commandId, tenant, jobId } = command;
+    try {
+      await pg.query(`SELECT ${this.deps.databaseSchema ?? DEFAULT_SCHEMA}.enqueue($1)`, [JSON.stringify(command)]);
+    } catch (cause) {
+      if ((cause as { code?: unknown }).code !== REFUSED_BY_ENQUEUE) throw cause;
+      throw new BelfryError('invalid', messageOf(cause).replace(/^belfry: /, ''), { cause, ids: { tenant, jobId } });
+    }
+    return { commandId, tenant, jobId, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
   }
 
   private async recordOf(

@@ -11,7 +11,9 @@ import type { Handlers } from '../executor/handlers/define.ts';
 import { makeLog } from '../runtime/logger.ts';
 import { BelfryClient } from './client.ts';
 
-export { BelfryError } from '../core/errors.ts';
+import { BelfryError } from '../core/errors.ts';
+
+export { BelfryError };
 export type { Outcome } from '../core/records.ts';
 export type { JobInput, ScheduleInput } from '../core/spec/input.ts';
 export { defineHandlers } from '../executor/handlers/define.ts';
@@ -27,6 +29,8 @@ export type BelfryOptions = {
   sasl?: KafkaConfig['sasl'];
   /** As the deployment's `BELFRY_TOPIC_PREFIX`. */
   topicPrefix?: string;
+  /** As the deployment's `BELFRY_DB_SCHEMA`, for commands in a transaction of yours (`pg`). Default: `belfry`. */
+  databaseSchema?: string;
   /** Needed where the deployment writes Avro. */
   registry?: RegistrySettings;
   /** A pino logger, or anything of its shape; default: warnings on standard error. */
@@ -53,6 +57,16 @@ export class Belfry<H extends Handlers = Handlers> extends BelfryClient<H> {
       ids: new RandomIds(),
       log,
       topics: topicsOf(topicPrefix),
+      databaseSchema: schemaOf(options.databaseSchema),
     });
   }
+}
+
+/** It stands in SQL as it is. @throws BelfryError `config_invalid` */
+function schemaOf(schema: string | undefined): string | undefined {
+  if (schema === undefined || /^[a-z_][a-z0-9_]{0,62}$/.test(schema)) return schema;
+  throw new BelfryError(
+    'config_invalid',
+    `databaseSchema "${schema}" must be lower-case letters, digits and underscores.`,
+  );
 }

@@ -24,12 +24,20 @@ export type TypedJob<H extends Handlers> = string extends keyof H
   ? JobInput
   : HttpJobInput | KafkaJobInput | TypedCustomJob<H>;
 
+/** A `pg` client, or anything that queries like one. */
+export type PgConnection = { query(text: string, values: unknown[]): Promise<unknown> };
+
 export type CommandOptions = {
   tenant?: string;
   /** Yours, for safe repeats: the same id twice has one effect. Default: a random UUID. */
   commandId?: string;
   /** How long to wait for the answer, ms. Default: 10,000. */
   timeoutMs?: number;
+  /**
+   * A connection to Belfry's database: the command is written in its open transaction, and applied within milliseconds of the
+   * commit, or not at all. There is no answer then: `outcome` is `enqueued`, and what is refused later lands on job.commands.rejected.
+   */
+  pg?: PgConnection;
 };
 export type ScheduleOptions = CommandOptions & {
   ifExists?: 'replace' | 'keep' | 'reject';
@@ -43,8 +51,8 @@ export type CommandResult = {
   commandId: string;
   tenant: string;
   jobId: string;
-  /** `unchanged`: the job was so already; `duplicate`: this commandId was applied before. */
-  outcome: 'applied' | 'unchanged' | 'duplicate';
+  /** `unchanged`: the job was so already; `duplicate`: this commandId was applied before; `enqueued`: it will be applied. */
+  outcome: 'applied' | 'unchanged' | 'duplicate' | 'enqueued';
   state: JobState | null;
   version: number | null;
   nextFireAt: Date | null;

@@ -53,7 +53,8 @@ export class LookAhead {
 
   /** Notes that a stored row is gone. */
   remove(key: TimerKey): void {
-    const index = this.indexOf(key);
+    const isFirst = this.rows[0]?.runId === key.runId && this.rows[0].fireAt === key.fireAt;
+    const index = isFirst ? 0 : this.indexOf(key);
     const known = this.rows[index];
     if (known !== undefined && compare(known, key) === 0) this.rows.splice(index, 1);
   }

@@ -29,6 +29,18 @@ export function topicsOf(prefix: string): Topics {
   };
 }
 
+/** The consumer group of the executors that read a due topic. */
+export function executorGroup(prefix: string, queue: string, priority: Priority): string {
+  return `${prefix}belfry-executor-${queue}-${priority}`;
+}
+
+/** The queues that have topics among these. */
+export function queuesOf(prefix: string, topics: readonly string[]): string[] {
+  const own = topicsOf(prefix);
+  const named = topics.flatMap((topic) => /job\.due\.([a-z0-9-]+)\.high$/.exec(topic)?.[1] ?? []);
+  return ['default', ...named].filter((queue) => topics.includes(own.due(queue, 'high')));
+}
+
 /** Whether a topic is one of Belfry's own: never the target of a KAFKA_MESSAGE. */
 export function isOwnTopic(prefix: string, topic: string): boolean {
   const rest = topic.startsWith(prefix) ? topic.slice(prefix.length) : topic;

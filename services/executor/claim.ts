@@ -57,6 +57,8 @@ export class Claimer {
   private wanted = false;
   private busy = false;
   private ended: Promise<void> = Promise.resolve();
+  /** Claimed batches that have not started yet. */
+  private readonly starting = new Set<Promise<void>>();
   private stopped = false;
 
   constructor(deps: ClaimerDeps) {
@@ -74,6 +76,7 @@ export class Claimer {
   async stop(): Promise<void> {
     this.stopped = true;
     await this.ended;
+    await Promise.all(this.starting);
   }
 
   private async drain(): Promise<void> {
@@ -113,8 +116,18 @@ export class Claimer {
     const decisions = tasks.map((task) => decide(task, rows.get(task.due.runId), incarnation));
     const own = decisions.filter(({ action }) => action === 'run');
     for (const { task, row, action } of decisions) this.letGo(task, row, action);
+    this.startSoon(incarnation, own);
     const reclaimed = await this.reclaim(incarnation, decisions);
-    await this.start(incarnation, [...own, ...reclaimed]);
+    this.startSoon(incarnation, reclaimed);
+  }
+
+  /** The next batch is claimed while this one's cancels are read; their slots are taken, so that there are never too many. */
+  private startSoon(incarnation: Incarnation, claimed: readonly Decision[]): void {
+    if (claimed.length === 0) return;
+    const started = this.start(incarnation, claimed)
+      .catch(this.deps.onFatal)
+      .finally(() => this.starting.delete(started));
+    this.starting.add(started);
   }
 
   /** Takes the runs that wait, and those whose worker is lost, by compare-and-set; answers those that it got to start. */
@@ -161,7 +174,6 @@ export class Claimer {
 
   /** Starts what was claimed, unless its job was cancelled since it was decided. */
   private async start(incarnation: Incarnation, claimed: readonly Decision[]): Promise<void> {
-    if (claimed.length === 0) return;
     const { store } = this.deps;
     const jobs = claimed.map(({ task }) => ({ tenant: task.due.tenant, jobId: task.due.jobId }));
     let generations: number[] | undefined;

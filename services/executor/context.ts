@@ -11,6 +11,7 @@ export type ContextParts = {
   log: Log;
   progress: (fraction: number, note: string | null) => void;
   transaction: <T>(fn: (client: ClientBase) => Promise<T>) => Promise<T>;
+  schedule: HandlerContext['schedule'];
 };
 
 /** What a handler gets; its logger and its signal are made only when they are asked for. */
@@ -22,6 +23,7 @@ export function contextOf({
   log,
   progress,
   transaction,
+  schedule,
 }: ContextParts): HandlerContext {
   let logger: Log | undefined;
   return {
@@ -47,5 +49,6 @@ export function contextOf({
         progress(Math.min(1, Math.max(0, fraction)), note ?? null);
     },
     transaction,
+    schedule,
   };
 }

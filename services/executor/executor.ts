@@ -151,7 +151,7 @@ export class Executor {
       ...shared,
       topics: records.topics,
       memberName: deps.ids.uuid(),
-      bound: Math.max(200, 2 * deps.slots),
+      fewest: Math.max(200, 2 * deps.slots),
       waiting: (priority) => backlog.waiting(priority) + this.parking.pending,
       onDue: (due, source, origin) => this.due(due, source, origin),
       onBatchEnd: () => this.claimer.pump(),

@@ -10,12 +10,20 @@ import type { Broker, FetchedBatch, GroupConsumer, Position, TopicPartition } fr
 import type { Log } from '../core/ports/log.ts';
 import { parseDue } from '../core/parse-due.ts';
 import type { DueRecord } from '../core/records.ts';
-import type { Topics } from '../core/topics.ts';
+import { executorGroup, type Topics } from '../core/topics.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import type { Partitions } from './partitions.ts';
 import type { Source, TaskOrigin } from './task.ts';
 
 const SESSION_TIMEOUT_MS = 6_000;
+/**
+ * How many tasks of a priority may wait: a resumed partition is fetched some hundred milliseconds later only, so what waits must
+ * last for longer than that at full speed. Bytes are estimated by the mean of the latest records.
+ */
+const MOST_WAITING = 5_000;
+const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+const RESUME_BELOW = 0.75;
+const MEAN_OF = 16;
 
 export type IntakeDeps = {
   broker: Broker;
@@ -26,8 +34,8 @@ export type IntakeDeps = {
   queue: string;
   prefix: string;
   memberName: string;
-  /** A priority with so many waiting tasks is paused until half of them are gone. */
-  bound: number;
+  /** So many tasks of a priority may wait at least, however large they are. */
+  fewest: number;
   waiting: (priority: Priority) => number;
   onDue: (due: DueRecord, source: Source, origin: TaskOrigin) => void;
   /** A batch has been taken in. */
@@ -43,6 +51,7 @@ export class Intake {
   private readonly paused = new Set<Priority>();
   /** Priorities whose group has told what this member gets, be it nothing. */
   private readonly joined = new Set<Priority>();
+  private meanBytes = 0;
 
   constructor(deps: IntakeDeps) {
     this.deps = deps;
@@ -52,7 +61,7 @@ export class Intake {
     const { broker, topics, prefix, queue, memberName } = this.deps;
     for (const priority of PRIORITIES) {
       const topic = topics.due(queue, priority);
-      const groupId = `${prefix}belfry-executor-${queue}-${priority}`;
+      const groupId = executorGroup(prefix, queue, priority);
       const options = {
         groupId,
         topics: [topic],
@@ -87,10 +96,11 @@ export class Intake {
 
   /** Pauses and resumes priorities by what waits; called when either has changed. */
   throttle(): void {
+    const bound = Math.max(this.deps.fewest, Math.min(MOST_WAITING, MOST_WAITING_BYTES / this.meanBytes));
     for (const [priority, consumer] of this.consumers) {
       const waiting = this.deps.waiting(priority);
-      if (!this.paused.has(priority) && waiting >= this.deps.bound) this.pause(priority, consumer);
-      else if (this.paused.has(priority) && waiting < this.deps.bound / 2) {
+      if (!this.paused.has(priority) && waiting >= bound) this.pause(priority, consumer);
+      else if (this.paused.has(priority) && waiting < bound * RESUME_BELOW) {
         this.paused.delete(priority);
         consumer.resume(this.partitionsOf(priority));
       }
@@ -132,6 +142,7 @@ export class Intake {
       held.position = record.offset + 1n;
       held.committed ??= record.offset;
       if (!held.watermark.add(record.offset)) continue;
+      this.meanBytes += ((record.value?.length ?? 0) - this.meanBytes) / MEAN_OF;
       const due = parseDue(record.value);
       if (due === undefined) {
         this.unreadable(record.topic, record.partition, record.offset);

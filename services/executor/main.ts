@@ -64,7 +64,7 @@ export async function startExecutorService(
     { port: ops.port, queue, handlers: Object.keys(handlers) },
     'executor: /healthz, /readyz and /metrics are served',
   );
-  const deployment = await connect(config, log, 'executor', clock);
+  const deployment = await connect(config, log, 'executor', metrics, clock);
   await requireQueue(deployment, queue);
   const { broker, ids, codec, topics, meta, pg } = deployment;
   const { databaseUrl, databaseSchema: schema } = config;

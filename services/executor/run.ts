@@ -10,9 +10,11 @@ import type { ClientBase } from 'pg';
 import { BelfryError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { RunStore, Settled, Settlement } from '../core/ports/run-store.ts';
+import type { RunStore, RunTransaction, Settled, Settlement } from '../core/ports/run-store.ts';
+import type { JobInput } from '../core/spec/input.ts';
+import { parseCommand } from '../core/spec/parse-command.ts';
 import { contextOf } from './context.ts';
-import type { Handler } from './handlers/handler.ts';
+import type { Handler, ScheduleWithin } from './handlers/handler.ts';
 import type { RunPolicy } from './policy.ts';
 import { completed, describe, failed, thrown, type Completed, type Failed } from './result.ts';
 import type { OwnedRun, Task } from './task.ts';
@@ -37,6 +39,8 @@ const GRACE_MS: Record<AbortReason, number> = {
 };
 const LONGEST_HOLD_MS = 30_000;
 const TRANSACTION_MS = 30_000;
+/** What an installation refuses beyond this, its timer refuses. */
+const ANY_INSTALLATION = { allowInlineSecrets: true, topicPrefix: '', allowTopics: null };
 
 export type AttemptDeps = { clock: Clock; store: RunStore; log: Log };
 
@@ -62,6 +66,9 @@ export class Attempt {
   private decided = false;
   private transaction: Promise<void> | undefined;
   private committed: Verdict | undefined;
+  /** While the handler's transaction is open. */
+  private open: RunTransaction | undefined;
+  private schedules = 0;
 
   constructor(deps: AttemptDeps, task: Task, owned: OwnedRun, handler: Handler, policy: RunPolicy) {
     this.deps = deps;
@@ -112,6 +119,7 @@ export class Attempt {
       log: this.deps.log,
       progress: (fraction, note) => (this.progress = { fraction, note }),
       transaction: (fn) => this.transact(fn),
+      schedule: (jobId, job, options) => this.schedule(jobId, job, options),
     });
   }
 
@@ -188,7 +196,8 @@ export class Attempt {
     const { store } = this.deps;
     const { lease } = this.owned.incarnation;
     const [value, verdict] = await store.transaction(lease, TRANSACTION_MS, async (transaction) => {
-      const own = await fn(transaction.client as ClientBase);
+      this.open = transaction;
+      const own = await fn(transaction.client as ClientBase).finally(() => (this.open = undefined));
       const settlement = this.completion(completed(own));
       const settled = await transaction.settle(settlement);
       if (settled === undefined) throw new BelfryError('lease_lost', 'another executor has taken this run over');
@@ -196,6 +205,21 @@ export class Attempt {
     });
     this.committed = verdict;
     return value;
+  }
+
+  /** The same number of the same run is the same command: what an earlier attempt scheduled is not scheduled again. */
+  private async schedule(jobId: string, job: JobInput, options: ScheduleWithin = {}): Promise<void> {
+    this.schedules++;
+    if (this.decided) throw over('the run has ended');
+    const { tenant, idempotencyKey } = this.task.due;
+    const { commandId = `${idempotencyKey}.${this.schedules}`, ifExists } = options;
+    const command = { type: 'schedule', commandId, tenant, jobId, ...(ifExists && { ifExists }), job };
+    const checked = parseCommand(command, ANY_INSTALLATION);
+    if ('rejection' in checked) {
+      const { code, message, field } = checked.rejection;
+      throw new BelfryError(code, message, { field, ids: { tenant, jobId } });
+    }
+    await (this.open ?? this.deps.store).enqueue(command);
   }
 
   private completion(own: Completed | Failed): Settlement {

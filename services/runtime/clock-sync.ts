@@ -1,5 +1,6 @@
 /**
- * Keeps the local clock on the database's time.
+ * Keeps the local clock on the database's time: it goes on by the machine's steady clock, which nobody sets, and is put right
+ * from time to time.
  *
  * The database's answer was read before it arrived here, so `answer − arrival` never sets the clock ahead of the database:
  * a run may start a network delay late, never early. Of several samples the largest difference is the closest.
@@ -13,11 +14,13 @@ const PERIOD_MS = 10_000;
 const WARN_OFFSET_MS = 500;
 
 export type CorrectableClock = Clock & {
-  /** The machine's own time, ms. */ uncorrected(): number;
-  correct(offsetMs: number): void;
+  /** Ms on a clock that nobody sets. */ steady(): number;
+  /** The machine's own time of day, ms. */ machine(): number;
+  /** @param offsetMs the time less the steady clock's */ correct(offsetMs: number): void;
 };
 
 export class ClockSync {
+  /** The database's time less this machine's. */
   offsetMs = 0;
   private readonly stopping = new AbortController();
   private loop: Promise<void> = Promise.resolve();
@@ -56,13 +59,13 @@ export class ClockSync {
       for (let sample = 0; sample < SAMPLES; sample += 1) {
         const answer = await this.databaseNow();
         // Both clocks are cut to whole milliseconds: one more keeps the sum of the cuts from running ahead.
-        best = Math.max(best, answer - this.clock.uncorrected() - 1);
+        best = Math.max(best, answer - this.clock.steady() - 1);
       }
-      this.offsetMs = best;
       this.clock.correct(best);
-      if (Math.abs(best) > WARN_OFFSET_MS)
+      this.offsetMs = this.clock.now() - this.clock.machine();
+      if (Math.abs(this.offsetMs) > WARN_OFFSET_MS)
         this.log.warn(
-          { offsetMs: best },
+          { offsetMs: this.offsetMs },
           'this machine and the database disagree about the time; the database is followed',
         );
       return true;

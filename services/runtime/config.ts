@@ -33,6 +33,12 @@ export type Config = Readonly<{
   allowInlineSecrets: boolean;
   /** undefined: the service's own default; 0: any free one. */
   port: number | undefined;
+  /** Where the API listens; undefined: everywhere. */
+  host: string | undefined;
+  /** off: no keys, on this machine alone. */
+  auth: 'keys' | 'off';
+  /** Requests a second that one key may make. */
+  apiRate: number;
   logLevel: string;
 }>;
 
@@ -67,6 +73,9 @@ const variables = z.object({
   SCHEMA_REGISTRY_USERNAME: z.string().optional(),
   SCHEMA_REGISTRY_PASSWORD: z.string().optional(),
   PORT: count(0, 65535).optional(),
+  BELFRY_API_HOST: z.string().optional(),
+  BELFRY_AUTH: z.enum(['keys', 'off']).default('keys'),
+  BELFRY_API_RATE: count(1, 1_000_000).default(1_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   BELFRY_TOPIC_PREFIX: z
     .string()
@@ -121,6 +130,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     kafkaAllowTopics: v.BELFRY_KAFKA_ALLOW_TOPICS ?? null,
     allowInlineSecrets: v.BELFRY_ALLOW_INLINE_SECRETS,
     port: v.PORT,
+    host: v.BELFRY_API_HOST,
+    auth: v.BELFRY_AUTH,
+    apiRate: v.BELFRY_API_RATE,
     logLevel: v.LOG_LEVEL,
   });
 }

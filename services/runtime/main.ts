@@ -15,6 +15,7 @@ import { topicsOf, type Topics } from '../core/topics.ts';
 import { checkMeta } from './check-meta.ts';
 import { ClockSync } from './clock-sync.ts';
 import type { Config } from './config.ts';
+import type { Metrics } from './metrics.ts';
 
 const DATABASE_NOW = {
   name: 'database_now',
@@ -52,6 +53,7 @@ export function kafkaConfigOf(config: Config, service: string): KafkaConfig {
 /**
  * Connects a service to its deployment; waits for servers that are away, for ever.
  * @param service name in logs, client ids and pg_stat_activity
+ * @param metrics gets what is asked of the servers
  * @param clock is set right by the database's from here on
  * @throws BelfryError `config_mismatch`, `schema_newer` and the like: errors that waiting does not mend
  */
@@ -59,16 +61,21 @@ export async function connect(
   config: Config,
   log: Log,
   service: string,
+  metrics: Metrics,
   clock: SystemClock = new SystemClock(),
 ): Promise<Deployment> {
+  const statements = metrics.counter('statements_total', 'Statements sent to PostgreSQL, by name.', ['statement']);
+  const requests = metrics.counter('kafka_requests_total', 'Requests sent to Kafka, by API.', ['api']);
   const pg = openPool({
     databaseUrl: config.databaseUrl,
     schema: config.databaseSchema,
     max: config.databasePoolMax,
     applicationName: `belfry-${service}`,
     log,
+    onStatement: (statement) => statements.inc({ statement }),
   });
-  const broker = new KafkaBroker({ config: kafkaConfigOf(config, service), log, clock });
+  const kafka = { ...kafkaConfigOf(config, service), onRequest: (api: string) => requests.inc({ api }) };
+  const broker = new KafkaBroker({ config: kafka, log, clock });
   const topics = topicsOf(config.topicPrefix);
   const waiting = <T>(what: string, work: () => Promise<T>): Promise<T> => patiently(what, work, clock, log);
   const clockSync = new ClockSync(

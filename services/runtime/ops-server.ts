@@ -1,5 +1,5 @@
 /** What operators ask a service over HTTP: alive? ready? metrics. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { BelfryError } from '../core/errors.ts';
@@ -10,13 +10,20 @@ export type OpsServer = { port: number; close(): Promise<void> };
 /**
  * Serves `/healthz` (the process answers), `/readyz` (200, or 503 with the reasons) and `/metrics`.
  * @param port 0 takes a free one
- * @throws BelfryError `port_taken`
+ * @param host the address to listen at; undefined: all
+ * @param others takes every other request
+ * @param grace how long requests under way may go on after `close`; undefined: not at all
+ * @throws BelfryError `port_taken`, `port_unusable`
  */
 export async function startOpsServer(options: {
   port: number;
+  host?: string | undefined;
   registry: Registry;
   ready: () => Readiness;
+  others?: RequestListener;
+  grace?: (signal: AbortSignal) => Promise<void>;
 }): Promise<OpsServer> {
+  const others = options.others ?? notFound;
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0];
     if (path === '/healthz') return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
@@ -33,20 +40,28 @@ export async function startOpsServer(options: {
       );
       return;
     }
-    response.writeHead(404, { 'content-type': 'text/plain' }).end('Here are /healthz, /readyz and /metrics.\n');
+    others(request, response);
   });
-  await listen(server, options.port);
+  await listen(server, options.port, options.host);
   return {
     port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const ended = new AbortController();
+      await Promise.race([closed, options.grace?.(ended.signal)]);
+      ended.abort();
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 
-function listen(server: Server, port: number): Promise<void> {
+const notFound: RequestListener = (_request, response) => {
+  response.writeHead(404, { 'content-type': 'text/plain' }).end('Here are /healthz, /readyz and /metrics.\n');
+};
+
+function listen(server: Server, port: number, host: string | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const message =
@@ -55,6 +70,6 @@ function listen(server: Server, port: number): Promise<void> {
           : cause.message;
       reject(new BelfryError(cause.code === 'EADDRINUSE' ? 'port_taken' : 'port_unusable', message, { cause }));
     });
-    server.listen(port, () => resolve());
+    server.listen({ port, host }, () => resolve());
   });
 }

@@ -46,15 +46,19 @@ class Decision {
   }
 
   make(): PlannedStep {
-    const { items, news } = this.gathered;
+    const { items, enqueued, news } = this.gathered;
     for (const run of news.publishedRuns) this.plan.published(run);
     for (const { run } of news.refusedRuns) this.plan.end(run);
     for (const completion of news.swept) this.complete(completion);
     this.applyItems('completed', items.completed);
     this.applyItems('retry', items.retry);
     this.applyItems('commands', items.commands);
+    for (const { record, input } of enqueued) if (input.kind !== 'forward') this.applyItem(record, input);
     this.fireAll();
-    return this.plan.finishPlan(news.producedSeqs);
+    return this.plan.finishPlan(
+      news.producedSeqs,
+      enqueued.map(({ id }) => id),
+    );
   }
 
   private applyItems(intake: Intake, items: readonly ReadItem[]): void {

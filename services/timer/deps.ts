@@ -3,7 +3,7 @@ import type { Broker } from '../core/ports/broker.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { TimerStore } from '../core/ports/timer-store.ts';
+import type { EnqueuedListener, TimerStore } from '../core/ports/timer-store.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 
 export type TimerDeps = {
@@ -23,6 +23,8 @@ export type TimerDeps = {
   historyMs: number;
   /** The client cannot recover: the process must end with an error. */
   onFatal(error: Error): void;
+  /** Wakes the timer for enqueued commands; without it they wait for up to a second. */
+  listenEnqueued?: EnqueuedListener;
   metrics?: TimerMetrics;
   limits?: Partial<TimerLimits>;
 };

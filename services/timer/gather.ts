@@ -5,6 +5,7 @@ import type { JobRef, Known, StoredRun, TimerRow, TimerStore } from '../core/por
 import { INTAKES, jobKey, type Intake, type Topics } from '../core/topics.ts';
 import type { TimerLimits } from './deps.ts';
 import { dueTopicOf, scheduledRun } from './due-record.ts';
+import type { EnqueuedItem } from './enqueued.ts';
 import type { Input } from './inputs.ts';
 import type { ReadItem } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
@@ -14,6 +15,8 @@ import type { TopicCache } from './topic-cache.ts';
 export type Gathered = {
   owned: OwnedPartition;
   items: Readonly<Record<Intake, readonly ReadItem[]>>;
+  /** Commands of their senders' own transactions. */
+  enqueued: readonly EnqueuedItem[];
   due: readonly TimerRow[];
   /** News of the lanes and of the sweep. */
   news: Pick<OwnedPartition, 'publishedRuns' | 'refusedRuns' | 'swept' | 'producedSeqs'>;
@@ -32,7 +35,13 @@ export type Knowledge = {
 const NONE: readonly never[] = [];
 
 /** @param decides false when the partition may only write down news: too much of it is unproduced */
-export function gather(owned: OwnedPartition, decides: boolean, now: number, limits: TimerLimits): Gathered {
+export function gather(
+  owned: OwnedPartition,
+  decides: boolean,
+  now: number,
+  limits: TimerLimits,
+  enqueued: readonly EnqueuedItem[] = NONE,
+): Gathered {
   const { publishedRuns, refusedRuns, swept, producedSeqs } = owned;
   const news = {
     publishedRuns: [...publishedRuns],
@@ -40,25 +49,28 @@ export function gather(owned: OwnedPartition, decides: boolean, now: number, lim
     swept: decides ? [...swept] : [],
     producedSeqs: [...producedSeqs],
   };
-  const gathered: Gathered = { owned, items: { completed: NONE, retry: NONE, commands: NONE }, due: NONE, news };
+  const items = { completed: NONE, retry: NONE, commands: NONE };
+  const gathered: Gathered = { owned, items, enqueued: NONE, due: NONE, news };
   if (!decides) return gathered;
-  if (owned.singly > 0) return gatherOne(gathered, now);
+  if (owned.singly > 0) return gatherOne(gathered, now, enqueued);
   const take = (intake: Intake): ReadItem[] => owned.queues[intake].ready(limits.perStep, limits.bytesPerStep);
-  const items = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
-  return { ...gathered, items, due: owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep) };
+  const taken = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
+  return { ...gathered, items: taken, enqueued, due: owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep) };
 }
 
 /** A single input: one of those that wait holds data that the store refuses. */
-function gatherOne(empty: Gathered, now: number): Gathered {
+function gatherOne(empty: Gathered, now: number, enqueued: readonly EnqueuedItem[]): Gathered {
   for (const intake of INTAKES) {
     const items = empty.owned.queues[intake].ready(1, 0);
     if (items.length > 0) return { ...empty, items: { ...empty.items, [intake]: items } };
   }
+  if (enqueued.length > 0) return { ...empty, enqueued: enqueued.slice(0, 1) };
   return { ...empty, due: empty.owned.lookAhead.due(now, 1, 0) };
 }
 
-export function inputsOf({ items }: Gathered): Input[] {
-  return INTAKES.flatMap((intake) => items[intake]).flatMap((item) => (item.record === null ? [] : [item.input]));
+export function inputsOf({ items, enqueued }: Gathered): Input[] {
+  const read = INTAKES.flatMap((intake) => items[intake]).flatMap((item) => (item.record === null ? [] : [item.input]));
+  return enqueued.length === 0 ? read : [...read, ...enqueued.map(({ input }) => input)];
 }
 
 /** How many inputs a step has. */

@@ -1,5 +1,6 @@
 /** The timer as a process: real parts, figures, the ops server. */
 import { hostname } from 'node:os';
+import { enqueuedListener } from '../adapters/postgres/enqueued-listener.ts';
 import { PostgresTimerStore } from '../adapters/postgres/timer-store.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -42,7 +43,7 @@ export async function startTimerService(
       service.timer?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
   });
   log.info({ port: ops.port }, 'timer: /healthz, /readyz and /metrics are served');
-  const deployment = await connect(config, log, 'timer');
+  const deployment = await connect(config, log, 'timer', metrics);
   const { store, broker } = decorate({ store: new PostgresTimerStore(deployment.pg), broker: deployment.broker });
   const timer = new Timer({
     ...{ store, broker, codec: deployment.codec, clock: deployment.clock, log },
@@ -56,6 +57,10 @@ export async function startTimerService(
     },
     historyMs: config.historyMs,
     onFatal: fail,
+    listenEnqueued: enqueuedListener({
+      ...{ databaseUrl: config.databaseUrl, schema: config.databaseSchema },
+      ...{ clock: deployment.clock, log },
+    }),
     metrics: timerMetrics(metrics),
   });
   const polled = watch(deployment, store, timer, metrics);

@@ -10,6 +10,7 @@ import type { DecidedRun, Offsets, Ownership } from '../core/ports/timer-store.t
 import type { Completion } from './completion.ts';
 import type { EndedRun } from './effects.ts';
 import type { ExactLane } from './exact-lane.ts';
+import type { Input } from './inputs.ts';
 import { INTAKES, type Intake } from '../core/topics.ts';
 import { IntakeQueue } from './intake-queue.ts';
 import type { Fence } from './plan.ts';
@@ -38,6 +39,9 @@ export class OwnedPartition {
   readonly exactPending = new Set<string>();
   /** While above zero, each step takes a single input: one of those ahead holds data that the store refuses. */
   singly = 0;
+
+  /** Enqueued commands whose data the store refused: what is made of them instead. */
+  readonly refusedEnqueued = new Map<number, Input>();
 
   /** When the store last heard of it, ms. */
   flushedAt = 0;

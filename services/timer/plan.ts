@@ -137,8 +137,11 @@ export class Plan {
     return this.replays.filter((replay) => replay.original === original).map(() => 'ENQUEUED');
   }
 
-  /** @param producedSeqs outbox rows that were produced and can go */
-  finishPlan(producedSeqs: readonly number[]): PlannedStep {
+  /**
+   * @param producedSeqs outbox rows that were produced and can go
+   * @param enqueued ids of the enqueued commands that are in this step
+   */
+  finishPlan(producedSeqs: readonly number[], enqueued: readonly number[]): PlannedStep {
     const { partition, outboxSeq } = this.fence;
     const batches: PlannedBatch[] = [];
     const batch = (lane: OutboxBatch['lane'], records: OutgoingRecord[]): void => {
@@ -161,6 +164,7 @@ export class Plan {
       replays: this.replays,
       outbox: batches.map(({ partition, seq, lane, body }) => ({ partition, seq, lane, body })),
       producedSeqs,
+      enqueued,
     };
     return { step, batches, exactRunIds };
   }

@@ -13,7 +13,9 @@ import { backoffMs } from './backoff.ts';
 import { decide, type DecideOptions } from './decide.ts';
 import type { TimerLimits } from './deps.ts';
 import { gather, hasLeftovers, inputsOf, learn, sizeOf, type Gathered } from './gather.ts';
+import type { Enqueued } from './enqueued.ts';
 import type { Ownership } from './ownership.ts';
+import type { Input } from './inputs.ts';
 import type { OwnedPartition } from './owned.ts';
 import type { PlannedBatch, PlannedStep } from './plan.ts';
 import type { TopicCache } from './topic-cache.ts';
@@ -27,6 +29,7 @@ export type StepsOptions = Omit<DecideOptions, 'now'> & {
   ownership: Ownership;
   topicCache: TopicCache;
   wake: Wake;
+  enqueued: Enqueued;
   emit(owned: OwnedPartition, batch: PlannedBatch): void;
   /** The queues of a partition have room again. */
   onRoom(owned: OwnedPartition): void;
@@ -38,6 +41,8 @@ type Pair = { gathered: Gathered; planned: PlannedStep };
 const FLUSH_MS = 1_000;
 /** The database's clock may correct ours: no wait is longer. */
 const MAX_WAIT_MS = 1_000;
+/** Does nothing. */
+const PASSED: Input = { kind: 'forward', partition: -1 };
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 
 export class Steps {
@@ -79,11 +84,14 @@ export class Steps {
   async turn(flush = false): Promise<boolean> {
     const { store, clock, limits, ownership, topicCache, records } = this.options;
     const partitions = [...ownership.owned.values()];
-    await this.refill(partitions.filter((owned) => owned.ready));
+    const [enqueued] = await Promise.all([
+      this.options.enqueued.read(partitions.filter((owned) => this.mayDecide(owned))),
+      this.refill(partitions.filter((owned) => owned.ready)),
+    ]);
     const now = Math.floor(clock.now());
     const all = partitions
       .filter(({ live }) => live)
-      .map((owned) => gather(owned, this.mayDecide(owned), now, limits))
+      .map((owned) => gather(owned, this.mayDecide(owned), now, limits, enqueued.get(owned.partition)))
       .filter((gathered) => sizeOf(gathered) > 0 || this.mustFlush(gathered, now, flush));
     if (all.length === 0) return false;
     const knowledge = await learn(all, now, store, topicCache, records.topics);
@@ -160,6 +168,7 @@ export class Steps {
     for (const intake of INTAKES) owned.queues[intake].drop(items[intake].length, step.nextOffsets[intake]);
     forget(owned, news);
     for (const runId of exactRunIds) owned.exactPending.add(runId);
+    for (const { id } of gathered.enqueued) owned.refusedEnqueued.delete(id);
     if (owned.singly > 0) owned.singly--;
     for (const batch of batches) this.options.emit(owned, batch);
     this.options.onRoom(owned);
@@ -186,6 +195,11 @@ export class Steps {
     const [input] = inputsOf(gathered);
     if (input === undefined) return;
     const rejection = { code: 'invalid', message: 'the database refused it' } as const;
+    for (const { id } of gathered.enqueued) {
+      const head = input.kind === 'command' ? input.command : {};
+      // One that is refused even so is passed over: an outcome that concerns nobody.
+      owned.refusedEnqueued.set(id, input.kind === 'rejected' ? PASSED : { kind: 'rejected', rejection, head });
+    }
     for (const intake of INTAKES) {
       const [item] = items[intake];
       if (item === undefined) continue;

@@ -8,6 +8,8 @@ import { Records } from '../core/events.ts';
 import type { GroupConsumer } from '../core/ports/broker.ts';
 import { topicsOf, type Intake as Topic } from '../core/topics.ts';
 import { DEFAULT_LIMITS, NO_METRICS, type TimerDeps } from './deps.ts';
+import type { EnqueuedListener } from '../core/ports/timer-store.ts';
+import { Enqueued } from './enqueued.ts';
 import { ForeignPartitions } from './foreign-partitions.ts';
 import { Emitter } from './emitter.ts';
 import { Intake } from './intake.ts';
@@ -34,6 +36,9 @@ export class Timer {
   private readonly consumer: GroupConsumer;
   private readonly foreign: ForeignPartitions;
   private readonly wake: Wake;
+  private readonly enqueued: Enqueued;
+  private readonly listen: EnqueuedListener | undefined;
+  private listening: { close(): Promise<void> } | undefined;
   private running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: TimerDeps) {
@@ -47,6 +52,7 @@ export class Timer {
     const wake = new Wake(clock);
     const onChange = (): void => wake.call();
     this.wake = wake;
+    this.listen = deps.listenEnqueued;
     this.emitter = new Emitter({ broker, clock, log, produced: (count) => metrics.produced(count) });
     const intake = new Intake({
       codec,
@@ -77,6 +83,7 @@ export class Timer {
       onChange,
       onForeignBatch: (batch) => this.foreign.accept(batch),
     });
+    this.enqueued = new Enqueued({ store: deps.store, codec, spec, partitions, clock, limits });
     this.steps = new Steps({
       ...deps,
       worker: instance,
@@ -86,6 +93,7 @@ export class Timer {
       ownership: this.ownership,
       topicCache,
       wake,
+      enqueued: this.enqueued,
       emit: (owned, batch) => lanes.emit(owned, batch),
       onRoom: (owned) => intake.holdBack(owned),
     });
@@ -107,6 +115,10 @@ export class Timer {
 
   /** Joins the group and works until `stop`; servers that are away are waited for. */
   async start(): Promise<void> {
+    this.listening = this.listen?.((partition) => {
+      this.enqueued.notice(partition);
+      this.wake.call();
+    });
     this.running = Promise.all([this.steps.run(), this.sweep.run()]);
     await this.consumer.start();
   }
@@ -116,6 +128,7 @@ export class Timer {
    * the rest), and the partitions are handed over at once.
    */
   async stop(): Promise<void> {
+    await this.listening?.close();
     this.steps.stop();
     this.sweep.stop();
     await this.running;

@@ -4,13 +4,11 @@ import { clockTime, type Call, type Fault, type History, type SentCommand, type 
 
 /** A lease has this length: a fault shows up to so much later. */
 const LEASE_MS = 6_000;
-/** A process that thaws aborts its runs within this time. */
-const THAW_MS = 1_000;
 
 export function checkCalls(unsorted: History, options: CheckOptions): Violation[] {
   const history = { ...unsorted, calls: unsorted.calls.toSorted((a, b) => a.startedAt - b.startedAt) };
   const byRun = Map.groupBy(history.calls, ({ runId }) => runId);
-  const faults = new Faults(history.faults, history.healedAt);
+  const faults = new Faults(history.faults, history.healedAt, options.thawMs);
   return [
     ...checkSuccesses(history, byRun),
     ...checkKeys(history, byRun),
@@ -133,10 +131,12 @@ function* overlapping(calls: readonly Call[]): Iterable<[Call, Call]> {
 class Faults {
   private readonly byNode: Map<string, Fault[]>;
   private readonly healedAt: number;
+  private readonly thawMs: number;
 
-  constructor(faults: readonly Fault[], healedAt: number) {
+  constructor(faults: readonly Fault[], healedAt: number, thawMs: number) {
     this.byNode = Map.groupBy(faults, ({ node }) => node);
     this.healedAt = healedAt;
+    this.thawMs = thawMs;
   }
 
   /** Whether something that can cost a process its lease befell it in this time. */
@@ -152,7 +152,7 @@ class Faults {
         kind === 'freeze' &&
         from <= (endedAt ?? this.healedAt) &&
         until >= startedAt &&
-        (endedAt ?? Infinity) <= until + THAW_MS,
+        (endedAt ?? Infinity) <= until + this.thawMs,
     );
   }
 

@@ -209,16 +209,12 @@ export function brokerGroupConformance(harnessOf: () => BrokerHarness): void {
     it('lets a zombie commit offsets: only the epoch of a transactional id fences', async () => {
       const topic = await harnessOf().createTopic(1);
       const options = optionsOf([topic]);
+      await send(topic, 0, ['a', 'b', 'c']); // kafkajs, reading a position behind the end, would commit "earliest" over it
       const { consumer } = await joined(options);
       const zombie = await harnessOf().client().transactional(unique('tx'));
       await zombie.transact([], [{ groupId: options.groupId, topic, partition: 0, offset: 3n }]);
-      const seen = harnessOf().client();
-      // A commit is answered a moment before others see it.
-      let position: bigint | undefined;
-      for (let tries = 0; position !== 3n && tries < 100; tries += 1) {
-        position = await seen.committed(options.groupId, { topic, partition: 0 });
-      }
-      assert.equal(position, 3n);
+      await zombie.init(); // a commit is answered a moment before others see it: who takes the id next waits for that
+      assert.equal(await harnessOf().client().committed(options.groupId, { topic, partition: 0 }), 3n);
       await consumer.stop();
     });
 

@@ -12,6 +12,8 @@ export type RunStoreHarness = {
   setCancelGeneration: (tenant: string, jobId: string, generation: number) => Promise<void>;
   /** Columns that the port only writes. */
   stored: (runId: string) => Promise<{ due: DueRecord | null; progress: unknown }>;
+  /** Commands enqueued for the timer, by their ids. */
+  enqueued: () => Promise<string[]>;
   close: () => Promise<void>;
 };
 

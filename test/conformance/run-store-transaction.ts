@@ -74,4 +74,24 @@ export function transactionConformance(harness: () => RunStoreHarness): void {
     await store.settle(lease, [settlement(row, { status: 'FAILED', error: { code: 'timeout', message: '' } })]);
     assert.equal((await look(store, due)).status, 'FAILED');
   });
+
+  it('enqueues commands at once, and within a transaction with its outcome', async () => {
+    const { store, lease, row } = await running();
+    const enqueued = async (): Promise<string[]> =>
+      (await harness().enqueued()).filter((id) => id.startsWith(row.runId)).map((id) => id.slice(row.runId.length));
+    const cancel = (name: string) => ({ type: 'cancel', commandId: row.runId + name, tenant: 'acme', jobId: 'other' });
+    await store.enqueue(cancel('-at-once'));
+    const rolledBack = store.transaction(lease, 5_000, async ({ enqueue }) => {
+      await enqueue(cancel('-rolled-back'));
+      throw new TypeError('a mistake');
+    });
+    await assert.rejects(rolledBack, TypeError);
+    assert.deepEqual(await enqueued(), ['-at-once']);
+    await store.transaction(lease, 5_000, async ({ enqueue, settle }) => {
+      await enqueue(cancel('-committed'));
+      assert.deepEqual(await enqueued(), ['-at-once']);
+      await settle(settlement(row));
+    });
+    assert.deepEqual(await enqueued(), ['-at-once', '-committed']);
+  });
 }

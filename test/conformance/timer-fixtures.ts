@@ -1,5 +1,6 @@
 /** Jobs, timers, runs and steps for the tests of a timer store: complete values, of which a test names what matters to it. */
 import type { Job, JobSpec } from '../../services/core/model.ts';
+import type { EnqueuedCommandInput } from '../../services/core/ports/run-store.ts';
 import type { DueRecord, Outcome } from '../../services/core/records.ts';
 import type {
   DecidedRun,
@@ -10,6 +11,13 @@ import type {
   TimerStore,
 } from '../../services/core/ports/timer-store.ts';
 import { eventIdOf, runIdOf } from '../../services/core/run-id.ts';
+
+export type TimerStoreHarness = {
+  store: TimerStore;
+  /** In a transaction of its own, committed when this resolves. */
+  enqueue(command: EnqueuedCommandInput): Promise<void>;
+  close(): Promise<void>;
+};
 
 export const T0 = Date.UTC(2026, 5, 1, 12);
 
@@ -148,6 +156,7 @@ export function stepOf(
       replays: [],
       outbox: [],
       producedSeqs: [],
+      enqueued: [],
     },
     ...effects,
   };

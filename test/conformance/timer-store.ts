@@ -5,12 +5,22 @@ import { after, before, describe, test } from 'node:test';
 import { BelfryError } from '../../services/core/errors.ts';
 import type { Job } from '../../services/core/model.ts';
 import type { TimerStore } from '../../services/core/ports/timer-store.ts';
-import { batch, decided, jobIn, Owner, runId, SPEC, stepOf, T0, timerIn } from './timer-fixtures.ts';
+import {
+  batch,
+  decided,
+  jobIn,
+  Owner,
+  runId,
+  SPEC,
+  stepOf,
+  T0,
+  timerIn,
+  type TimerStoreHarness,
+} from './timer-fixtures.ts';
+import { timerStoreEnqueuedConformance } from './timer-store-enqueued.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
 export const PARTITIONS = 64;
-
-export type TimerStoreHarness = { store: TimerStore; close(): Promise<void> };
 
 /** @param open an empty store of PARTITIONS partitions */
 export function timerStoreConformance(name: string, open: () => Promise<TimerStoreHarness>): void {
@@ -301,6 +311,7 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
     });
 
     timerStoreRowsConformance(() => store, owner);
+    timerStoreEnqueuedConformance(() => harness, PARTITIONS);
   });
 }
 

@@ -76,4 +76,20 @@ describe('a deployment that was migrated with Avro', { skip, timeout: 90_000 }, 
     assert.equal(headers.belfry_error_code, 'invalid');
     assert.match(headers.belfry_error_message ?? '', /colour/);
   });
+
+  it('is served over HTTP like any other: answers and outcomes are read, whatever they are written in', async () => {
+    const authorization = `Bearer ${await belfry.key(['admin'])}`;
+    const service = await belfry.api();
+    const url = `http://127.0.0.1:${await service.port}/api`;
+    const stream = await fetch(`${url}/events/stream?jobId=http`, { headers: { authorization } });
+    const job = { jobId: 'http', type: 'CUSTOM', handler: 'noop', schedule: { in: '0s' } };
+    const headers = { authorization, 'content-type': 'application/json' };
+    const created = await fetch(`${url}/jobs`, { method: 'POST', headers, body: JSON.stringify(job) });
+    assert.equal(created.status, 201);
+    for await (const text of stream.body!.pipeThrough(new TextDecoderStream())) {
+      if (!text.includes('event: outcome')) continue;
+      assert.match(text, /"status":"COMPLETED"/);
+      break;
+    }
+  });
 });

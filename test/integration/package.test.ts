@@ -78,7 +78,9 @@ void test('every package that is imported at run time is a dependency', () => {
   const imported = new Set<string>();
   for (const { path } of packed.files.filter(({ path }) => path.endsWith('.js'))) {
     const code = readFileSync(join(folder, 'node_modules/belfry', path), 'utf8');
-    for (const [, name = ''] of code.matchAll(/(?:\bfrom|\bimport\(?)\s*['"]((?:@[\w-]+\/)?[\w-][\w.-]*)[^'"]*['"]/g))
+    for (const [, name = ''] of code.matchAll(
+      /(?:\bfrom|\bimport\(?|\brequire\()\s*['"]((?:@[\w-]+\/)?[\w-][\w.-]*)[^'"]*['"]/g,
+    ))
       imported.add(name);
   }
   imported.delete('node'); // node:fs and its like
@@ -104,6 +106,7 @@ void test('the installed code finds the files that came along with it', () => {
 const PROGRAM = `
 import { Belfry } from 'belfry';
 import { defineHandlers, runExecutor } from 'belfry/executor';
+import { createTestBelfry } from 'belfry/testing';
 
 const handlers = defineHandlers({
   greet: { timeout: '5s', run: (ctx) => \`run \${ctx.runId} of \${ctx.jobId}\` },
@@ -113,7 +116,10 @@ type Job = Parameters<Belfry<typeof handlers>['schedule']>[1];
 const job: Job = { type: 'CUSTOM', handler: 'greet', payload: {}, schedule: { in: '5s' } };
 // @ts-expect-error no such handler: the types came along
 const wrong: Job = { type: 'CUSTOM', handler: 'gret', payload: {}, schedule: { in: '5s' } };
-console.log(typeof Belfry, typeof runExecutor, Object.keys(handlers).join(), job.type === wrong.type);
+const tested = await createTestBelfry({ handlers });
+await tested.schedule('greeting', job);
+await tested.advance('5s');
+console.log(typeof Belfry, typeof runExecutor, tested.outcomes()[0]?.status, Object.keys(handlers).join(), job.type === wrong.type);
 `;
 
 void test('a program that uses the client and the handlers compiles against the package, and runs', () => {
@@ -124,5 +130,5 @@ void test('a program that uses the client and the handlers compiles against the 
   assert.equal(compiled.status, 0, compiled.output);
   const { status, output } = run('node', ['shop.js']);
   assert.equal(status, 0, output);
-  assert.equal(output, 'function function greet,transfer true\n');
+  assert.equal(output, 'function function COMPLETED greet,transfer true\n');
 });

@@ -7,6 +7,7 @@ import { PostgresInspect } from '../../services/adapters/postgres/inspect.ts';
 import { migrateDatabase } from '../../services/adapters/postgres/migrate.ts';
 import { ownTopics, rememberTopics, underMigrationLock } from '../../services/adapters/postgres/own-topics.ts';
 import { openPool, type Pg } from '../../services/adapters/postgres/pool.ts';
+import type { JobFilter, JobOrder } from '../../services/core/ports/inspect.ts';
 import type { Log } from '../../services/core/ports/log.ts';
 import { runIdOf } from '../../services/core/run-id.ts';
 import { parseJobSpec } from '../../services/core/spec/parse-command.ts';
@@ -84,6 +85,91 @@ void describe('reading for people on PostgreSQL', { skip }, () => {
     assert.equal(await inspect.job('a', 'two'), undefined);
   });
 
+  void describe('jobs by what they are', () => {
+    const add = async (jobId: string, input: object, nextFireAt: number | null, at: number) => {
+      const options = { allowInlineSecrets: false, topicPrefix: '', allowTopics: null };
+      const schedule = { every: '5m' };
+      const spec = parseJobSpec({ type: 'CUSTOM', handler: 'h', schedule, ...input }, options);
+      const text = `INSERT INTO jobs (tenant, job_id, partition, state, version, spec, cancel_gen, anchor_at, run_count, tracked,
+          active, buffered, recent_commands, next_fire_at, created_at, updated_at)
+        VALUES ('f', $1, 0, 'SCHEDULED', 1, $2, 0, 0, 0, true, '[]', '[]', '[]', $3, $4, $4)`;
+      await sql(text, [jobId, JSON.stringify(spec), nextFireAt, at]);
+    };
+    const ids = async (filter: JobFilter, limit = 10, order?: JobOrder) =>
+      (await inspect.jobs({ tenant: 'f', ...filter }, limit, order)).map(({ jobId }) => jobId);
+
+    before(async () => {
+      const decoy = {
+        priority: 'high',
+        labels: { team: 'x' },
+        text: '"queue":"reports"',
+        half: '\ud800',
+        nul: '\u0000',
+      };
+      await add('a-decoy', { payload: decoy }, 30, 1);
+      await add('b-high', { priority: 'high', labels: { team: 'x', type: 'y' }, handler: 'send "Invoice"' }, null, 2);
+      await add('c-queue', { queue: 'reports', labels: { team: 'x"' } }, 10, 3);
+      await add(
+        'd-http',
+        { type: 'HTTP_REQUEST', handler: undefined, payload: { url: 'http://invoice.example' } },
+        20,
+        4,
+      );
+    });
+
+    void it('finds them by type, priority, queue and labels, and is not deceived by what stands in payloads', async () => {
+      assert.deepEqual(await ids({ priority: 'high' }), ['b-high']);
+      assert.deepEqual(await ids({ queue: 'reports' }), ['c-queue']);
+      assert.deepEqual(await ids({ type: 'HTTP_REQUEST' }), ['d-http']);
+      assert.deepEqual(await ids({ labels: { team: 'x' } }), ['b-high']);
+      assert.deepEqual(await ids({ labels: { team: 'x', type: 'y' } }), ['b-high']);
+      assert.deepEqual(await ids({ labels: { team: 'x"' } }), ['c-queue']);
+      assert.deepEqual(await ids({ labels: { team: 'y' } }), []);
+      assert.deepEqual(
+        await ids({ priority: 'high', queue: 'default' }, 1),
+        ['b-high'],
+        'past a row that only looks so',
+      );
+    });
+
+    void it('finds text in ids and handlers, and not in payloads', async () => {
+      assert.deepEqual(await ids({ text: 'INVOICE' }), ['b-high']);
+      assert.deepEqual(await ids({ text: 'd "inv' }), ['b-high']);
+      assert.deepEqual(await ids({ text: '-' }), ['a-decoy', 'b-high', 'c-queue', 'd-http']);
+      assert.deepEqual(await ids({ text: '%' }), []);
+      assert.deepEqual(await ids({ text: 'custom' }), []);
+    });
+
+    void it('sorts them either way, those without a next time last, and goes on behind any of them', async () => {
+      const order = { by: 'nextFireAt', descending: false } as const;
+      assert.deepEqual(await ids({}, 9, order), ['c-queue', 'd-http', 'a-decoy', 'b-high']);
+      const falling = { by: 'nextFireAt', descending: true } as const;
+      assert.deepEqual(await ids({}, 9, falling), ['a-decoy', 'd-http', 'c-queue', 'b-high']);
+      assert.deepEqual(await ids({}, 2, { by: 'createdAt', descending: true }), ['d-http', 'c-queue']);
+      for (const each of [order, falling, { by: 'jobId', descending: true }, { by: 'updatedAt', descending: false }]) {
+        const all = await inspect.jobs({ tenant: 'f' }, 9, each as JobOrder);
+        for (const [index, after] of all.entries()) {
+          const rest = all.slice(index + 1).map(({ jobId }) => jobId);
+          assert.deepEqual(
+            await ids({}, 9, { ...(each as JobOrder), after }),
+            rest,
+            `${each.by} behind ${after.jobId}`,
+          );
+        }
+      }
+    });
+  });
+
+  void it('sums up how the runs of a tenant went', async () => {
+    for (let index = 0; index < 3; index += 1) await addRun({ jobId: 'sum', tenant: 'sums', error: 'timeout' });
+    await addRun({ jobId: 'sum', tenant: 'sums', status: 'COMPLETED' });
+    const { runs, limited, byStatus, failing } = await inspect.statistics('sums', NOW - 1_000, NOW + 1_000);
+    assert.deepEqual({ runs, limited, byStatus }, { runs: 4, limited: false, byStatus: { FAILED: 3, COMPLETED: 1 } });
+    assert.deepEqual(failing, [{ jobId: 'sum', failed: 3, lastError: 'timeout' }]);
+    const none = await inspect.statistics('nobody', NOW - 1_000, NOW + 1_000);
+    assert.deepEqual([none.runs, none.byStatus, none.lateness], [0, {}, { p50: null, p95: null, p99: null }]);
+  });
+
   void it('lists runs, the latest first, by job, status and time', async () => {
     const day = 86_400_000;
     const old = await addRun({ jobId: 'list', scheduledFor: NOW - 3 * day, status: 'COMPLETED' });
@@ -95,6 +181,8 @@ void describe('reading for people on PostgreSQL', { skip }, () => {
     assert.deepEqual(await ids({}, 1), [failed]);
     assert.deepEqual(await ids({ status: 'COMPLETED' }), [fresh, old]);
     assert.deepEqual(await ids({ since: NOW - 2 * day, until: NOW }), [fresh]);
+    assert.deepEqual(await ids({ before: failed }), [fresh, old]);
+    assert.deepEqual(await ids({ before: old }), []);
   });
 
   void it('shows a run with all that it holds', async () => {

@@ -62,6 +62,10 @@ runStoreConformance(
           [tenant, jobId, generation],
         );
       },
+      enqueued: async () => {
+        const text = `SELECT command::json->>'commandId' AS id FROM enqueued ORDER BY id`;
+        return (await sql<{ id: string }>(pool, text)).map(({ id }) => id);
+      },
       stored: async (runId) => {
         const text = 'SELECT due, progress FROM runs WHERE run_id = $1';
         const [row] = await sql<{ due: string | null; progress: string | null }>(pool, text, [runId]);

@@ -4,9 +4,11 @@ import { after, before, describe, test } from 'node:test';
 
 import pg from 'pg';
 
+import { SystemClock } from '../../services/adapters/clock.ts';
 import { classify } from '../../services/adapters/postgres/classify.ts';
 import { migrateDatabase, readMeta } from '../../services/adapters/postgres/migrate.ts';
 import { openPool, type Pg } from '../../services/adapters/postgres/pool.ts';
+import { PostgresRunStore } from '../../services/adapters/postgres/run-store.ts';
 import { PostgresTimerStore } from '../../services/adapters/postgres/timer-store.ts';
 import type { Log } from '../../services/core/ports/log.ts';
 import { jobIn, Owner, stepOf } from '../conformance/timer-fixtures.ts';
@@ -39,7 +41,9 @@ if (databaseUrl === undefined) {
   timerStoreConformance('PostgreSQL', async () => {
     const pool = poolOf(`timer_conformance_${process.pid}`);
     await migrateDatabase(pool, SETTINGS);
-    return { store: new PostgresTimerStore(pool), close: () => dropSchema(pool) };
+    const runs = new PostgresRunStore(pool, new SystemClock());
+    const store = new PostgresTimerStore(pool);
+    return { store, enqueue: (command) => runs.enqueue(command), close: () => dropSchema(pool) };
   });
 
   describe('the timer store on PostgreSQL', () => {

@@ -1,17 +1,17 @@
 /** Those who use Belfry: they send commands, and read answers, outcomes, dead runs and messages, as anybody may. */
 import type { MemoryBroker } from '../../services/adapters/memory/broker.ts';
 import type { MemoryBrokerClient } from '../../services/adapters/memory/broker-client.ts';
-import type { JobSpec } from '../../services/core/model.ts';
 import { partitionOf } from '../../services/core/murmur2.ts';
 import type { Producer } from '../../services/core/ports/broker.ts';
 import type { ConsumedRecord, Outcome } from '../../services/core/records.ts';
 import { jobKey, topicsOf } from '../../services/core/topics.ts';
-import { parseCommand } from '../../services/core/spec/parse-command.ts';
-import type { Event, JobAsSent, SentCommand } from '../checker/history.ts';
-import type { Action, Plan } from './plan.ts';
-import { Random } from './random.ts';
+import type { SentCommand } from '../checker/history.ts';
+import { betterAnswer, eventOf, understood } from '../checker/observe.ts';
+import { ORDERS, type Action } from '../support/life.ts';
+import type { Plan } from './plan.ts';
+import { Random } from '../support/random.ts';
 import type { Recorder } from './recorder.ts';
-import { codec, ORDERS } from './servers.ts';
+import { codec } from './servers.ts';
 
 const TENANT = 'acme';
 const TRY_AGAIN_MS = 400;
@@ -106,24 +106,12 @@ export class Clients {
   }
 
   private async answered({ value, timestampMs }: ConsumedRecord): Promise<void> {
-    const { commandId, outcome, job } = await codec.decodeAck(value!);
+    const ack = await codec.decodeAck(value!);
+    const { commandId, outcome, job } = ack;
     this.acks.push({ commandId, outcome, text: String(value) });
     this.recorder.trace('client', `${commandId} is ${outcome}`, job ?? {});
     const command = this.sent.get(commandId);
-    // Of a command that was sent twice, the answer that tells of its effect.
-    if (
-      command === undefined ||
-      (command.answer !== null && outcome !== 'applied') ||
-      command.answer?.outcome === 'applied'
-    )
-      return;
-    command.answer = {
-      outcome,
-      at: timestampMs,
-      state: job?.state ?? null,
-      version: job?.version ?? null,
-      nextFireAt: job?.nextFireAt ?? null,
-    };
+    if (command !== undefined) command.answer = betterAnswer(command.answer, ack, timestampMs);
   }
 
   private heard(outcome: Outcome): void {
@@ -141,55 +129,4 @@ export class Clients {
     this.recorder.messages.push({ runId, at: timestampMs });
     this.recorder.trace('subscriber', 'message', { runId });
   }
-}
-
-function eventOf(outcome: Outcome): Event {
-  const {
-    eventId,
-    runId,
-    tenant,
-    jobId,
-    type,
-    status,
-    trigger,
-    cause,
-    scheduledFor,
-    finishedAt,
-    attempt,
-    result,
-    error,
-    from,
-    to,
-  } = outcome;
-  return {
-    ...{
-      eventId,
-      runId,
-      job: jobKey(tenant, jobId),
-      type,
-      status,
-      trigger,
-      cause,
-      scheduledFor,
-      finishedAt,
-      attempt,
-      result,
-      from,
-      to,
-    },
-    errorCode: error?.code ?? null,
-  };
-}
-
-function understood(value: object): Pick<SentCommand, 'spec' | 'overlap'> {
-  const command = parseCommand(value, { allowInlineSecrets: false, topicPrefix: '', allowTopics: null });
-  if ('rejection' in command) throw new Error(`the plan has an invalid command: ${command.rejection.message}`);
-  return {
-    spec: command.type === 'schedule' ? specOf(command.job) : null,
-    overlap: command.type === 'trigger' ? command.overlap : null,
-  };
-}
-
-function specOf({ type, schedule, overlap, delivery, retry }: JobSpec): JobAsSent {
-  return { type, schedule, overlap, delivery, retryDelayMs: retry.initialDelayMs };
 }

@@ -3,7 +3,7 @@ import { BelfryError } from '../../services/core/errors.ts';
 import type { Handler, HandlerContext } from '../../services/executor/handlers/handler.ts';
 import { IN_TRANSACTION, type Call } from '../checker/history.ts';
 import type { Process } from './process.ts';
-import { Random } from './random.ts';
+import { Random } from '../support/random.ts';
 import type { SinkClient } from './store-link.ts';
 
 export type Calls = {

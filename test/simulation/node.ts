@@ -15,14 +15,13 @@ import { Executor } from '../../services/executor/executor.ts';
 import { LoopLeaseKeeper } from '../../services/executor/lease.ts';
 import { ClockSync } from '../../services/runtime/clock-sync.ts';
 import { Timer } from '../../services/timer/timer.ts';
-import type { SimClock } from './clock.ts';
+import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 import { handlersOf, type Calls } from './handlers.ts';
 import { jumping } from './jump.ts';
 import type { Mutation } from './mutations.ts';
 import type { Seat } from './plan.ts';
 import { Process } from './process.ts';
-import { Random } from './random.ts';
-import { asClock } from './servers.ts';
+import { Random } from '../support/random.ts';
 import { linked, type LinkOptions } from './store-link.ts';
 
 const HISTORY_MS = 30 * 86_400_000;
@@ -32,7 +31,7 @@ const MAX_SKEW_MS = 1_000;
 export type Surroundings = {
   seed: number;
   partitions: number;
-  sim: SimClock;
+  sim: VirtualTime;
   broker: MemoryBroker;
   db: MemoryDatabase;
   mutation: Mutation | undefined;
@@ -56,7 +55,7 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const log = logOf(name, world);
   const link: LinkOptions = { process, sim: world.sim, onEffect: world.onEffect, onCommitted: world.onCommitted };
   const memoryTimers: TimerStore = new MemoryTimerStore(world.db);
-  const memoryRuns: RunStore = new MemoryRunStore(world.db, asClock(world.sim));
+  const memoryRuns: RunStore = new MemoryRunStore(world.db, world.sim);
   const timerStore = linked(world.mutation?.timerStore?.(memoryTimers, world) ?? memoryTimers, link);
   const node: Node = { process, seat, service: undefined };
   const begin = async (): Promise<void> => {

@@ -1,25 +1,11 @@
 /** What a seed means: who there is, what clients ask for, what goes wrong. All of it is decided here, before anything happens. */
-import { Random } from './random.ts';
+import { LAST_COMMAND_AT, lifeOf, type Action } from '../support/life.ts';
+import { Random } from '../support/random.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
 /** Times below are ms after START_AT. */
-export const CALM_AT = 28_000;
-/** Recurring schedules end here, so that quiet comes. */
-const LAST_OCCURRENCE_AT = 32_000;
-
+export const CALM_AT = LAST_COMMAND_AT;
 export type Seat = { kind: 'timer' | 'executor'; slots: number; /** It has no handler `rare`. */ isLimited: boolean };
-
-/** A command as a client sends it; `replay` names its run only when it is sent. */
-export type Action = {
-  at: number;
-  jobId: string;
-  type: 'schedule' | 'cancel' | 'pause' | 'resume' | 'trigger' | 'replay';
-  fields: Readonly<Record<string, unknown>>;
-  /** Sent so many times, with the same id. */
-  copies: number;
-  /** The client does not try again when sending fails. */
-  isCareless: boolean;
-};
 
 /**
  * - `kill`, `stop`: the process of the seat ends, and another one begins `forMs` later
@@ -94,90 +80,7 @@ function seatsOf(random: Random): Seat[] {
 
 function actionsOf(random: Random): Action[] {
   const jobs = Array.from({ length: random.int(3, 6) }, (_, index) => `job-${index + 1}`);
-  return jobs.flatMap((jobId) => lifeOf(random, jobId)).sort((a, b) => a.at - b.at);
-}
-
-/** The commands of one job: most are left alone after they were scheduled. */
-function lifeOf(random: Random, jobId: string): Action[] {
-  const base = jobOf(random);
-  let at = random.int(300, 5_000);
-  const action = (type: Action['type'], fields: Action['fields'] = {}): Action => ({
-    at,
-    jobId,
-    type,
-    fields,
-    copies: random.chance(0.15) ? 2 : 1,
-    isCareless: random.chance(0.1),
-  });
-  const life = [action('schedule', { job: base })];
-  while (life.length < 6 && random.chance(0.4)) {
-    at += random.int(500, 9_000);
-    if (at > CALM_AT) break;
-    const type = random.weighted({ trigger: 5, cancel: 2, pause: 2, resume: 2, schedule: 3, replay: 3 });
-    if (type === 'schedule')
-      life.push(action(type, { job: random.chance(0.5) ? { ...base, ...changeOf(random) } : jobOf(random) }));
-    else life.push(action(type, type === 'trigger' && random.chance(0.2) ? { overlap: 'allow' } : {}));
-  }
-  return life;
-}
-
-function jobOf(random: Random): Record<string, unknown> {
-  const schedule = scheduleOf(random);
-  const isOneShot = 'at' in schedule || 'in' in schedule;
-  const overlap = random.pick(['allow', 'skip', 'buffer_one', 'buffer_all', 'cancel_running']);
-  const common = {
-    schedule,
-    priority: random.pick(['high', 'medium', 'medium', 'low']),
-    ...(isOneShot && random.chance(0.7) ? {} : { overlap }),
-  };
-  if (random.chance(0.2))
-    return { ...common, type: 'KAFKA_MESSAGE', payload: { topic: 'orders', value: 'v', key: random.pick(['a', 'b']) } };
-  const handler = random.weighted({
-    quick: 8,
-    slow: 3,
-    long: 3,
-    flaky: 3,
-    hanging: 1,
-    stubborn: 1,
-    transaction: 4,
-    rare: 2,
-  });
-  const isOnce = random.chance(0.1);
-  return {
-    ...common,
-    // Long runs in a row would outlast the wait for quiet.
-    ...(handler === 'long' || handler === 'hanging' ? { overlap: 'skip' } : {}),
-    type: 'CUSTOM',
-    handler,
-    timeout: handler === 'long' ? '60s' : random.pick(['4s', '4s', '12s']),
-    ...(isOnce
-      ? { delivery: 'at_most_once' }
-      : { retry: { maxRetries: random.int(0, 2), initialDelay: '1s', factor: 1 } }),
-  };
-}
-
-function changeOf(random: Random): Record<string, unknown> {
-  return random.chance(0.5) ? { labels: { changed: 'yes' } } : { schedule: scheduleOf(random) };
-}
-
-const timeOf = (ms: number): string => new Date(START_AT + ms).toISOString();
-
-function scheduleOf(random: Random): Record<string, unknown> {
-  const bounds = { endAt: timeOf(LAST_OCCURRENCE_AT), ...(random.chance(0.1) ? { maxRuns: random.int(2, 4) } : {}) };
-  const startAt = random.chance(0.6) ? { startAt: timeOf(random.int(4_000, 14_000)) } : {};
-  const jitter = random.chance(0.15) ? { jitter: '700ms' } : {};
-  switch (random.weighted({ at: 3, in: 2, every: 6, cron: 1, fixedDelay: 2 })) {
-    case 'at':
-      return { at: timeOf(random.int(-60_000, CALM_AT)) };
-    case 'in':
-      return { in: `${random.int(0, 20)}s` };
-    case 'every':
-      return { every: `${random.int(2, 6)}s`, ...startAt, ...bounds, ...jitter };
-    case 'cron':
-      return { cron: `*/${random.pick([4, 5, 6])} * * * * *`, ...bounds };
-    case 'fixedDelay':
-      return { fixedDelay: `${random.int(1, 4)}s`, ...startAt, ...bounds };
-  }
+  return jobs.flatMap((jobId) => lifeOf(random, jobId, START_AT)).sort((a, b) => a.at - b.at);
 }
 
 const STORE_CALLS = {

@@ -6,8 +6,8 @@
  */
 import type { MemoryBrokerClient } from '../../services/adapters/memory/broker-client.ts';
 import type { CorrectableClock } from '../../services/runtime/clock-sync.ts';
-import type { SimClock } from './clock.ts';
-import type { Random } from './random.ts';
+import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
+import type { Random } from '../support/random.ts';
 
 /** How the way to a server is at present; rates are of requests. */
 export type Link = {
@@ -37,12 +37,12 @@ export class Process {
   readonly refused = new Set<string>();
   /** Its consumers fetch from positions of their own. */
   isJumping = false;
-  private readonly sim: SimClock;
+  private readonly sim: VirtualTime;
   private deferred: (() => void)[] = [];
   private readonly healed: Record<'store' | 'broker', (() => void)[]> = { store: [], broker: [] };
 
   /** @param skewMs by how much the machine's own clock is ahead of the true one */
-  constructor(name: string, sim: SimClock, skewMs: number, random: Random) {
+  constructor(name: string, sim: VirtualTime, skewMs: number, random: Random) {
     this.name = name;
     this.sim = sim;
     this.random = random;
@@ -104,22 +104,26 @@ export class Process {
 /** The machine's clock is off by `skewMs`; the services correct it by the database's, as in production. */
 class ProcessClock implements CorrectableClock {
   private readonly process: Process;
-  private readonly sim: SimClock;
+  private readonly sim: VirtualTime;
   private readonly skewMs: number;
   private offsetMs = 0;
 
-  constructor(process: Process, sim: SimClock, skewMs: number) {
+  constructor(process: Process, sim: VirtualTime, skewMs: number) {
     this.process = process;
     this.sim = sim;
     this.skewMs = skewMs;
   }
 
-  uncorrected(): number {
+  steady(): number {
     return this.sim.now() + this.skewMs;
   }
 
+  machine(): number {
+    return this.steady();
+  }
+
   now(): number {
-    return this.uncorrected() + this.offsetMs;
+    return this.steady() + this.offsetMs;
   }
 
   correct(offsetMs: number): void {

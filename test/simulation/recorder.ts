@@ -3,7 +3,7 @@ import type { MemoryDatabase } from '../../services/adapters/memory/database.ts'
 import type { Settlement } from '../../services/core/ports/run-store.ts';
 import { clockTime, type Call, type Event, type Fault, type RunRow, type Sighting } from '../checker/history.ts';
 import type { Calls } from './handlers.ts';
-import type { SimClock } from './clock.ts';
+import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 
 const TERMINAL = new Set<string>(['COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED']);
 
@@ -20,11 +20,11 @@ export class Recorder implements Calls {
   /** Processes that gave up. */
   readonly fatals: string[] = [];
   readonly lines: string[] = [];
-  private readonly sim: SimClock;
+  private readonly sim: VirtualTime;
   private readonly db: MemoryDatabase;
   private readonly isTraced: boolean;
 
-  constructor(sim: SimClock, db: MemoryDatabase, isTraced: boolean) {
+  constructor(sim: VirtualTime, db: MemoryDatabase, isTraced: boolean) {
     this.sim = sim;
     this.db = db;
     this.isTraced = isTraced;

@@ -4,7 +4,7 @@
  */
 import { BelfryError } from '../../services/core/errors.ts';
 import type { RunStore, RunTransaction } from '../../services/core/ports/run-store.ts';
-import type { SimClock } from './clock.ts';
+import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 import type { Process } from './process.ts';
 
 /** A request without an answer is given up after this. */
@@ -15,7 +15,7 @@ export type SinkClient = { write(row: { runId: string }): void };
 
 export type LinkOptions = {
   process: Process;
-  sim: SimClock;
+  sim: VirtualTime;
   /** Called after each request that took effect. */
   onEffect: (call: string, args: readonly unknown[]) => void;
   /** A transaction committed these rows. */
@@ -91,7 +91,9 @@ function transactionOver(store: RunStore, options: LinkOptions): RunStore['trans
         runIds.push(settlement.runId);
         return request(options, 'settle-within', () => real.settle(settlement), []);
       };
-      return work({ client, settle });
+      const enqueue: RunTransaction['enqueue'] = (command) =>
+        request(options, 'enqueue-within', () => real.enqueue(command), []);
+      return work({ client, settle, enqueue });
     });
     const value = await heard(
       options.process,

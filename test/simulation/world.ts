@@ -4,18 +4,19 @@ import { MemoryDatabase } from '../../services/adapters/memory/database.ts';
 import { PRIORITIES } from '../../services/core/model.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Clients } from './clients.ts';
-import { SimClock } from './clock.ts';
+import { VirtualTime } from '../../services/adapters/virtual-time.ts';
 import type { Mutation } from './mutations.ts';
 import { startNode, type Node, type Surroundings } from './node.ts';
 import { START_AT, type Plan } from './plan.ts';
 import type { Process } from './process.ts';
 import { Recorder } from './recorder.ts';
-import { asClock, away, ORDERS } from './servers.ts';
+import { ORDERS } from '../support/life.ts';
+import { away } from './servers.ts';
 
 const SLOW_REQUEST_MS = 400;
 
 export class World {
-  readonly sim = new SimClock(START_AT);
+  readonly sim = new VirtualTime(START_AT);
   readonly topics = topicsOf('');
   readonly plan: Plan;
   readonly broker: MemoryBroker;
@@ -34,7 +35,7 @@ export class World {
       before: (client: string, request: BrokerRequest) => this.onRequest(client, request, 'before'),
       after: (client: string, request: BrokerRequest) => this.onRequest(client, request, 'after'),
     };
-    this.broker = new MemoryBroker({ clock: asClock(sim), faults, latencyMs: 1 });
+    this.broker = new MemoryBroker({ clock: sim, faults, latencyMs: 1 });
     this.db = new MemoryDatabase({ partitions: plan.partitions, now: () => sim.now() });
     this.recorder = new Recorder(sim, this.db, options.isTraced ?? false);
     this.makeTopics();

@@ -20,6 +20,7 @@ runStoreConformance('memory', async () => {
       const { due, progress } = db.runs.get(runId) ?? { due: null, progress: null };
       return { due, progress };
     },
+    enqueued: async () => db.enqueued.map(({ command }) => (JSON.parse(command) as { commandId: string }).commandId),
     close: async () => undefined,
   };
 });

@@ -3,6 +3,7 @@ import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts'
 import { PARTITIONS, timerStoreConformance } from '../conformance/timer-store.ts';
 
 timerStoreConformance('the memory database', () => {
-  const store = new MemoryTimerStore(new MemoryDatabase({ partitions: PARTITIONS, now: Date.now }));
-  return Promise.resolve({ store, close: () => Promise.resolve() });
+  const db = new MemoryDatabase({ partitions: PARTITIONS, now: Date.now });
+  const store = new MemoryTimerStore(db);
+  return Promise.resolve({ store, enqueue: async (command) => db.enqueue(command), close: () => Promise.resolve() });
 });

@@ -74,6 +74,7 @@ describe('the architecture', () => {
     'core-is-pure': { file: 'services/core/impure.ts', imports: 'node:fs' },
     'adapters-implement-ports': { file: 'services/adapters/kafka/curious.ts', imports: '../../runtime/config.ts' },
     'services-know-ports-only': { file: 'services/timer/wired.ts', imports: '../runtime/config.ts' },
+    'api-knows-ports-only': { file: 'services/api/wired.ts', imports: '../runtime/config.ts' },
     'timer-and-executor-are-strangers': { file: 'services/timer/nosy.ts', imports: '../executor/executor.ts' },
     'adapters-only-in-main': { file: 'services/cli/direct.ts', imports: '../adapters/clock.ts' },
     'runtime-is-below-services': { file: 'services/runtime/upward.ts', imports: '../timer/timer.ts' },
@@ -87,6 +88,7 @@ describe('the architecture', () => {
   const allowed: Record<string, string[]> = {
     'services/timer/main.ts': ['./timer.ts', '../runtime/config.ts', '../adapters/clock.ts'],
     'services/timer/timer.ts': ['../core/model.ts'],
+    'services/api/server.ts': ['../core/model.ts', '../client/client.ts'],
     'services/adapters/clock.ts': ['../core/model.ts'],
     'services/adapters/kafka/broker.ts': ['kafkajs', '../../core/model.ts'],
     'services/adapters/postgres/pool.ts': ['pg'],

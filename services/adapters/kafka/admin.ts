@@ -1,6 +1,5 @@
 /** Topics for `migrate` and `doctor`: make and describe. */
-// kafkajs is CommonJS, and Node finds only some of its exports by name.
-import kafkajs from 'kafkajs';
+import { ConfigResourceTypes } from './kafkajs.ts';
 import type { Admin } from 'kafkajs';
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
@@ -9,8 +8,6 @@ import type { TopicAdmin, TopicDescription, TopicSpec } from '../../core/ports/t
 import { SystemClock } from '../clock.ts';
 import { AdminClient } from './admin-client.ts';
 import type { KafkaConfig } from './connect.ts';
-
-const { ConfigResourceTypes } = kafkajs;
 
 export class KafkaAdmin implements TopicAdmin {
   private readonly client: AdminClient;

@@ -1,5 +1,5 @@
 /** The sticky assignor in kafkajs's terms: what each member tells the leader of itself travels as `userData`. */
-import { AssignerProtocol } from 'kafkajs';
+import { AssignerProtocol } from './kafkajs.ts';
 import type { GroupMember, PartitionAssigner } from 'kafkajs';
 import type { TopicPartition } from '../../core/ports/broker.ts';
 import { assign } from './assigner.ts';

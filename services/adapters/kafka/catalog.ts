@@ -4,7 +4,7 @@ import type { TopicPartition } from '../../core/ports/broker.ts';
 import type { OutgoingRecord } from '../../core/records.ts';
 import { UNKNOWN_TOPIC } from './admin-client.ts';
 import type { AdminClient, AdminWork } from './admin-client.ts';
-import { hasType } from './errors.ts';
+import { hasType, unavailable } from './errors.ts';
 
 const CACHED_MS = 5_000;
 
@@ -52,11 +52,14 @@ export class Catalog {
     }
   }
 
-  /** All committed positions of the group on a topic, by partition. */
+  /**
+   * All committed positions of the group on a topic, by partition. Asked for without naming the topic: kafkajs would look
+   * it up first, and a broker whose metadata lag would turn a position into none, from which all would be written again.
+   */
   async committed(groupId: string, topic: string): Promise<ReadonlyMap<number, bigint>> {
     const what = `asking for the position of group ${groupId}`;
-    const offsets = await this.ask(what, (admin) => admin.fetchOffsets({ groupId, topics: [topic] }));
-    const partitions = offsets?.find((entry) => entry.topic === topic)?.partitions ?? [];
+    const offsets = await this.admin.call(what, (admin) => admin.fetchOffsets({ groupId }));
+    const partitions = offsets.find((entry) => entry.topic === topic)?.partitions ?? [];
     const positions = partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const);
     // -1: none. -2: kafkajs committed "earliest" after a position out of range.
     return new Map(positions.filter(([, offset]) => offset >= 0n));
@@ -96,7 +99,10 @@ export class Catalog {
       await cluster.refreshMetadataIfNecessary();
       const known = cluster.findTopicPartitionMetadata(topic);
       const partitions = known.map(({ partitionId }) => ({ partition: partitionId }));
-      return cluster.fetchTopicsOffset([{ topic, partitions, ...which }]);
+      return cluster.fetchTopicsOffset([{ topic, partitions, ...which }]).catch((error: unknown) => {
+        // The metadata have it: a topic that was just made, whose leader does not serve it yet, is worth another try.
+        throw isUnknownTopic(error) ? unavailable(`The leaders of topic ${topic} do not serve it yet.`) : error;
+      });
     });
     if (!found) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
     const partitions = found.flatMap((entry) => entry.partitions);

@@ -10,8 +10,8 @@
  */
 import net from 'node:net';
 import tls from 'node:tls';
-import { Kafka, logLevel } from 'kafkajs';
-import type { ISocketFactoryArgs, LogEntry, RetryOptions, SASLOptions } from 'kafkajs';
+import { Kafka, logLevel } from './kafkajs.ts';
+import type { ISocketFactoryArgs, LogEntry, RequestEvent, RetryOptions, SASLOptions } from 'kafkajs';
 import type { Log } from '../../core/ports/log.ts';
 
 export type KafkaConfig = {
@@ -22,6 +22,8 @@ export type KafkaConfig = {
   sasl?: SASLOptions | undefined;
   /** What the throw-away groups of tails start with, for ACLs (`<topic prefix>belfry-`); `belfry-` unless given. */
   groupPrefix?: string;
+  /** Told of every request that goes out, by the name of Kafka's API (`Produce`, `Fetch`, …). */
+  onRequest?: (api: string) => void;
 };
 
 export type KafkaClient = {
@@ -65,12 +67,34 @@ export function openClient(config: KafkaConfig, log: Log, options: ClientOptions
       return socket;
     },
   });
+  if (config.onRequest) watchRequests(kafka, config.onRequest);
   return {
     kafka,
     destroy() {
       destroyed = true;
       for (const socket of sockets) socket.destroy(new Error('This Kafka client was discarded.'));
     },
+  };
+}
+
+/** kafkajs tells of requests through each producer, consumer and admin by itself. */
+function watchRequests(kafka: Kafka, onRequest: (api: string) => void): void {
+  const [producer, consumer, admin] = [kafka.producer.bind(kafka), kafka.consumer.bind(kafka), kafka.admin.bind(kafka)];
+  const tell = ({ payload }: RequestEvent): void => onRequest(payload.apiName);
+  kafka.producer = (options) => {
+    const made = producer(options);
+    made.on(made.events.REQUEST, tell);
+    return made;
+  };
+  kafka.consumer = (options) => {
+    const made = consumer(options);
+    made.on(made.events.REQUEST, tell);
+    return made;
+  };
+  kafka.admin = (options) => {
+    const made = admin(options);
+    made.on(made.events.REQUEST, tell);
+    return made;
   };
 }
 

@@ -61,13 +61,27 @@ async function place(
   const positions = new Map<string, bigint>();
   const ends = new Map<string, bigint>();
   for (const topic of topics) {
-    const since = typeof from === 'object' ? await catalog.offsetsSince(topic, from.timestampMs) : undefined;
+    const chosen = await offsetsOf(catalog, topic, from);
     const range = await catalog.logRange(topic);
     for (const [partition, { first, end }] of range) {
       const part = key({ topic, partition });
       ends.set(part, end);
-      positions.set(part, from === 'end' ? end : since ? (since.get(partition) ?? end) : first);
+      const offset = chosen(partition) ?? end;
+      positions.set(part, offset < first ? first : offset > end ? end : offset);
     }
   }
   return { positions, ends };
+}
+
+/** Where each partition is read from; undefined: at its end. */
+async function offsetsOf(
+  catalog: Catalog,
+  topic: string,
+  from: TailOptions['from'],
+): Promise<(partition: number) => bigint | undefined> {
+  if (from === 'end') return () => undefined;
+  if (from === 'beginning') return () => 0n;
+  if ('offsets' in from) return (partition) => from.offsets.get(partition) ?? 0n;
+  const since = await catalog.offsetsSince(topic, from.timestampMs);
+  return (partition) => since.get(partition);
 }

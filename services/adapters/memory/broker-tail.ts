@@ -46,5 +46,8 @@ export function openMemoryTail(broker: MemoryCluster, options: TailOptions, part
 
 function startOf(log: PartitionLog, from: TailOptions['from']): bigint {
   if (from === 'end') return log.end;
-  return from === 'beginning' ? 0n : log.offsetSince(from.timestampMs);
+  if (from === 'beginning') return 0n;
+  if ('timestampMs' in from) return log.offsetSince(from.timestampMs);
+  const offset = from.offsets.get(log.partition) ?? 0n;
+  return offset > log.end ? log.end : offset;
 }

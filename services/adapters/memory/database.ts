@@ -6,8 +6,17 @@
  */
 import type { Job } from '../../core/model.ts';
 import type { DueRecord } from '../../core/records.ts';
-import type { Lease, ParkedRun, RunRow } from '../../core/ports/run-store.ts';
-import type { Offsets, OutboxBatch, TimerRow } from '../../core/ports/timer-store.ts';
+import type { EnqueuedCommandInput, Lease, ParkedRun, RunRow } from '../../core/ports/run-store.ts';
+import { partitionOf } from '../../core/murmur2.ts';
+import type {
+  EnqueuedCommand,
+  EnqueuedListener,
+  Offsets,
+  OutboxBatch,
+  TimerRow,
+} from '../../core/ports/timer-store.ts';
+
+import { jobKey } from '../../core/topics.ts';
 
 export type OwnerEntry = { epoch: number; instance: string; offsets: Offsets; outboxSeq: number };
 export type LeaseEntry = {
@@ -40,6 +49,10 @@ export class MemoryDatabase {
   readonly runs = new Map<string, RunEntry>();
   readonly leases = new Map<string, LeaseEntry>();
   readonly parked = new Map<string, ParkedRun>();
+  /** In the order of their ids. */
+  enqueued: EnqueuedCommand[] = [];
+  private readonly enqueuedListeners = new Set<(partition: number) => void>();
+  private lastEnqueued = 0;
   readonly partitions: number;
   /** The database's own clock, ms. */
   readonly now: () => number;
@@ -48,4 +61,19 @@ export class MemoryDatabase {
     this.partitions = options.partitions;
     this.now = options.now;
   }
+
+  /** What the SQL function `enqueue` does; its transaction commits at once. */
+  enqueue(command: EnqueuedCommandInput): void {
+    const key = jobKey(command.tenant, command.jobId);
+    const partition = partitionOf(key, this.partitions);
+    this.lastEnqueued += 1;
+    const row = { partition, id: this.lastEnqueued, enqueuedAt: this.now(), key, command: JSON.stringify(command) };
+    this.enqueued.push(row);
+    for (const listener of this.enqueuedListeners) listener(partition);
+  }
+
+  readonly listen: EnqueuedListener = (onEnqueued) => {
+    this.enqueuedListeners.add(onEnqueued);
+    return { close: async () => void this.enqueuedListeners.delete(onEnqueued) };
+  };
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type {
   Claim,
   ClaimRequest,
+  EnqueuedCommandInput,
   Lease,
   LeaseState,
   ParkedRun,
@@ -96,6 +97,8 @@ export class MemoryRunStore implements RunStore {
   async transaction<T>(lease: Lease, timeoutMs: number, work: (transaction: RunTransaction) => Promise<T>): Promise<T> {
     let last: { settlement: Settlement; at: number } | undefined;
     let failure: BelfryError | undefined;
+    const enqueued: EnqueuedCommandInput[] = [];
+    const enqueue = async (command: EnqueuedCommandInput): Promise<void> => void enqueued.push(command);
     const settle = async (settlement: Settlement): Promise<Settled> => {
       last = { settlement, at: this.db.now() };
       const settled = this.settleOne(lease, settlement, last.at, false);
@@ -106,10 +109,11 @@ export class MemoryRunStore implements RunStore {
     try {
       const late = (): Error =>
         new BelfryError('timeout', `The transaction took longer than ${timeoutMs} ms.`, { retryable: true });
-      const value = await within(this.clock, timeoutMs, work({ client: null, settle }), late);
+      const value = await within(this.clock, timeoutMs, work({ client: null, settle, enqueue }), late);
       if (failure !== undefined) throw failure;
       if (last === undefined) throw new BelfryError('not_settled', 'A transaction of a run must end with its settle.');
       if (this.settleOne(lease, last.settlement, last.at, true) === undefined) throw lost(last.settlement);
+      for (const command of enqueued) this.db.enqueue(command);
       return value;
     } catch (error) {
       throw failure ?? error;
@@ -118,6 +122,10 @@ export class MemoryRunStore implements RunStore {
 
   async cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
     return jobs.map(({ tenant, jobId }) => this.db.jobs.get(jobKey(tenant, jobId))?.cancelGen ?? 0);
+  }
+
+  async enqueue(command: EnqueuedCommandInput): Promise<void> {
+    this.db.enqueue(command);
   }
 
   async progress(lease: Lease, entries: Parameters<RunStore['progress']>[1]): Promise<void> {

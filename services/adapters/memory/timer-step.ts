@@ -46,6 +46,9 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
     [...left, ...step.outbox].sort((a, b) => a.seq - b.seq),
   );
 
+  const decided = new Set(step.enqueued);
+  if (decided.size > 0) db.enqueued = db.enqueued.filter((row) => row.partition !== partition || !decided.has(row.id));
+
   const timers = db.timers.get(partition) ?? [];
   db.timers.set(partition, timers);
   for (const key of step.removeTimers) removeTimer(timers, key);

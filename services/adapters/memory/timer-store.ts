@@ -2,6 +2,7 @@
 import { BelfryError } from '../../core/errors.ts';
 import { TERMINAL_STATUSES, type Job } from '../../core/model.ts';
 import type {
+  EnqueuedCommand,
   JobRef,
   Known,
   PartitionStep,
@@ -79,6 +80,18 @@ export class MemoryTimerStore implements TimerStore {
     }
     const keys = commands.map(({ tenant, jobId, commandId }) => `${jobKey(tenant, jobId)}/${commandId}`);
     return { jobs: found, seen: new Set(keys.filter((key) => this.db.seenCommands.has(key))) };
+  }
+
+  async enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]> {
+    return [...partitions].flatMap((partition) => {
+      let bytes = 0;
+      const rows = this.db.enqueued.filter((row) => row.partition === partition).slice(0, limit);
+      return rows.filter(({ command }) => {
+        const before = bytes;
+        bytes += Buffer.byteLength(command);
+        return before < maxBytes;
+      });
+    });
   }
 
   async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {

@@ -43,10 +43,11 @@ export function deadOf({ discardedAt, discardNote, replays, ...row }: SummaryRow
 /** As the condition of the unresolved in inspect.ts. */
 export const SETTLES_NOTHING: readonly string[] = ['CANCELLED', 'SKIPPED'];
 
-export function detailOf({ discardedAt, discardNote, result, progress, due, ...row }: DetailRow): RunDetail {
+export function detailOf(row: DetailRow): RunDetail {
+  const { discardedAt, discardNote, replays, idempotencyKey, result, resultTruncated, progress, due, ...summary } = row;
   return {
-    ...row,
-    ...summaryOf(row),
+    ...summaryOf(summary),
+    ...{ replays, idempotencyKey, resultTruncated },
     result: parsed(result),
     progress: parsed(progress),
     due: parsed(due) as DueRecord | null,

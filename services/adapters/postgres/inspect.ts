@@ -3,18 +3,23 @@
  * connection, sees only the conditions that are there.
  */
 import { BelfryError } from '../../core/errors.ts';
+import { MANAGED_BY } from '../../core/managed.ts';
 import type { Job } from '../../core/model.ts';
 import type {
   DeadFilter,
   DeadRunSummary,
   Inspect,
   JobFilter,
+  JobOrder,
   RunDetail,
   RunFilter,
+  RunStatistics,
   RunSummary,
   SystemState,
 } from '../../core/ports/inspect.ts';
 import { sqlState } from './classify.ts';
+import { conditionsOf, type Conditions } from './conditions.ts';
+import { listJobs } from './inspect-jobs.ts';
 import {
   deadOf,
   DETAIL_FIELDS,
@@ -27,6 +32,7 @@ import {
   type LineageRow,
   type SummaryRow,
 } from './inspect-rows.ts';
+import { readStatistics } from './inspect-statistics.ts';
 import { readSystem } from './inspect-system.ts';
 import type { Pg, Statement } from './pool.ts';
 import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
@@ -35,6 +41,11 @@ const UNDEFINED_TABLE = '42P01';
 
 const NOW = { name: 'inspect_now', text: 'SELECT now_ms() AS now' };
 const JOB = { name: 'inspect_job', text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE j.tenant = $1 AND j.job_id = $2` };
+/** The condition is that of the index `jobs_managed`. */
+const MANAGED_JOBS = {
+  name: 'inspect_managed_jobs',
+  text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE strpos(j.spec, '"${MANAGED_BY}":"') > 0 ORDER BY j.tenant, j.job_id`,
+};
 const RUN = {
   name: 'inspect_run',
   text: `SELECT ${SUMMARY_FIELDS}, ${DETAIL_FIELDS}, ${LINEAGE_FIELDS}
@@ -52,16 +63,14 @@ const DISCARD = {
          ON CONFLICT (run_id) DO NOTHING RETURNING run_id AS "runId"`,
 };
 
-/** A condition of each filter that is given; `$` stands for its value. */
-type Conditions<Filter> = { readonly [Name in keyof Filter]-?: string };
-
-const OF_JOBS: Conditions<JobFilter> = { tenant: 'j.tenant = $', state: 'j.state = $' };
 const OF_RUNS: Conditions<RunFilter> = {
   tenant: 'r.tenant = $',
   jobId: 'r.job_id = $',
   status: 'r.status = $',
+  cause: 'r.cause = $',
   since: 'r.run_id >= first_run_id($)',
   until: 'r.run_id < first_run_id($)',
+  before: 'r.run_id < $',
 };
 const OF_DEAD: Conditions<Omit<DeadFilter, 'resolved'>> = {
   tenant: 'r.tenant = $',
@@ -69,6 +78,7 @@ const OF_DEAD: Conditions<Omit<DeadFilter, 'resolved'>> = {
   errorCode: 'r.error_code = $',
   since: 'r.finished_at >= $',
   until: 'r.finished_at < $',
+  before: 'r.run_id < $',
 };
 
 export class PostgresInspect implements Inspect {
@@ -82,14 +92,17 @@ export class PostgresInspect implements Inspect {
     return (await this.query<{ now: number }>(NOW))[0]?.now ?? 0;
   }
 
-  async jobs(filter: JobFilter, limit: number): Promise<Job[]> {
-    const { where, values, key } = conditionsOf(OF_JOBS, filter);
-    const text = `SELECT ${JOB_FIELDS} FROM jobs j WHERE ${where} ORDER BY j.tenant, j.job_id LIMIT $${values.length + 1}`;
-    return (await this.query<JobRow>({ name: `inspect_jobs_${key}`, text }, [...values, limit])).map(jobOf);
+  jobs(filter: JobFilter, limit: number, order?: JobOrder): Promise<Job[]> {
+    return asMigrated(listJobs(this.pg, filter, limit, order));
   }
 
   async job(tenant: string, jobId: string): Promise<Job | undefined> {
     return (await this.query<JobRow>(JOB, [tenant, jobId])).map(jobOf)[0];
+  }
+
+  async managedJobs(): Promise<Job[]> {
+    const jobs = (await this.query<JobRow>(MANAGED_JOBS)).map(jobOf);
+    return jobs.filter(({ spec }) => MANAGED_BY in spec.labels);
   }
 
   async runs(filter: RunFilter, limit: number): Promise<RunSummary[]> {
@@ -115,6 +128,10 @@ export class PostgresInspect implements Inspect {
     return (await this.query<{ runId: string }>(DISCARD, [runIds, note])).map(({ runId }) => runId);
   }
 
+  statistics(tenant: string, since: number, until: number): Promise<RunStatistics> {
+    return asMigrated(readStatistics(this.pg, tenant, since, until));
+  }
+
   system(): Promise<SystemState> {
     return asMigrated(readSystem(this.pg));
   }
@@ -122,15 +139,6 @@ export class PostgresInspect implements Inspect {
   private query<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
     return asMigrated(this.pg.query<Row>(statement, values));
   }
-}
-
-function conditionsOf<Filter extends object>(
-  conditions: Conditions<Filter>,
-  filter: Filter,
-): { where: string; values: unknown[]; key: string } {
-  const names = (Object.keys(conditions) as (keyof Filter & string)[]).filter((name) => filter[name] !== undefined);
-  const where = names.map((name, index) => conditions[name].replace('$', () => `$${index + 1}`)).join(' AND ');
-  return { where: where || 'true', values: names.map((name) => filter[name]), key: names.join('_') };
 }
 
 async function asMigrated<T>(work: Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 /**
  * What the main loop and the lease's thread share: one 64-bit cell each, written by one side only, times in ms of the
- * machine's own clock. Shared memory and not messages, since either side must know at once, also while the other is busy.
+ * steady clock. Shared memory and not messages, since either side must know at once, also while the other is busy.
  */
 const CELLS = {
   /** Thread: when the last successful renewal was asked for. */

@@ -61,11 +61,11 @@ export class LeaseThread implements LeaseKeeper {
     await opened.promise;
     worker.unref();
     return {
-      remainingMs: () => (state === 'held' ? cells.get('renewedAt') + lengthMs - clock.uncorrected() : 0),
-      heldMs: () => clock.uncorrected() - cells.get('heldSince'),
+      remainingMs: () => (state === 'held' ? cells.get('renewedAt') + lengthMs - clock.steady() : 0),
+      heldMs: () => clock.steady() - cells.get('heldSince'),
       report: (free, deadlineMs) => {
         cells.set('free', free);
-        cells.set('deadlineAt', deadlineMs === null ? 0 : clock.uncorrected() + deadlineMs);
+        cells.set('deadlineAt', deadlineMs === null ? 0 : clock.steady() + deadlineMs);
         cells.set('reports', cells.get('reports') + 1);
       },
       close: async () => {

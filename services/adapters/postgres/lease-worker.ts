@@ -56,7 +56,7 @@ void main();
 
 async function main(): Promise<void> {
   try {
-    const askedAt = clock.uncorrected();
+    const askedAt = clock.steady();
     await store.openLease(lease, lengthMs);
     cells.set('heldSince', askedAt);
     cells.set('renewedAt', askedAt);
@@ -86,7 +86,7 @@ async function renewUntilClosed(): Promise<boolean> {
   for (let advertised = 0; ;) {
     await turn(advertised);
     if (closing.signal.aborted) return true;
-    const askedAt = clock.uncorrected();
+    const askedAt = clock.steady();
     advertised = cells.get('free');
     try {
       if (!(await store.renewLease(lease.executor, lengthMs, advertised))) return false;
@@ -100,7 +100,7 @@ async function renewUntilClosed(): Promise<boolean> {
 
 /** Until the next renewal is due; shortened when others, who saw no free slot here, can be told of one. */
 async function turn(advertised: number): Promise<void> {
-  for (const endAt = clock.uncorrected() + lengthMs / 4; clock.uncorrected() < endAt && !closing.signal.aborted;) {
+  for (const endAt = clock.steady() + lengthMs / 4; clock.steady() < endAt && !closing.signal.aborted;) {
     await clock.sleep(ADVERTISE_WITHIN_MS, closing.signal);
     if (advertised === 0 && cells.get('free') > 0) return;
   }
@@ -111,7 +111,7 @@ function watch(silentTurns = 0, lastReport = 0): void {
   const report = cells.get('reports');
   const silent = report === lastReport ? silentTurns + 1 : 0;
   const deadlineAt = cells.get('deadlineAt');
-  const overdue = deadlineAt > 0 && clock.uncorrected() > deadlineAt + STUCK_AFTER_MS;
+  const overdue = deadlineAt > 0 && clock.steady() > deadlineAt + STUCK_AFTER_MS;
   if (overdue && silent * CHECK_EVERY_MS >= STUCK_AFTER_MS) {
     writeSync(
       2,

@@ -23,6 +23,8 @@ export type PgOptions = {
   idleInTransactionTimeoutMs?: number;
   /** How long a statement waits for a lock; 0, the default, is as long as the statement may run. */
   lockTimeoutMs?: number;
+  /** Told of every statement by its name, and of every connection lent out for a transaction as `transaction`. */
+  onStatement?: (name: string) => void;
 };
 
 /** A statement with a name of its own: planned once per connection. The same name always has the same text. */
@@ -76,7 +78,7 @@ const SILENCE_MARGIN_MS = 3_000;
  * @throws BelfryError `invalid_config` for a schema name that is not `[a-z_][a-z0-9_]*`, at most 63 characters
  */
 export function openPool(options: PgOptions): Pg {
-  const { databaseUrl, schema, max, applicationName, log } = options;
+  const { databaseUrl, schema, max, applicationName, log, onStatement } = options;
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
     throw new BelfryError(
       'invalid_config',
@@ -110,6 +112,7 @@ export function openPool(options: PgOptions): Pg {
   return {
     schema,
     query: async <Row extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[] = []) => {
+      onStatement?.(statement.name);
       try {
         return (await pool.query<Row>({ ...statement, values: [...values] })).rows;
       } catch (error) {
@@ -117,6 +120,7 @@ export function openPool(options: PgOptions): Pg {
       }
     },
     connect: async () => {
+      onStatement?.('transaction');
       try {
         return await pool.connect();
       } catch (error) {

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type {
   Claim,
   ClaimRequest,
+  EnqueuedCommandInput,
   Lease,
   LeaseState,
   ParkedRun,
@@ -13,6 +14,7 @@ import type {
   Settled,
   Settlement,
 } from '../../core/ports/run-store.ts';
+import { ENQUEUE, rethrowRefusal } from './enqueue.ts';
 import type { Pg } from './pool.ts';
 import * as claiming from './run-claim.ts';
 import * as leasing from './run-leases.ts';
@@ -55,6 +57,10 @@ export class PostgresRunStore implements RunStore {
 
   cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
     return settling.cancelGenerations(this.pg, jobs);
+  }
+
+  async enqueue(command: EnqueuedCommandInput): Promise<void> {
+    await this.pg.query(ENQUEUE, [JSON.stringify(command)]).catch(rethrowRefusal);
   }
 
   progress(lease: Lease, entries: Parameters<RunStore['progress']>[1]): Promise<void> {

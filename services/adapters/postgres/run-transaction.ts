@@ -13,6 +13,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { Lease, RunTransaction, Settled, Settlement } from '../../core/ports/run-store.ts';
 import { within } from '../../core/within.ts';
 import { classify } from './classify.ts';
+import { rethrowRefusal } from './enqueue.ts';
 import { LEND_SESSION, type Pg } from './pool.ts';
 import { placeholders, settledOf, type SettledRow } from './run-rows.ts';
 import { settleValues } from './run-settle.ts';
@@ -70,7 +71,14 @@ class OpenTransaction {
   }
 
   handle(): RunTransaction {
-    return { client: this.guarded(), settle: (settlement) => this.settle(settlement) };
+    return {
+      client: this.guarded(),
+      settle: (settlement) => this.settle(settlement),
+      enqueue: async (command) => {
+        const text = `SELECT ${this.pool.schema}.enqueue($1)`;
+        await this.client.query(text, [JSON.stringify(command)]).catch(rethrowRefusal);
+      },
+    };
   }
 
   checkSettled(): void {

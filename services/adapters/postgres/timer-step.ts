@@ -1,5 +1,6 @@
 /** A step of the timer as one call of the SQL function `step`: its statement, and its parameters. */
 import type { JobRef, PartitionStep } from '../../core/ports/timer-store.ts';
+import { int4Array, int8Array } from './arrays.ts';
 import {
   FINISHED_COLUMNS,
   JOB_COLUMNS,
@@ -96,14 +97,25 @@ const GROUPS: readonly Group[] = [
   ),
 ];
 
-export const STEP: Statement = {
+const STEP: Statement = {
   name: 'timer_step',
   text: `SELECT step(${GROUPS.flatMap(({ names }) => names)
     .map((name, index) => `${name} => $${index + 1}`)
     .join(', ')}) AS accepted`,
 };
+const PARAMETERS = GROUPS.flatMap(({ names }) => names).length;
+/** The same, and the commands that it applied are gone with it. OFFSET keeps the step a single call. */
+const STEP_OF_ENQUEUED: Statement = {
+  name: 'timer_step_of_enqueued',
+  text: `SELECT accepted, forget_enqueued(accepted, $${PARAMETERS + 1}, $${PARAMETERS + 2})
+         FROM (${STEP.text} OFFSET 0) AS done`,
+};
 
 /** @throws BelfryError `bad_data`, RangeError: what no column can hold */
-export function stepValues(steps: readonly PartitionStep[]): Buffer[] {
-  return GROUPS.flatMap(({ encode }) => encode(steps));
+export function stepCall(steps: readonly PartitionStep[]): [Statement, Buffer[]] {
+  const values = GROUPS.flatMap(({ encode }) => encode(steps));
+  const applied = steps.flatMap(({ partition, enqueued }) => enqueued.map((id) => ({ partition, id })));
+  if (applied.length === 0) return [STEP, values];
+  const ids = int8Array(applied.map(({ id }) => id));
+  return [STEP_OF_ENQUEUED, [...values, int4Array(applied.map(({ partition }) => partition)), ids]];
 }

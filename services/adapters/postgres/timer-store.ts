@@ -5,6 +5,7 @@
 import { BelfryError } from '../../core/errors.ts';
 import type { Job } from '../../core/model.ts';
 import type {
+  EnqueuedCommand,
   JobRef,
   Known,
   PartitionStep,
@@ -19,7 +20,7 @@ import { classify } from './classify.ts';
 import type { Pg } from './pool.ts';
 import { maintain } from './timer-maintain.ts';
 import { JOB_FIELDS, TIMER_FIELDS, jobOf, storedRunOf, type JobRow, type StoredRunRow } from './timer-rows.ts';
-import { STEP, stepValues } from './timer-step.ts';
+import { stepCall } from './timer-step.ts';
 import { takePartition } from './timer-take.ts';
 
 /** A timer that is late by no more than this is not overdue: it may be under way. */
@@ -74,6 +75,17 @@ const ENDED_ACTIVE = {
            AND r.status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED')`,
 };
 
+// As many bytes as a step takes: rows whose predecessors have not filled it.
+const ENQUEUED = {
+  name: 'timer_enqueued',
+  text: `SELECT e.partition, e.id, e.enqueued_at AS "enqueuedAt", e.key, e.command
+         FROM unnest($1::int[]) AS p (partition)
+         CROSS JOIN LATERAL (
+           SELECT x.*, sum(octet_length(x.command)) OVER (ORDER BY x.id) - octet_length(x.command) AS before
+           FROM (SELECT * FROM enqueued q WHERE q.partition = p.partition ORDER BY q.id LIMIT $2) x) e
+         WHERE e.before < $3 ORDER BY e.partition, e.id`,
+};
+
 // Counts stop at 100,000 a partition: a gauge must not read an index of millions every few seconds.
 const STATS = {
   name: 'timer_stats',
@@ -108,7 +120,7 @@ export class PostgresTimerStore implements TimerStore {
 
   async step(steps: readonly PartitionStep[]): Promise<ReadonlySet<number>> {
     try {
-      const [row] = await this.pool.query<{ accepted: number[] }>(STEP, stepValues(steps));
+      const [row] = await this.pool.query<{ accepted: number[] }>(...stepCall(steps));
       return new Set(row?.accepted);
     } catch (thrown) {
       const error = classify(thrown);
@@ -132,6 +144,10 @@ export class PostgresTimerStore implements TimerStore {
   async read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known> {
     const [found, remembered] = await Promise.all([this.readJobs(jobs), this.readSeen(commands)]);
     return { jobs: found, seen: remembered };
+  }
+
+  enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]> {
+    return this.pool.query<EnqueuedCommand>(ENQUEUED, [int4Array(partitions), limit, maxBytes]);
   }
 
   async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { DeadFilter, DeadRunSummary } from '../../core/ports/inspect.ts';
+import { deadRunJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, usageError, type ExitCode } from '../exit.ts';
 import {
@@ -15,7 +16,7 @@ import {
 } from '../options.ts';
 import { jobName, json, table, when } from '../output.ts';
 import { replayRuns, replaysText, type ReplayFlags } from '../replay.ts';
-import { deadRunJson, shortened } from '../views.ts';
+import { shortened } from '../views.ts';
 import { showRun } from './runs.ts';
 
 type FilterOptions = JsonOption &

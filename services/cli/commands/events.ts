@@ -1,11 +1,12 @@
 import { TERMINAL_STATUSES, type TerminalStatus } from '../../core/model.ts';
 import type { Outcome } from '../../core/records.ts';
 import { topicsOf } from '../../core/topics.ts';
+import { outcomeJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { byTenant, group, jobIdArgument, leaf, oneOf, whole, type JsonOption } from '../options.ts';
 import { requireTopic } from '../require-topic.ts';
-import { outcomeJson, outcomeLine } from '../views.ts';
+import { outcomeLine } from '../views.ts';
 
 type WatchOptions = JsonOption & { tenant?: string; job?: string; status?: TerminalStatus; limit?: number };
 

@@ -1,12 +1,13 @@
 import { JOB_STATES, OVERLAPS, type Job, type JobState, type Overlap } from '../../core/model.ts';
 import { isOneShot } from '../../core/occurrences/schedule.ts';
 import type { CommandOptions, CommandResult } from '../../client/types.ts';
+import { jobJson, runJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
 import { byTenant, group, jobIdArgument, jsonValue, leaf, limited, ofTenant, oneOf } from '../options.ts';
 import type { JsonOption, TenantOption } from '../options.ts';
 import { facts, iso, jobName, json, table, when } from '../output.ts';
-import { jobJson, RUN_HEAD, runCells, runJson, scheduleText, workText } from '../views.ts';
+import { RUN_HEAD, runCells, scheduleText, workText } from '../views.ts';
 import { addWait, waitForRun, type WaitOption } from '../wait.ts';
 
 const RUNS_SHOWN = 5;

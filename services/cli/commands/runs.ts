@@ -1,6 +1,7 @@
 import { RUN_STATUSES } from '../../core/model.ts';
 import type { RunDetail, RunFilter } from '../../core/ports/inspect.ts';
 import type { DueRecord, Failure } from '../../core/records.ts';
+import { runDetailJson, runJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
 import {
@@ -15,7 +16,7 @@ import {
   type JsonOption,
 } from '../options.ts';
 import { elapsed, facts, jobName, json, table, when } from '../output.ts';
-import { RUN_HEAD, runCells, runDetailJson, runJson, whyText, workText } from '../views.ts';
+import { RUN_HEAD, runCells, whyText, workText } from '../views.ts';
 
 type ListOptions = JsonOption & Omit<RunFilter, 'jobId'> & { job?: string; limit: number };
 

@@ -11,6 +11,12 @@ export function addServices({ program, deps, action }: Cli): void {
     'KAFKA_BROKERS=localhost:9092 DATABASE_URL=postgres://… belfry timer',
   ]).action(action(() => runService(deps, 'timer', deps.startTimer)));
 
+  group(program, 'api', 'Run the HTTP API, until SIGTERM', [
+    'belfry keys create ops --scopes admin',
+    'belfry api',
+    'BELFRY_AUTH=off belfry api                # without keys, for this machine alone',
+  ]).action(action(() => runService(deps, 'api', deps.startApi)));
+
   group(program, 'executor', 'Run an executor service, until SIGTERM', [
     'belfry executor --handlers ./handlers.ts',
     'belfry executor --handlers ./reports.js --queue reports',

@@ -3,6 +3,8 @@ import { messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { Outcome } from '../../core/records.ts';
 import type { Config } from '../../runtime/config.ts';
+import { KEY_BYTES, makeKey } from '../../core/api-key.ts';
+import type { DevFile } from '../dev-file.ts';
 import type { CliDeps, DevStack, ExecutorOptions } from '../deps.ts';
 import { facts } from '../output.ts';
 import { outcomeLine, timeOfDay } from '../views.ts';
@@ -12,6 +14,10 @@ export type DevFlags = { demo?: true; handlers?: string };
 
 const TIMER_PORT = 9401;
 const EXECUTOR_PORT = 9402;
+const API_PORT = 8080;
+const DEV_KEY = 'belfry dev';
+
+type Ports = DevFile['ports'];
 
 type Stop = () => Promise<void>;
 
@@ -57,7 +63,9 @@ async function startParts(
   const config = deps.useServers(serversOf(stack));
   await deps.migrate(config, log, {});
 
+  const apiKey = config.auth === 'off' ? null : await devKey(deps);
   const [timerPort, executorPort] = [await deps.freePort(TIMER_PORT), await deps.freePort(EXECUTOR_PORT)];
+  const apiPort = await deps.freePort(API_PORT);
   const begin = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
     const service = await starting;
     stops.push(() => service.stop());
@@ -66,15 +74,16 @@ async function startParts(
   const started = await Promise.allSettled([
     begin(deps.startTimer({ ...config, port: timerPort }, log, fail)),
     begin(deps.startExecutor({ ...config, port: executorPort }, log, fail, handlersOf(flags, say))),
+    begin(deps.startApi({ ...config, host: config.host ?? '127.0.0.1', port: apiPort }, log, fail)),
   ]);
-  const [timer, executor] = started.map((result) => {
+  const [timer, executor, api] = started.map((result) => {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
-  }) as [RunningPart, RunningPart];
-  const ports = { timer: timer.port, executor: executor.port };
-  stops.push(await writeFile(deps, config, ports));
+  }) as [RunningPart, RunningPart, RunningPart];
+  const ports = { timer: timer.port, executor: executor.port, api: api.port };
+  stops.push(await writeFile(deps, config, ports, apiKey));
 
-  deps.print(welcome(stack, config, ports));
+  deps.print(welcome(stack, config, ports, apiKey));
   const client = deps.client();
   const hint = hintOnce(deps);
   stops.push(() => deps.disconnect());
@@ -97,18 +106,29 @@ function handlersOf({ demo, handlers }: DevFlags, say: (line: string) => void): 
   return demo ? { handlers: demoHandlers(say) } : {};
 }
 
-function writeFile(deps: CliDeps, config: Config, ports: { timer: number; executor: number }): Promise<Stop> {
+/** A key for whoever runs this `belfry dev`: those of former ones end. */
+async function devKey(deps: CliDeps): Promise<string> {
+  const keys = deps.apiKeys();
+  for (const { name, prefix, revokedAt } of await keys.list('default')) {
+    if (name === DEV_KEY && revokedAt === null) await keys.revoke(prefix);
+  }
+  const { text, prefix, hash } = makeKey(deps.secretBytes(KEY_BYTES));
+  await keys.create({ prefix, hash, tenant: 'default', name: DEV_KEY, scopes: ['admin'], ttlMs: null });
+  return text;
+}
+
+function writeFile(deps: CliDeps, config: Config, ports: Ports, apiKey: string | null): Promise<Stop> {
   const { kafka, databaseUrl, registry, topicPrefix, databaseSchema, dataDir } = config;
   return deps.writeDevFile(dataDir, {
     pid: process.pid,
     brokers: kafka.brokers.join(','),
     databaseUrl,
     ...(registry && { registryUrl: registry.url }),
-    ...{ topicPrefix, databaseSchema, ports },
+    ...{ topicPrefix, databaseSchema, ports, apiKey },
   });
 }
 
-function welcome(stack: DevStack, config: Config, ports: { timer: number; executor: number }): string {
+function welcome(stack: DevStack, config: Config, ports: Ports, apiKey: string | null): string {
   const embedded = (server: unknown): string => (server === undefined ? '' : '  (embedded)');
   const { kafka, postgres } = stack.embedded;
   const pages = (port: number): string => `http://127.0.0.1:${port}/metrics`;
@@ -120,6 +140,8 @@ function welcome(stack: DevStack, config: Config, ports: { timer: number; execut
     ],
     ['timer', pages(ports.timer)],
     ['executor', pages(ports.executor)],
+    ['API', `http://127.0.0.1:${ports.api}/docs`],
+    ['API key', apiKey],
   ]);
   return `\n${urls}\n\nBelfry is up. In another terminal, in this folder: belfry jobs list. Ctrl-C stops everything. Times are UTC.\n`;
 }

@@ -84,8 +84,11 @@ export interface GroupConsumer {
 
 export type TailOptions = {
   topics: readonly string[];
-  /** `end`: only what is written after this call resolved; `beginning`: all that is kept; or records from this time on (ms). */
-  from: 'end' | 'beginning' | { timestampMs: number };
+  /**
+   * `end`: only what is written after this call resolved; `beginning`: all that is kept; records from this time on (ms); or from
+   * these offsets of the partitions on, of the first one kept where it is later (one topic only; a partition not named: all).
+   */
+  from: 'end' | 'beginning' | { timestampMs: number } | { offsets: ReadonlyMap<number, bigint> };
   isolation: 'read_committed' | 'read_uncommitted';
   onRecord(record: ConsumedRecord): void;
   /** Called each time everything that stood in the topics when the tail began has been read. */

@@ -9,15 +9,38 @@ import type { DueRecord, RunError } from '../records.ts';
 import type { LeaseState } from './run-store.ts';
 import type { Offsets } from './timer-store.ts';
 
-export type JobFilter = { tenant?: string; state?: JobState };
+export type JobFilter = {
+  tenant?: string;
+  state?: JobState;
+  type?: JobType;
+  priority?: Priority;
+  queue?: string;
+  /** The job has all of these. */
+  labels?: Readonly<Record<string, string>>;
+  /** Part of the id or the handler; upper and lower case of ASCII letters are one. */
+  text?: string;
+};
+
+export const JOB_ORDERS = ['jobId', 'nextFireAt', 'createdAt', 'updatedAt'] as const;
+/** Jobs without a next time come last, in either direction. */
+export type JobOrder = {
+  by: (typeof JOB_ORDERS)[number];
+  descending: boolean;
+  /** The list goes on behind this job. */
+  after?: Pick<Job, 'tenant' | 'jobId' | 'nextFireAt' | 'createdAt' | 'updatedAt'>;
+};
 
 export type RunFilter = {
   tenant?: string;
   jobId?: string;
   status?: RunStatus;
+  /** What made the run: a commandId, for example. */
+  cause?: string;
   /** By scheduled time, ms: from `since` on, before `until`. */
   since?: number;
   until?: number;
+  /** The list goes on behind this run. */
+  before?: string;
 };
 
 /** A run as a list shows it. */
@@ -74,6 +97,8 @@ export type DeadFilter = {
   /** By the time of failing, ms: from `since` on, before `until`. */
   since?: number;
   until?: number;
+  /** The list goes on behind this run. */
+  before?: string;
   /** Also those that somebody discarded or whose replay stands for them. */
   resolved?: boolean;
 };
@@ -107,12 +132,31 @@ export type SystemState = {
   parked: { handedOver: number; detached: number };
 };
 
+/** Half of the values are not above p50, and so on; null where there are none. */
+export type Percentiles = { p50: number | null; p95: number | null; p99: number | null };
+
+/** What came of the runs of a tenant that were scheduled in some time: of the latest ones, where there are very many. */
+export type RunStatistics = {
+  /** Runs looked at; `limited`: there are more. */
+  runs: number;
+  limited: boolean;
+  byStatus: Readonly<Partial<Record<RunStatus, number>>>;
+  /** From the scheduled time to the start, ms; of first attempts by the schedule. */
+  lateness: Percentiles;
+  /** From the start of the last attempt to its end, ms. */
+  duration: Percentiles;
+  /** The jobs that failed most. */
+  failing: readonly { jobId: string; failed: number; lastError: string | null }[];
+};
+
 export interface Inspect {
   /** The database's clock, ms. */
   databaseNow(): Promise<number>;
-  /** By tenant and id, the first `limit`. */
-  jobs(filter: JobFilter, limit: number): Promise<Job[]>;
+  /** The first `limit`, by tenant and id unless told otherwise. */
+  jobs(filter: JobFilter, limit: number, order?: JobOrder): Promise<Job[]>;
   job(tenant: string, jobId: string): Promise<Job | undefined>;
+  /** Jobs that `belfry apply` made (label `MANAGED_BY`), by tenant and id. */
+  managedJobs(): Promise<Job[]>;
   /** The latest `limit` by scheduled time, newest first. */
   runs(filter: RunFilter, limit: number): Promise<RunSummary[]>;
   run(runId: string): Promise<RunDetail | undefined>;
@@ -120,5 +164,7 @@ export interface Inspect {
   deadRuns(filter: DeadFilter, limit: number): Promise<DeadRunSummary[]>;
   /** Marks FAILED runs as settled by a person; answers those that were not marked before. */
   discard(runIds: readonly string[], note: string): Promise<string[]>;
+  /** @param since @param until scheduled times, ms: from the one on, before the other */
+  statistics(tenant: string, since: number, until: number): Promise<RunStatistics>;
   system(): Promise<SystemState>;
 }

@@ -116,7 +116,15 @@ export type LeaseState = {
 };
 
 /** A handler's own transaction: its writes and the run's outcome commit together. `client` is a pg client in PostgreSQL. */
-export type RunTransaction = { client: unknown; settle: (settlement: Settlement) => Promise<Settled | undefined> };
+export type RunTransaction = {
+  client: unknown;
+  settle: (settlement: Settlement) => Promise<Settled | undefined>;
+  /** Enqueues a command that is there when the transaction has committed. @throws BelfryError `invalid` */
+  enqueue: (command: EnqueuedCommandInput) => Promise<void>;
+};
+
+/** A command as a handler enqueues it; the rest of it is for the timer to judge. */
+export type EnqueuedCommandInput = { type: string; commandId: string; tenant: string; jobId: string };
 
 export interface RunStore {
   databaseNow(): Promise<number>;
@@ -137,6 +145,8 @@ export interface RunStore {
   transaction<T>(lease: Lease, timeoutMs: number, work: (transaction: RunTransaction) => Promise<T>): Promise<T>;
   /** The jobs' present cancel generations, in the order asked (0 for a job that is gone). Read after the claim's commit. */
   cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]>;
+  /** Enqueues a command for the timer; durable when this resolves. @throws BelfryError `invalid` */
+  enqueue(command: EnqueuedCommandInput): Promise<void>;
   progress(
     lease: Lease,
     entries: readonly { runId: string; token: number; fraction: number; note: string | null }[],

@@ -47,6 +47,25 @@ export type DecidedRun = {
 
 export type Ownership = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
 
+/** A command of somebody's own transaction, committed with it and not applied yet. */
+export type EnqueuedCommand = {
+  partition: number;
+  /** The order within the partition. */
+  id: number;
+  /** When it was enqueued, ms. */
+  enqueuedAt: number;
+  /** Of the record that it would be on job.commands. */
+  key: string;
+  /** JSON text. */
+  command: string;
+};
+
+/**
+ * Calls back soon after commands of a partition were committed; what it misses, asking the store finds.
+ * @returns stops it
+ */
+export type EnqueuedListener = (onEnqueued: (partition: number) => void) => { close(): Promise<void> };
+
 /** All effects of one step on one partition. */
 export type PartitionStep = {
   partition: number;
@@ -70,6 +89,8 @@ export type PartitionStep = {
   outbox: readonly OutboxBatch[];
   /** Outbox rows that were produced and can go. */
   producedSeqs: readonly number[];
+  /** Enqueued commands that were decided: they go with the effects that they have. */
+  enqueued: readonly number[];
 };
 
 export type Known = {
@@ -118,6 +139,8 @@ export interface TimerStore {
   /** The waiting retries of a job (kind `retry`), so that a cancel can bring them forward. */
   retryTimers(job: JobRef): Promise<TimerRow[]>;
   read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;
+  /** Enqueued commands of these partitions: each one's first `limit`, in order, and no more than `maxBytes` but for the first. */
+  enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]>;
   /** Runs by id, for replay. */
   runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>>;
   /** Jobs of the partition with active runs older than `before`, and those of their active runs that ended meanwhile. */

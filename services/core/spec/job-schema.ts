@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobSpec, type MissedPolicy, type RetryPolicy } from '../model.ts';
 import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
-import { HANDLER, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
+import { HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
 import { listed } from './problems.ts';
 import { scheduleSchema } from './schedule-schema.ts';
 
@@ -36,7 +36,7 @@ const missedSchema = record('missed', {
   limit: whole(1, 1_000).default(100),
 });
 
-const fields = record('a job', {
+const shape = {
   type: typeSchema,
   handler: name(HANDLER).optional(),
   payload: z.unknown().optional(),
@@ -49,16 +49,22 @@ const fields = record('a job', {
   missed: missedSchema.optional(),
   delivery: word(['at_least_once', 'at_most_once']).default('at_least_once'),
   labels: mapOf(LABEL_KEY, name(LABEL_VALUE), 32).default({}),
-});
+};
 
+const fields = record('a job', shape);
 type Fields = z.output<typeof fields>;
 
 /** The payload is checked elsewhere (`payload.ts`): its rules depend on the installation's settings. */
-export const jobSchema = fields
-  .superRefine((written, context) => {
-    for (const [path, message] of contradictions(written)) context.addIssue({ code: 'custom', path, message });
-  })
-  .transform(specOf);
+export const jobSchema = fields.superRefine(refuseContradictions).transform(specOf);
+
+/** A job with its id among its fields, as the HTTP API takes it. */
+export const identifiedJobSchema = record('a job', { jobId: name(JOB_ID).optional(), ...shape })
+  .superRefine(refuseContradictions)
+  .transform((written) => ({ jobId: written.jobId, spec: specOf(written) }));
+
+function refuseContradictions(written: Fields, context: z.RefinementCtx): void {
+  for (const [path, message] of contradictions(written)) context.addIssue({ code: 'custom', path, message });
+}
 
 /** Fields that cannot stand together, each with the path to blame. */
 function contradictions({ type, handler, schedule, delivery, retry, missed }: Fields): [string[], string][] {

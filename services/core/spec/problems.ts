@@ -17,18 +17,31 @@ export function fieldOf(path: Path): string {
   );
 }
 
+/** One thing that is wrong: where, and the rest of a sentence that begins with the path. */
+export type Finding = { path: Path; message: string };
+
 /**
- * The rejection for the finding that matters most. An unknown field goes first: it is usually the cause of the others.
+ * All that zod found, the one that matters most first: an unknown field is usually the cause of the others.
+ * @param input what was validated, for showing what came.
+ */
+export function findingsOf(error: z.core.$ZodError, input: unknown): Finding[] {
+  const unknownFirst = error.issues.toSorted((a, b) => Number(isUnknownField(b)) - Number(isUnknownField(a)));
+  return unknownFirst.map((issue) => {
+    const path = isUnknownField(issue) ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+    const message = issue.message.startsWith('must') ? withWhatCame(issue.message, at(input, path)) : issue.message;
+    return { path, message };
+  });
+}
+
+/**
+ * The rejection for the finding that matters most.
  * @param input what was validated, for showing what came.
  * @param subject what the message is about when the whole input is wrong: `a command`, `a job`.
  * @param prefix where the input stands in what the user wrote.
  */
 export function rejectionOf(error: z.core.$ZodError, input: unknown, subject: string, prefix: Path = []): Rejection {
-  const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0];
-  if (issue === undefined) return invalid(prefix, 'is invalid', subject);
-  const path = issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
-  const message = issue.message.startsWith('must') ? withWhatCame(issue.message, at(input, path)) : issue.message;
-  return invalid([...prefix, ...path], message, subject);
+  const [finding = { path: [], message: 'is invalid' }] = findingsOf(error, input);
+  return invalid([...prefix, ...finding.path], finding.message, subject);
 }
 
 /** A rejection of one field. */
@@ -48,6 +61,10 @@ export function unknownField(key: string, owner: string, known: readonly string[
 /** `one`, `one or two`, `one, two or three`. */
 export function listed(words: readonly string[], last = 'or'): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
+}
+
+function isUnknownField(issue: z.core.$ZodIssue): issue is z.core.$ZodIssueUnrecognizedKeys {
+  return issue.code === 'unrecognized_keys';
 }
 
 function withWhatCame(message: string, value: unknown): string {

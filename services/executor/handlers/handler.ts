@@ -3,6 +3,13 @@ import type { ClientBase } from 'pg';
 import type { RetryPolicy, Trigger } from '../../core/model.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { DueRecord } from '../../core/records.ts';
+import type { JobInput } from '../../core/spec/input.ts';
+
+export type ScheduleWithin = {
+  ifExists?: 'replace' | 'keep' | 'reject';
+  /** Default: of the run's idempotency key and the number of the call, so that a handler should schedule in the same order each time. */
+  commandId?: string;
+};
 
 /** Given to a handler's `run`, once per attempt. */
 export type HandlerContext<Payload = unknown> = {
@@ -32,6 +39,12 @@ export type HandlerContext<Payload = unknown> = {
    * @throws BelfryError `lease_lost` when another executor has taken the run over; everything is rolled back
    */
   transaction<T>(fn: (client: ClientBase) => Promise<T>): Promise<T>;
+  /**
+   * Creates or replaces a job of the same tenant, once for all attempts of the run. Within `transaction` it is scheduled if that
+   * commits; elsewhere it is certain to be when this resolves. Milliseconds later it is applied.
+   * @throws BelfryError `invalid` for a job that no timer would take, `attempt_over` once the run has ended
+   */
+  schedule(jobId: string, job: JobInput, options?: ScheduleWithin): Promise<void>;
 };
 
 export type Validation = { ok: true; value: unknown } | { ok: false; message: string };

@@ -9,8 +9,12 @@ import { SystemClock } from '../../../services/adapters/clock.ts';
 import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { Registry } from '../../../services/adapters/codec/registry.ts';
 import { KafkaBroker } from '../../../services/adapters/kafka/broker.ts';
+import { PostgresApiKeys } from '../../../services/adapters/postgres/api-keys.ts';
+import { openPool, type Pg } from '../../../services/adapters/postgres/pool.ts';
 import { Belfry } from '../../../services/client/main.ts';
+import { KEY_BYTES, makeKey } from '../../../services/core/api-key.ts';
 import { messageOf } from '../../../services/core/errors.ts';
+import type { Scope } from '../../../services/core/ports/api-keys.ts';
 import type { Log } from '../../../services/core/ports/log.ts';
 import type { Outcome } from '../../../services/core/records.ts';
 import { topicsOf, type Topics } from '../../../services/core/topics.ts';
@@ -38,7 +42,9 @@ export class TestDeployment {
   readonly client: Belfry;
   readonly broker: KafkaBroker;
   readonly schema: string;
+  readonly apiKeys: PostgresApiKeys;
   readonly services: Service[] = [];
+  private readonly pg: Pg;
   /** Every outcome that a read_committed reader of job.completed has seen, in order, repeats included. */
   readonly outcomes: Outcome[] = [];
   private readonly byStatus = new Map<Outcome['status'], Map<string, Outcome>>();
@@ -51,6 +57,9 @@ export class TestDeployment {
     this.topics = topicsOf(config.topicPrefix);
     this.pool = new pg.Pool({ connectionString: config.databaseUrl, max: 4, options: `-c search_path=${this.schema}` });
     this.pool.on('error', nothing); // a test may restart the database
+    const { databaseUrl, databaseSchema: schema } = config;
+    this.pg = openPool({ databaseUrl, schema, max: 2, applicationName: 'test', log: SILENT });
+    this.apiKeys = new PostgresApiKeys(this.pg);
     const kafka = {
       brokers: config.kafka.brokers,
       topicPrefix: config.topicPrefix,
@@ -98,6 +107,18 @@ export class TestDeployment {
   executor({ queue = 'default', ...options }: ServiceOptions & { queue?: string } = {}): Promise<Service> {
     const handlers = new URL('./handlers.ts', import.meta.url).pathname;
     return this.start(['executor', '--handlers', handlers, '--queue', queue], options);
+  }
+
+  /** With a key of each kind that is asked for; without any, it does not start. */
+  api(options: ServiceOptions = {}): Promise<Service> {
+    return this.start(['api'], options);
+  }
+
+  /** Makes an API key. */
+  async key(scopes: readonly Scope[], tenant = 'default', ttlMs: number | null = null): Promise<string> {
+    const made = makeKey(randomBytes(KEY_BYTES));
+    await this.apiKeys.create({ ...made, tenant, name: 'test', scopes, ttlMs });
+    return made.text;
   }
 
   /** Resolves as soon as `done` holds; looked at again at each outcome. @throws after `timeoutMs`, telling what was seen */
@@ -176,6 +197,7 @@ export class TestDeployment {
     await this.broker.close();
     await this.pool.query(`DROP SCHEMA IF EXISTS ${this.schema} CASCADE`);
     await this.pool.end();
+    await this.pg.close();
   }
 
   async start(args: readonly string[], options: ServiceOptions): Promise<Service> {

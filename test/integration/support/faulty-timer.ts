@@ -1,7 +1,7 @@
 /**
  * A real timer process that kills or freezes itself at one exact point, once, for a job whose id begins with `fault-`.
  * FAULT is one of: before-step (records read, nothing committed), after-step (decided and committed, nothing produced),
- * after-send (produced, the outbox row not yet removed), freeze-in-step (stopped between sending the statement and its answer).
+ * after-intake (commands applied, nothing said about it), after-send (produced, the outbox row not yet removed), freeze-in-step (stopped between sending the statement and its answer).
  */
 import type { Broker } from '../../../services/core/ports/broker.ts';
 import type { PartitionStep, TimerStore } from '../../../services/core/ports/timer-store.ts';
@@ -32,6 +32,7 @@ function faultyStore(store: TimerStore): TimerStore {
     }
     const accepted = await answer;
     if (fault === 'after-step' && concerns(steps, 'firing')) die();
+    if (fault === 'after-intake' && concerns(steps, 'intake')) die();
     return accepted;
   };
   return new Proxy(store, { get: (target, name) => (name === 'step' ? step : bound(target, name)) });

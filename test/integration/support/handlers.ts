@@ -72,6 +72,16 @@ export const handlers = defineHandlers({
     for (const end = Date.now() + (ctx.payload.ms ?? 1_000); Date.now() < end;);
     return { blocked: true };
   },
+  /** Schedules a follow-up at once, fails until an attempt, and schedules another with its transaction. */
+  schedules: async (ctx: HandlerContext<{ until: number }>) => {
+    const now = { at: '2026-01-01T00:00:00Z' };
+    await ctx.schedule(`${ctx.jobId}-next`, { type: 'CUSTOM', handler: 'record', schedule: now });
+    const name = ctx.attempt < ctx.payload.until ? 'rolled-back' : 'committed';
+    return ctx.transaction(async () => {
+      await ctx.schedule(`${ctx.jobId}-${name}`, { type: 'CUSTOM', handler: 'noop', schedule: now });
+      if (ctx.attempt < ctx.payload.until) throw new Error(`attempt ${ctx.attempt} fails`);
+    });
+  },
   /** Writes to the sink and settles in one transaction, after a while. */
   transaction: async (ctx: HandlerContext<Wait>) => {
     await sleep(ctx.payload.ms ?? 0);

@@ -6,6 +6,8 @@ export type ServiceOptions = {
   env?: Record<string, string>;
   /** Default: true. */ waitReady?: boolean;
   /** Instead of the CLI: a script of the tests. */ script?: string;
+  /** Standard output and error must be pipes. */ stdio?: readonly ('ignore' | 'pipe')[];
+  /** Its errors are not shown as they come: they are expected, and in `lines`. */ isQuiet?: boolean;
 };
 
 const CLI = new URL('../../../services/cli/main.ts', import.meta.url).pathname;
@@ -16,7 +18,7 @@ export class Service {
   readonly name: string;
   /** Its log lines. */
   readonly lines: string[] = [];
-  private port: Promise<number>;
+  readonly port: Promise<number>;
 
   constructor(args: readonly string[], options: ServiceOptions & { env: Record<string, string> }) {
     this.name = args.join(' ');
@@ -26,7 +28,7 @@ export class Service {
       ['--disable-warning=TimeoutNegativeWarning', ...(process.env.TEST_NODE_FLAGS?.split(' ') ?? []), script, ...args],
       {
         env: { ...options.env, LOG_LEVEL: 'info' },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: [...(options.stdio ?? (['ignore', 'pipe', 'pipe'] as const))],
       },
     );
     this.port = new Promise((resolve, reject) => {
@@ -34,7 +36,11 @@ export class Service {
         for (const line of chunk.toString().split('\n')) {
           if (line === '') continue;
           this.lines.push(line);
-          if (/"level":(40|50|60)/.test(line) && (options.env.LOG_LEVEL === 'debug' || /"level":(50|60)/.test(line)))
+          if (
+            options.isQuiet !== true &&
+            /"level":(40|50|60)/.test(line) &&
+            (options.env.LOG_LEVEL === 'debug' || /"level":(50|60)/.test(line))
+          )
             console.error(`[${this.name} ${this.child.pid}] ${line}`);
           const port = /"port":(\d+)/.exec(line)?.[1];
           if (port !== undefined) resolve(Number(port));

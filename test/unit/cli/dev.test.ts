@@ -10,7 +10,7 @@ import { FakeCli, outcome } from './support.ts';
 
 const FILE: DevFile = {
   ...{ pid: process.pid, brokers: 'localhost:1', databaseUrl: 'postgres://dev', topicPrefix: 'p-' },
-  ...{ databaseSchema: 'belfry', ports: { timer: 9401, executor: 9402 } },
+  ...{ databaseSchema: 'belfry', ports: { timer: 9401, executor: 9402, api: 8080 }, apiKey: 'bfy_k' },
 };
 
 void test('a second terminal finds the servers of belfry dev, as long as that lives', async () => {
@@ -65,6 +65,7 @@ function devCli(overrides: Partial<CliDeps> = {}): DevCli {
       migrate: async () => (notes.push('migrated'), {}) as never,
       startTimer: part('timer', 9401),
       startExecutor: part('executor', 9402),
+      startApi: part('api', 8080),
       writeDevFile: async (_folder, file) => {
         notes.push(`+file ${file.brokers}`);
         return async () => void notes.push('-file');
@@ -87,10 +88,10 @@ void test('belfry dev starts servers, then services, and stops them in the oppos
   const { cli, notes, up, end } = devCli();
   const code = cli.run('dev');
   await up;
-  assert.deepEqual(notes, ['+servers', 'migrated', '+timer', '+executor', '+file localhost:1']);
+  assert.deepEqual(notes, ['+servers', 'migrated', '+timer', '+executor', '+api', '+file localhost:1']);
   end();
   assert.equal(await code, 0);
-  assert.deepEqual(notes.slice(5), ['-client', '-file', '-executor', '-timer', '-servers']);
+  assert.deepEqual(notes.slice(6), ['-client', '-file', '-api', '-executor', '-timer', '-servers']);
 });
 
 void test('belfry dev says where everything is, without the password of a database of your own', async () => {
@@ -127,7 +128,7 @@ void test('when a part does not start, those before it are stopped and the reaso
   const { cli, notes } = devCli({ startExecutor });
   assert.equal(await cli.run('dev', '--handlers', 'handlers.ts'), 1);
   assert.equal(cli.stderr, 'error: There is no file handlers.ts.');
-  assert.deepEqual(notes.slice(-2), ['-timer', '-servers']);
+  assert.deepEqual(notes.slice(-3), ['-api', '-timer', '-servers']);
 });
 
 void test('belfry dev takes either the demo or handlers', async () => {

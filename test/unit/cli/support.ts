@@ -1,5 +1,6 @@
 /** The command line on fakes: what it prints, what it sends, how it ends. */
 import assert from 'node:assert/strict';
+import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
 import type { CliDeps } from '../../../services/cli/deps.ts';
 import { runCli } from '../../../services/cli/program.ts';
 import type { BelfryClient } from '../../../services/client/client.ts';
@@ -68,6 +69,7 @@ const unexpected = (what: string) => (): never => assert.fail(`${what} was not e
 export class FakeCli {
   readonly client = new FakeClient();
   readonly clock = new VirtualClock(NOW);
+  readonly apiKeys = new MemoryApiKeys(this.clock);
   readonly out: string[] = [];
   readonly err: string[] = [];
   readonly stop = new AbortController();
@@ -86,6 +88,7 @@ export class FakeCli {
       clock: this.clock,
       machineNow: () => this.clock.now(),
       ids: { uuid: () => `id-${(ids += 1)}`, random: () => 0 },
+      secretBytes: (count) => Buffer.alloc(count, 7),
       readFile: async (path) => this.files[path] ?? Promise.reject(new Error('no such file')),
       env,
       config: () => readConfig(this.env),
@@ -93,11 +96,13 @@ export class FakeCli {
       interrupted: () => this.stop.signal,
       client: () => this.client as unknown as BelfryClient,
       inspect: () => this.inspect as Inspect,
+      apiKeys: () => this.apiKeys,
       broker: () => ({ partitions: async () => 1 }) as unknown as ReturnType<CliDeps['broker']>,
       topicAdmin: unexpected('topicAdmin'),
       disconnect: async () => undefined,
       migrate: unexpected('migrate'),
       startTimer: unexpected('startTimer'),
+      startApi: unexpected('startApi'),
       startExecutor: unexpected('startExecutor'),
       startStack: unexpected('startStack'),
       freePort: async (wanted) => wanted,

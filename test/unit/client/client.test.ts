@@ -132,6 +132,20 @@ describe('the client', () => {
     assert.equal((await client.pause('hello', { commandId: 'id-1' })).outcome, 'duplicate');
   });
 
+  it('two who use one command id, for two jobs or for one, each get their answer', async () => {
+    answer = ({ jobId }) => ({ outcome: jobId === 'one' ? 'applied' : 'unchanged' });
+    const send = (jobId: string) => client.pause(jobId, { commandId: 'mine' });
+    const results = await Promise.all([send('one'), send('two'), send('one')]);
+    assert.deepEqual(
+      results.map(({ jobId, outcome }) => [jobId, outcome]),
+      [
+        ['one', 'applied'],
+        ['two', 'unchanged'],
+        ['one', 'applied'],
+      ],
+    );
+  });
+
   it('schedules many at once; one that is refused does not stop the others', async () => {
     answer = ({ jobId }) =>
       jobId === 'job-1' ? { outcome: 'rejected', error: { code: 'conflict', message: 'it exists' }, job: null } : {};
@@ -142,6 +156,22 @@ describe('the client', () => {
       ),
       ['job-0', 'conflict', 'job-2'],
     );
+  });
+
+  it('writes a command into the transaction of a connection that it is given, and waits for no answer', async () => {
+    const queries: [string, string][] = [];
+    const pg = { query: async (text: string, [value]: unknown[]) => void queries.push([text, value as string]) };
+    const result = await client.schedule('hello', { type: 'CUSTOM', handler: 'x', schedule: { in: '1s' } }, { pg });
+    assert.deepEqual([result.outcome, result.state], ['enqueued', null]);
+    const [[text, value]] = queries as [[string, string]];
+    assert.equal(text, 'SELECT belfry.enqueue($1)');
+    const { type, jobId, commandId, ack } = JSON.parse(value) as Record<string, unknown>;
+    assert.deepEqual([type, jobId, commandId, ack], ['schedule', 'hello', result.commandId, undefined]);
+    assert.deepEqual(commands, []);
+    const refusing = {
+      query: () => Promise.reject(Object.assign(new Error('belfry: type must be'), { code: '22023' })),
+    };
+    await assert.rejects(client.cancel('hello', { pg: refusing }), { code: 'invalid', message: 'type must be' });
   });
 
   it('says that there is no deployment where the topic of commands is missing', async () => {

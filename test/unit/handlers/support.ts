@@ -24,6 +24,7 @@ export function contextWith(fields: Partial<HandlerContext> = {}): HandlerContex
     logger: silent,
     progress: () => {},
     transaction: () => Promise.reject(new Error('not in this test')),
+    schedule: () => Promise.reject(new Error('not in this test')),
     ...fields,
   };
 }

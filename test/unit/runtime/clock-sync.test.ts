@@ -14,21 +14,28 @@ class Machine extends VirtualClock implements CorrectableClock {
   /** How long questions take to get there, and their answers to come back, ms, in turn. */
   latencies: { there: number; back: number }[] = [{ there: 0, back: 0 }];
   readonly warnings: object[] = [];
+  /** Whoever sets the machine's clock changes this. */
   offBy: number;
   failures = 0;
+  private readonly steadyBy: number;
   private correction = 0;
   private asked = 0;
 
   constructor(offBy: number) {
     super(START);
     this.offBy = offBy;
+    this.steadyBy = offBy;
   }
 
   override now(): number {
-    return this.uncorrected() + this.correction;
+    return this.steady() + this.correction;
   }
 
-  uncorrected(): number {
+  steady(): number {
+    return Math.floor(this.real + this.steadyBy);
+  }
+
+  machine(): number {
     return Math.floor(this.real + this.offBy);
   }
 
@@ -108,6 +115,18 @@ describe("the clock that follows the database's", () => {
     assert.equal(sync.offsetMs, -60_001);
     assert.equal(machine.warnings.length, 2, 'of the failure and of the difference');
     await sync.stop();
+  });
+
+  it('goes on as before when the machine is set to another time, forward or back', async () => {
+    for (const stepMs of [90_000, -90_000]) {
+      const machine = new Machine(0);
+      const sync = machine.sync();
+      await sync.start();
+      machine.offBy = stepMs;
+      machine.real += 1_000;
+      assert.equal(machine.now(), machine.real - 1);
+      await sync.stop();
+    }
   });
 
   it('warns of more than 500 ms', async () => {

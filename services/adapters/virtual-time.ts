@@ -1,15 +1,18 @@
 /**
- * The one time of a simulation: a queue of what is to happen.
+ * Time that stands still until it is moved: a queue of what is to happen. The simulation, the testing kit and the unit
+ * tests run the real services on it.
  *
  * Invariant: one thing happens at a time, in the order of its time and then of its entry, and every promise that can
- * settle has settled before the next. Nothing else moves the world, so that a seed repeats it exactly.
+ * settle has settled before the next. Nothing else moves such a world, so that it repeats exactly.
  */
+import type { Clock } from '../core/ports/clock.ts';
+
 type Entry = { at: number; order: number; fn: (() => void) | null };
 
 /** Immediates are run one by one with all promises settled in between; many at once spare a turn of the event loop each. */
 const AT_ONCE = 128;
 
-export class SimClock {
+export class VirtualTime implements Clock {
   private time: number;
   private order = 0;
   /** A binary heap. */
@@ -17,6 +20,7 @@ export class SimClock {
   /** How many things have happened. */
   happened = 0;
 
+  /** @param startAt the first instant, ms since the epoch */
   constructor(startAt: number) {
     this.time = startAt;
   }
@@ -34,8 +38,33 @@ export class SimClock {
     };
   }
 
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.after(ms, resolve));
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = (): void => {
+        cancel();
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const cancel = this.after(ms, done);
+      signal?.addEventListener('abort', done);
+    });
+  }
+
+  /** When the next thing happens; undefined: nothing is to happen. */
+  nextAt(): number | undefined {
+    while (this.entries[0]?.fn === null) this.pop();
+    return this.entries[0]?.at;
+  }
+
+  /** Passes over the time until `at`: what was to happen meanwhile happens then, late, as after a computer's sleep. */
+  jump(at: number): void {
+    this.time = Math.max(this.time, at);
+  }
+
+  /** Moves on by `ms`; everything that comes due on the way happens at its own instant. */
+  advance(ms: number): Promise<void> {
+    return this.run(this.time + ms);
   }
 
   /** Lets things happen up to the time `end`, or until `isDone`. */
@@ -63,13 +92,13 @@ export class SimClock {
   }
 
   /** The next thing happens; false: there is none until `end`. */
-  private step(end: number): boolean {
+  step(end: number): boolean {
     for (;;) {
       const first = this.entries[0];
       if (first === undefined || first.at > end) return false;
       this.pop();
       if (first.fn === null) continue;
-      this.time = first.at;
+      this.time = Math.max(this.time, first.at);
       this.happened++;
       first.fn();
       return true;

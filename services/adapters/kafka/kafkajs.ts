@@ -1,0 +1,66 @@
+/**
+ * kafkajs, with its slowest parts replaced. What of Belfry needs kafkajs at run time takes it from here.
+ *
+ * Four of its internal modules are exchanged for ours (wire/) before anything else has loaded them. The version is pinned
+ * and its upstream stands still, so that what is exchanged does not move; test/unit/kafka-wire.test.ts holds each of them
+ * against the original. An application that had loaded kafkajs before keeps what it has: only slower.
+ */
+import { createRequire } from 'node:module';
+import type * as Kafkajs from 'kafkajs';
+import { SystemClock } from '../clock.ts';
+import { rememberCoordinators, type Cluster } from './wire/coordinators.ts';
+import { encodeProduce, type ProduceRequest } from './wire/produce-request.ts';
+import { decodeRecord } from './wire/record-decoder.ts';
+
+type Encoder = { buf: Buffer; offset: number };
+type ProduceModule = (request: ProduceRequest & { compression?: number }) => object;
+type Grouping<Message> = {
+  topic: string;
+  partitionMetadata: readonly unknown[];
+  messages: readonly Message[];
+  partitioner: (choice: { topic: string; partitionMetadata: readonly unknown[]; message: Message }) => number;
+};
+
+const require = createRequire(import.meta.url);
+const clock = new SystemClock();
+
+exchange<ProduceModule>('protocol/requests/produce/v3/request', (original) => (request) => {
+  const described = original(request);
+  if (request.compression) return described;
+  return { ...described, encode: () => Promise.resolve(asEncoder(encodeProduce(request, clock.machine()))) };
+});
+
+exchange('protocol/recordBatch/record/v0/decoder', () => decodeRecord);
+
+/** The original copies a partition's list for each message that joins it. */
+exchange('producer/groupMessagesPerPartition', () => groupByPartition);
+
+/** What a producer keeps of its transaction: it asks for a coordinator before each of a transaction's requests. */
+exchange<(options: { cluster: Cluster }) => object>(
+  'producer/eosManager',
+  (original) => (options) => original({ ...options, cluster: rememberCoordinators(options.cluster) }),
+);
+
+const kafkajs = require('kafkajs') as typeof Kafkajs;
+
+export const { AssignerProtocol, ConfigResourceTypes, Kafka, logLevel } = kafkajs;
+export type Kafka = InstanceType<typeof Kafka>;
+
+function exchange<Exports>(module: string, replacement: (original: Exports) => Exports): void {
+  const path = require.resolve(`kafkajs/src/${module}`);
+  const original = require(path) as Exports;
+  require.cache[path]!.exports = replacement(original);
+}
+
+/** What kafkajs writes requests with, holding these bytes. */
+function asEncoder(bytes: Buffer): Encoder {
+  const Encoder = require('kafkajs/src/protocol/encoder') as new (size: number) => Encoder;
+  return Object.assign(new Encoder(0), { buf: bytes, offset: bytes.length });
+}
+
+function groupByPartition<Message>({ topic, partitionMetadata, messages, partitioner }: Grouping<Message>): object {
+  const groups: Record<number, Message[]> = {};
+  if (partitionMetadata.length === 0) return groups;
+  for (const message of messages) (groups[partitioner({ topic, partitionMetadata, message })] ??= []).push(message);
+  return groups;
+}

@@ -1,0 +1,91 @@
+/**
+ * Lists jobs. What stands in `spec` is JSON that PostgreSQL cannot read whole (payloads may hold \u0000 and halves of surrogate
+ * pairs): the database looks for the text that a match must hold, and the few rows that remain are looked at here.
+ */
+import type { Job, JobSpec } from '../../core/model.ts';
+import type { JobFilter, JobOrder } from '../../core/ports/inspect.ts';
+import { conditionsOf, type Conditions } from './conditions.ts';
+import type { Pg } from './pool.ts';
+import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
+
+type Prefilter = { tenant?: string; state?: string; fragments?: string[]; text?: string };
+
+/** A spec begins with type, handler, payload, in this order. */
+const HANDLER = `split_part(split_part(j.spec, ',"payload":', 1), ',"handler":', 2)`;
+
+const CONDITIONS: Conditions<Prefilter> = {
+  tenant: 'j.tenant = $',
+  state: 'j.state = $',
+  fragments: 'NOT EXISTS (SELECT FROM unnest($::text[]) f (part) WHERE strpos(j.spec, f.part) = 0)',
+  text: `strpos(lower(j.job_id || ' ' || ${HANDLER}), lower($)) > 0`,
+};
+
+const LAST = Number.MAX_SAFE_INTEGER;
+const FIRST = -1;
+const COLUMNS = { nextFireAt: 'j.next_fire_at', createdAt: 'j.created_at', updatedAt: 'j.updated_at' } as const;
+const BY_ID: JobOrder = { by: 'jobId', descending: false };
+
+/** @see Inspect.jobs */
+export async function listJobs(pg: Pg, filter: JobFilter, limit: number, order: JobOrder = BY_ID): Promise<Job[]> {
+  const found: Job[] = [];
+  for (let { after } = order; ;) {
+    const rows = await page(pg, filter, limit, { ...order, ...(after && { after }) });
+    found.push(...rows.filter(({ spec }) => hasAll(spec, filter)));
+    after = rows.at(-1);
+    if (found.length >= limit || rows.length < limit) return found.slice(0, limit);
+  }
+}
+
+async function page(pg: Pg, filter: JobFilter, limit: number, order: JobOrder): Promise<Job[]> {
+  const { tenant, state, text } = filter;
+  const fragments = fragmentsOf(filter);
+  const prefilter: Prefilter = {
+    tenant,
+    state,
+    ...(fragments.length > 0 && { fragments }),
+    ...(text !== undefined && { text: JSON.stringify(text).slice(1, -1) }),
+  };
+  const { where, values, key } = conditionsOf(CONDITIONS, prefilter);
+  const { columns, positionOf } = sorted(order);
+  const position = order.after === undefined ? [] : positionOf(order.after);
+  const behind = position.map((_, index) => `$${values.length + index + 1}`);
+  const beyond =
+    position.length === 0 ? '' : `AND (${columns.join(', ')}) ${order.descending ? '<' : '>'} (${behind.join(', ')})`;
+  const direction = order.descending ? ' DESC' : '';
+  const statement = {
+    name: `inspect_jobs_${key}_${order.by}${direction}${position.length}`,
+    text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE ${where} ${beyond}
+      ORDER BY ${columns.map((column) => column + direction).join(', ')} LIMIT $${values.length + position.length + 1}`,
+  };
+  return (await pg.query<JobRow>(statement, [...values, ...position, limit])).map(jobOf);
+}
+
+/** The columns of an order, and where a job stands in it. The id makes every place one job's. */
+function sorted({ by, descending }: JobOrder) {
+  const id = ['j.tenant', 'j.job_id'];
+  if (by === 'jobId') {
+    return { columns: id, positionOf: ({ tenant, jobId }: NonNullable<JobOrder['after']>) => [tenant, jobId] };
+  }
+  const none = descending ? FIRST : LAST;
+  return {
+    columns: [`coalesce(${COLUMNS[by]}, ${none})`, ...id],
+    positionOf: (job: NonNullable<JobOrder['after']>) => [job[by] ?? none, job.tenant, job.jobId],
+  };
+}
+
+/** Text that the spec of every match holds. */
+function fragmentsOf({ type, priority, queue, labels = {} }: JobFilter): string[] {
+  const fields = [...Object.entries({ type, priority, queue }), ...Object.entries(labels)];
+  return fields
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+}
+
+function hasAll(spec: JobSpec, { type, priority, queue, labels = {} }: JobFilter): boolean {
+  return (
+    (type === undefined || spec.type === type) &&
+    (priority === undefined || spec.priority === priority) &&
+    (queue === undefined || spec.queue === queue) &&
+    Object.entries(labels).every(([name, value]) => Object.hasOwn(spec.labels, name) && spec.labels[name] === value)
+  );
+}

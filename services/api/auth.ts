@@ -1,0 +1,110 @@
+/**
+ * Who makes a request, and whether they may.
+ *
+ * A key is looked up once in a while: one that is revoked works for KNOWN_MS at the most. Its use is noted once a minute.
+ * Wrong keys are answered alike, whatever is wrong with them, and an address may try only so many.
+ */
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import { isUsable, readKey } from '../core/api-key.ts';
+import { messageOf } from '../core/errors.ts';
+import { SCOPES, type ApiKeys, type StoredKey } from '../core/ports/api-keys.ts';
+import type { Api, ApiDeps, Caller } from './deps.ts';
+import { RequestError } from './problem.ts';
+
+const KNOWN_MS = 5_000;
+const NOTED_MS = 60_000;
+const KEYS_KNOWN = 10_000;
+const WRONG_KEYS_A_MINUTE = 60;
+
+const EVERYTHING: Caller = { tenant: 'default', scopes: SCOPES };
+
+/** Adds the checks to every route that names a scope. */
+export async function addAuth(api: Api, deps: ApiDeps): Promise<void> {
+  await api.register(rateLimit, { global: false });
+  const ofAddress = api.createRateLimit({ max: WRONG_KEYS_A_MINUTE, timeWindow: 60_000 });
+  const ofKey = api.createRateLimit({
+    max: deps.requestsPerSecond,
+    timeWindow: 1_000,
+    keyGenerator: (request) => `key ${prefixOf(request) ?? ''}`,
+  });
+  const callerOf = deps.keys === null ? () => Promise.resolve(EVERYTHING) : keyHolders(deps, deps.keys);
+  api.decorateRequest('caller', undefined as unknown as Caller);
+  api.addHook('onRequest', async (request, reply) => {
+    const { scope } = request.routeOptions.config;
+    if (deps.keys === null) refuseOtherSites(request);
+    if (scope === undefined) return;
+    refuseWhen(await ofAddress(request, { increment: false }), reply);
+    const caller = await callerOf(request);
+    if (caller === undefined) {
+      await ofAddress(request);
+      reply.header('www-authenticate', 'Bearer realm="belfry"');
+      throw new RequestError('unauthorized', 'Send a valid key: Authorization: Bearer bfy_…', [
+        { header: 'Authorization', detail: 'holds no valid key' },
+      ]);
+    }
+    refuseWhen(await ofKey(request), reply);
+    if (!caller.scopes.includes(scope) && !caller.scopes.includes('admin')) {
+      throw new RequestError(
+        'forbidden',
+        `This needs a key with the scope ${scope}; this one has ${caller.scopes.join(', ')}.`,
+      );
+    }
+    request.caller = caller;
+  });
+}
+
+type Limit = { isAllowed: true } | { isAllowed: false; isExceeded: boolean; ttlInSeconds: number };
+
+function refuseWhen(limit: Limit, reply: FastifyReply): void {
+  if (limit.isAllowed || !limit.isExceeded) return;
+  reply.header('retry-after', String(Math.max(1, limit.ttlInSeconds)));
+  throw new RequestError('rate_limited', 'Too many requests; see Retry-After.');
+}
+
+function keyHolders(deps: ApiDeps, keys: ApiKeys): (request: FastifyRequest) => Promise<Caller | undefined> {
+  const known = new LRUCache<string, StoredKey>({ max: KEYS_KNOWN, ttl: KNOWN_MS });
+  const noted = new LRUCache<string, true>({ max: KEYS_KNOWN, ttl: NOTED_MS });
+  const note = (prefix: string): void => {
+    if (noted.has(prefix)) return;
+    noted.set(prefix, true);
+    keys
+      .used([prefix])
+      .catch((error: unknown) => deps.log.warn({ reason: messageOf(error) }, 'the use of a key was not noted'));
+  };
+  return async (request) => {
+    const written = readKey(bearerOf(request) ?? '');
+    if (written === undefined) return undefined;
+    const { prefix } = written;
+    const stored = known.get(prefix) ?? (await keys.find(prefix));
+    if (stored === undefined || !written.isOf(stored)) return undefined;
+    known.set(prefix, stored, { noUpdateTTL: true });
+    if (!isUsable(stored, deps.clock.now())) return undefined;
+    note(prefix);
+    return { tenant: stored.tenant, scopes: stored.scopes };
+  };
+}
+
+/**
+ * Without keys the browser of whoever sits at this machine must not be lent to other sites: neither by their requests, nor by a
+ * name of theirs that leads here.
+ */
+function refuseOtherSites({ headers, hostname }: FastifyRequest): void {
+  const site = headers['sec-fetch-site'];
+  const foreign = site !== undefined && site !== 'same-origin' && site !== 'none';
+  const host = hostname.replace(/:\d+$/, '');
+  if (!foreign && ['localhost', '127.0.0.1', '[::1]'].includes(host)) return;
+  throw new RequestError(
+    'forbidden',
+    'With BELFRY_AUTH=off the API answers this machine alone, and no other web site.',
+  );
+}
+
+function prefixOf(request: FastifyRequest): string | undefined {
+  return readKey(bearerOf(request) ?? '')?.prefix;
+}
+
+function bearerOf({ headers }: FastifyRequest): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+}

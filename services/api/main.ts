@@ -1,0 +1,118 @@
+/** The HTTP API as a process: real parts, figures, one port for users and operators. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { SystemClock } from '../adapters/clock.ts';
+import { jsonCodec } from '../adapters/codec/json-codec.ts';
+import { Registry } from '../adapters/codec/registry.ts';
+import { packageFile } from '../adapters/package-file.ts';
+import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
+import { PostgresInspect } from '../adapters/postgres/inspect.ts';
+import { BelfryClient } from '../client/client.ts';
+import { BelfryError } from '../core/errors.ts';
+import type { Log } from '../core/ports/log.ts';
+import { queuesOf } from '../core/topics.ts';
+import { requireServers, type Config } from '../runtime/config.ts';
+import { connect, type Deployment } from '../runtime/main.ts';
+import { Metrics } from '../runtime/metrics.ts';
+import { startOpsServer } from '../runtime/ops-server.ts';
+import { Polled } from '../runtime/polled.ts';
+import { problem } from './problem.ts';
+import { apiMetrics } from './prometheus.ts';
+import { readQueueDepth } from './queue-depth.ts';
+import { buildServer } from './server.ts';
+import type { Api, QueueDepth } from './deps.ts';
+
+const DEFAULT_PORT = 8080;
+const POLL_MS = 5_000;
+const LOOPBACK = '127.0.0.1';
+
+/**
+ * Starts the API; servers that are away are waited for.
+ * @throws BelfryError `config_invalid` (also when there is no API key that works), `config_mismatch`, `port_taken`
+ */
+export async function startApiService(config: Config, log: Log): Promise<{ port: number; stop(): Promise<void> }> {
+  requireServers(config, { kafka: true, database: true });
+  const host = hostOf(config);
+  const metrics = new Metrics('api');
+  const service: { api?: Api } = {};
+  // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
+  const clock = new SystemClock();
+  const ops = await startOpsServer({
+    ...{ host, port: config.port ?? DEFAULT_PORT, registry: metrics.registry },
+    grace: (signal) => clock.sleep(config.shutdownTimeoutMs, signal),
+    ready: () =>
+      service.api === undefined
+        ? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] }
+        : { ok: true, reasons: [] },
+    others: (request, response) => {
+      if (service.api !== undefined) return service.api.routing(request, response);
+      const told = problem('starting', 'The API waits for Kafka, PostgreSQL or "belfry migrate"; see /readyz.');
+      response.writeHead(told.status, { 'content-type': 'application/problem+json', 'retry-after': '1' });
+      response.end(JSON.stringify(told));
+    },
+  });
+  log.info({ port: ops.port }, 'api: /api, /docs, /healthz, /readyz and /metrics are served');
+  const deployment = await connect(config, log, 'api', metrics, clock);
+  const { broker, pg, topics, ids } = deployment;
+  // Commands go out as JSON, which every deployment reads; an explicit null is one there.
+  const codec = jsonCodec(config.registry && new Registry(config.registry));
+  const parts: (() => Promise<void>)[] = [() => deployment.close()];
+  const stop = async (): Promise<void> => {
+    await service.api?.close(); // ends the streams; what is under way goes on
+    await ops.close();
+    for (let close = parts.pop(); close !== undefined; close = parts.pop()) await close();
+  };
+  try {
+    const keys = new PostgresApiKeys(pg);
+    if (config.auth === 'keys') await requireKey(keys);
+    const depth = await pollQueueDepth(deployment);
+    parts.push(() => depth.stop());
+    const client = new BelfryClient({ broker, codec, clock, ids, log, topics });
+    parts.push(() => client.close());
+    const api = await buildServer({
+      ...{ inspect: new PostgresInspect(pg), client, broker, codec, topics, clock, ids, log },
+      keys: config.auth === 'off' ? null : keys,
+      secretBytes: (count) => ids.bytes(count),
+      spec: {
+        allowInlineSecrets: config.allowInlineSecrets,
+        topicPrefix: config.topicPrefix,
+        allowTopics: config.kafkaAllowTopics,
+      },
+      version: (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version,
+      requestsPerSecond: config.apiRate,
+      queueDepth: () => depth.value,
+      answered: apiMetrics(metrics),
+    });
+    service.api = api;
+    return { port: ops.port, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Without keys whoever can connect may do everything: only this machine may. */
+function hostOf({ auth, host }: Config): string | undefined {
+  if (auth === 'keys') return host;
+  if (host === undefined) return LOOPBACK;
+  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) return host;
+  throw new BelfryError(
+    'config_invalid',
+    `BELFRY_AUTH=off goes with a loopback address only, not with BELFRY_API_HOST=${host}: create a key with "belfry keys create" instead.`,
+  );
+}
+
+async function requireKey(keys: PostgresApiKeys): Promise<void> {
+  if (await keys.any()) return;
+  throw new BelfryError(
+    'config_invalid',
+    'There is no API key that works. Create one with "belfry keys create NAME --scopes admin"; or set BELFRY_AUTH=off, for this machine alone.',
+  );
+}
+
+async function pollQueueDepth(deployment: Deployment): Promise<Polled<QueueDepth[]>> {
+  const { broker, clock, log, pg, topics, config } = deployment;
+  const inspect = new PostgresInspect(pg);
+  const queues = queuesOf(config.topicPrefix, (await inspect.system()).topics);
+  return new Polled(clock, log, POLL_MS, () => readQueueDepth(broker, topics, config.topicPrefix, queues));
+}

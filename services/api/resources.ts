@@ -1,0 +1,180 @@
+/** What the API answers, as schemas: the OpenAPI document is made of them, and a test holds the running server to it. */
+import { z } from 'zod';
+import { JOB_STATES, JOB_TYPES, PRIORITIES, RUN_STATUSES, TERMINAL_STATUSES, TRIGGERS } from '../core/model.ts';
+import { SCOPES } from '../core/ports/api-keys.ts';
+
+const time = z.string().meta({ format: 'date-time' });
+const maybeTime = time.nullable();
+const labels = z.record(z.string(), z.string());
+const error = z.object({ code: z.string(), message: z.string() });
+
+export const problem = z
+  .object({
+    type: z.string().meta({ description: '`urn:belfry:problem:<code>`' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    errors: z
+      .array(
+        z.object({
+          pointer: z.string().optional().meta({ description: 'A JSON pointer into the body.' }),
+          parameter: z.string().optional(),
+          header: z.string().optional(),
+          detail: z.string(),
+        }),
+      )
+      .optional(),
+  })
+  .meta({ id: 'Problem' });
+
+export const job = z
+  .object({
+    tenant: z.string(),
+    jobId: z.string(),
+    state: z.enum(JOB_STATES),
+    version: z.int().meta({ description: 'Counts replacements; the ETag, and what If-Match compares with.' }),
+    nextFireAt: maybeTime,
+    runCount: z.int(),
+    active: z.array(z.string()).meta({ description: 'Runs under way, of jobs that the timer follows.' }),
+    buffered: z.array(z.string()),
+    pausedAt: maybeTime,
+    createdAt: time,
+    updatedAt: time,
+    job: z
+      .looseObject({ type: z.enum(JOB_TYPES) })
+      .meta({ description: 'As it was sent, with the defaults spelled out.' }),
+  })
+  .meta({ id: 'Job' });
+
+export const accepted = z
+  .object({ status: z.literal('accepted'), commandId: z.string(), jobId: z.string() })
+  .meta({ id: 'Accepted', description: 'The command is durable and will be applied; no timer answered in time.' });
+
+const runFields = {
+  runId: z.string(),
+  tenant: z.string(),
+  jobId: z.string(),
+  jobVersion: z.int(),
+  type: z.enum(JOB_TYPES),
+  handler: z.string(),
+  queue: z.string(),
+  priority: z.enum(PRIORITIES),
+  status: z.enum(RUN_STATUSES),
+  trigger: z.enum(TRIGGERS),
+  cause: z.string(),
+  scheduledFor: time,
+  startedAt: maybeTime,
+  finishedAt: maybeTime,
+  attempt: z.int(),
+  lost: z.int(),
+  worker: z.string(),
+  retryAt: maybeTime,
+  error: error.nullable(),
+  reason: z.string().nullable(),
+  count: z.int().nullable(),
+  from: maybeTime,
+  to: maybeTime,
+  replayOf: z.string().nullable(),
+  labels,
+};
+const lineage = {
+  replays: z.array(z.object({ runId: z.string(), status: z.enum(RUN_STATUSES) })),
+  discarded: z.object({ at: time, note: z.string() }).nullable(),
+};
+
+export const run = z.object(runFields).meta({ id: 'Run' });
+export const deadRun = z.object({ ...runFields, ...lineage, resolved: z.boolean() }).meta({ id: 'DeadRun' });
+export const runDetail = z
+  .object({
+    ...runFields,
+    ...lineage,
+    idempotencyKey: z.string(),
+    result: z.unknown(),
+    resultTruncated: z.boolean(),
+    progress: z.unknown(),
+    due: z.looseObject({}).nullable().meta({ description: 'Of a FAILED run: what it ran with, and its failures.' }),
+  })
+  .meta({ id: 'RunDetail' });
+
+export const outcome = z
+  .object({
+    ...{ eventId: z.string(), runId: z.string(), tenant: z.string(), jobId: z.string(), jobVersion: z.int() },
+    ...{ type: z.enum(JOB_TYPES), handler: z.string(), queue: z.string(), status: z.enum(TERMINAL_STATUSES) },
+    ...{ trigger: z.enum(TRIGGERS), cause: z.string(), scheduledFor: time, startedAt: maybeTime, finishedAt: time },
+    ...{ attempt: z.int(), worker: z.string(), result: z.unknown(), resultTruncated: z.boolean() },
+    ...{
+      error: error.nullable(),
+      reason: z.string().nullable(),
+      count: z.int().nullable(),
+      from: maybeTime,
+      to: maybeTime,
+    },
+    ...{ replayOf: z.string().nullable(), labels },
+  })
+  .meta({ id: 'Outcome' });
+
+/** A page of a list; without `nextCursor` it is the last. */
+export const pageOf = <N extends string>(name: N, item: z.ZodType) =>
+  z.object({ [name]: z.array(item), nextCursor: z.string().nullable() });
+
+const itemResult = {
+  status: z.int(),
+  outcome: z.string().optional(),
+  problem: problem.optional(),
+};
+export const batchResult = z.object({
+  results: z.array(z.object({ jobId: z.string().nullable(), ...itemResult, version: z.int().nullable().optional() })),
+});
+export const bulkResult = z.object({
+  dryRun: z.boolean(),
+  matched: z.int(),
+  more: z.boolean().meta({ description: 'More match than one call takes.' }),
+  sample: z.array(z.string()),
+  done: z.int(),
+  failed: z.array(z.object({ id: z.string(), problem })),
+});
+export const replayResult = bulkResult.extend({
+  replays: z.array(z.object({ runId: z.string(), jobId: z.string(), replay: z.string() })),
+});
+
+export const occurrences = z.object({
+  occurrences: z.array(
+    z.object({ at: time, local: z.string(), excluded: z.boolean(), dst: z.enum(['gap', 'repeat']).nullable() }),
+  ),
+});
+
+const percentiles = z.object({ p50: z.int().nullable(), p95: z.int().nullable(), p99: z.int().nullable() });
+export const statistics = z.object({
+  since: time,
+  until: time,
+  runs: z.int(),
+  limited: z.boolean().meta({ description: 'There were more runs: these figures are of the latest ones.' }),
+  runsPerSecond: z.number().meta({ description: 'Of those that the figures are of.' }),
+  byStatus: z.partialRecord(z.enum(RUN_STATUSES), z.int()),
+  latenessMs: percentiles,
+  durationMs: percentiles,
+  failing: z.array(z.object({ jobId: z.string(), failed: z.int(), lastError: z.string().nullable() })),
+  queues: z
+    .array(z.object({ queue: z.string(), priority: z.enum(PRIORITIES), waiting: z.int() }))
+    .nullable()
+    .meta({ description: 'Runs of all tenants that wait for an executor or are with one.' }),
+});
+
+export const key = z
+  .object({
+    prefix: z.string(),
+    tenant: z.string(),
+    name: z.string(),
+    scopes: z.array(z.enum(SCOPES)),
+    createdAt: time,
+    expiresAt: maybeTime,
+    revokedAt: maybeTime,
+    lastUsedAt: maybeTime,
+  })
+  .meta({ id: 'Key' });
+export const newKey = z.object({ key: z.string().meta({ description: 'Shown once.' }), ...key.shape });
+
+/** The answers that every route may give, beside its own. */
+export function answers(own: Readonly<Record<number, z.ZodType>>): Record<string, z.ZodType> {
+  return { ...own, '4xx': problem, '5xx': problem };
+}

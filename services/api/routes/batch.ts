@@ -1,0 +1,108 @@
+/** Many jobs in one request. */
+import { z } from 'zod';
+import { BelfryError } from '../../core/errors.ts';
+import type { JobSpec } from '../../core/model.ts';
+import { record, withoutNulls, word } from '../../core/spec/fields.ts';
+import { identifiedJobSchema } from '../../core/spec/job-schema.ts';
+import { checkPayload } from '../../core/spec/payload.ts';
+import { findingsOf } from '../../core/spec/problems.ts';
+import { toWireJob } from '../../core/spec/to-wire.ts';
+import { bulkFields, runBulk } from '../bulk.ts';
+import { idempotencyKeyOf, jobIdOf } from '../command.ts';
+import type { Api, ApiDeps } from '../deps.ts';
+import { problemOf } from '../problem.ts';
+import { jobFilterBody } from '../query.ts';
+import { answers, batchResult, bulkResult } from '../resources.ts';
+import { invalidRequest } from '../validate.ts';
+import { refuse } from './jobs.ts';
+
+const MOST = 1_000;
+const MAX_BYTES = 16 * 1024 * 1024;
+const tags = ['jobs'];
+
+const batchBody = record('a batch', {
+  jobs: z
+    .array(z.unknown().meta({ description: 'A job with its jobId, as in POST /api/jobs.' }), {
+      error: 'must be a list of jobs',
+    })
+    .min(1, { error: 'is empty' })
+    .max(MOST, { error: `has too many entries; at most ${MOST} are allowed` }),
+  ifExists: word(['replace', 'keep', 'reject']).default('reject'),
+});
+
+const bulkBody = record('a bulk action', {
+  action: word(['pause', 'resume', 'cancel']),
+  filter: jobFilterBody,
+  ...bulkFields,
+});
+
+export function addBatch(api: Api, deps: ApiDeps): void {
+  const { client, inspect } = deps;
+
+  api.post(
+    '/api/jobs/batch',
+    {
+      config: { scope: 'write' },
+      bodyLimit: MAX_BYTES,
+      schema: {
+        ...{ tags, operationId: 'createJobs', summary: `Create up to ${MOST} jobs; a result for each, in order` },
+        body: batchBody,
+        response: answers({ 200: batchResult }),
+      },
+    },
+    async (request) => {
+      const { tenant } = request.caller;
+      const { jobs, ifExists } = request.body;
+      const key = idempotencyKeyOf(request) ?? deps.ids.uuid();
+      const results = jobs.map(async (item, index) => {
+        let jobId: string | null = null;
+        try {
+          const { jobId: written, spec } = readItem(deps, item);
+          const commandId = `${key}#${index}`;
+          jobId = written ?? jobIdOf(commandId);
+          const { outcome, version } = await client.schedule(jobId, toWireJob(spec), { tenant, commandId, ifExists });
+          return { jobId, status: outcome === 'applied' && version === 1 ? 201 : 200, outcome, version };
+        } catch (error) {
+          if (error instanceof BelfryError && error.code === 'no_answer')
+            return { jobId, status: 202, outcome: 'accepted' };
+          const problem = problemOf(error as Error);
+          return { jobId, status: problem.status, problem };
+        }
+      });
+      return { results: await Promise.all(results) };
+    },
+  );
+
+  api.post(
+    '/api/jobs/bulk',
+    {
+      config: { scope: 'write' },
+      schema: {
+        ...{ tags, operationId: 'bulkJobs', summary: 'Pause, resume or cancel all jobs that a filter finds' },
+        description: 'First a dry run tells how many there are; then `dryRun: false` with that number as `expected`.',
+        body: bulkBody,
+        response: answers({ 200: bulkResult }),
+      },
+    },
+    (request) => {
+      const { tenant } = request.caller;
+      const { action, filter } = request.body;
+      return runBulk(
+        request.body,
+        (limit) => inspect.jobs({ ...filter, tenant }, limit),
+        ({ jobId }) => jobId,
+        async ({ jobId }) => {
+          await client[action](jobId, { tenant });
+        },
+      );
+    },
+  );
+}
+
+function readItem(deps: ApiDeps, item: unknown): { jobId?: string | undefined; spec: JobSpec } {
+  const written = withoutNulls(item);
+  const { data, error } = identifiedJobSchema.safeParse(written);
+  if (error !== undefined) throw invalidRequest('body', findingsOf(error, written));
+  refuse(checkPayload(data.spec.type, data.spec.payload, deps.spec, ['payload']));
+  return data;
+}

@@ -1,0 +1,125 @@
+/** Events: outcomes as they come, and those that users emit. */
+import type { ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { TERMINAL_STATUSES } from '../../core/model.ts';
+import { BelfryError } from '../../core/errors.ts';
+import { outcomeJson } from '../../core/resources.ts';
+import { name, record, word } from '../../core/spec/fields.ts';
+import { JOB_ID } from '../../core/spec/names.ts';
+import { parseCommand } from '../../core/spec/parse-command.ts';
+import type { Outcome } from '../../core/records.ts';
+import { idempotencyKeyOf } from '../command.ts';
+import type { Api, ApiDeps } from '../deps.ts';
+import { OutcomeFeed } from '../outcome-feed.ts';
+import { readPosition, type Position } from '../position.ts';
+import { RequestError } from '../problem.ts';
+import { answers } from '../resources.ts';
+import { refuse } from './jobs.ts';
+
+const tags = ['events'];
+const MOST_STREAMS = 200;
+const KEEP_ALIVE_MS = 15_000;
+/** A listener that reads so much too slowly is let go; it comes back with Last-Event-ID. */
+const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
+const HEAD = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+};
+
+const streamQuery = record('the query', {
+  jobId: name(JOB_ID).optional(),
+  status: word(TERMINAL_STATUSES).optional(),
+});
+
+export function addEvents(api: Api, deps: ApiDeps): void {
+  const feed = new OutcomeFeed(deps);
+  const streams = new Set<ServerResponse>();
+  api.addHook('onClose', async () => {
+    for (const stream of streams) stream.end();
+    await feed.close();
+  });
+
+  api.get(
+    '/api/events/stream',
+    {
+      config: { scope: 'read' },
+      schema: {
+        ...{ tags, operationId: 'streamOutcomes', summary: 'Terminal outcomes as they come, as server-sent events' },
+        description:
+          'Events are named `outcome`; data is an Outcome. With the `Last-Event-ID` of a former stream it goes on behind that event; repeats are possible and have the same eventId.',
+        querystring: streamQuery,
+        response: answers({ 200: z.string().meta({ description: 'text/event-stream' }) }),
+      },
+    },
+    async (request, reply) => {
+      const after = lastEventOf(request.headers['last-event-id']);
+      if (streams.size >= MOST_STREAMS) {
+        throw new RequestError('overloaded', `There are ${streams.size} streams already.`);
+      }
+      const { tenant } = request.caller;
+      const { jobId, status } = request.query;
+      const wanted = (outcome: Outcome): boolean =>
+        outcome.tenant === tenant &&
+        (jobId === undefined || outcome.jobId === jobId) &&
+        (status === undefined || outcome.status === status);
+      await feed.start(); // what cannot be had is said before the stream begins
+      const gone = new AbortController();
+      const { raw } = reply;
+      const write = (text: string): void => {
+        raw.write(text);
+        if (raw.writableLength > MOST_UNREAD_BYTES) raw.destroy();
+      };
+      streams.add(raw);
+      raw.once('close', () => {
+        streams.delete(raw);
+        gone.abort();
+      });
+      const hear = (outcome: Outcome, id: string): void => {
+        if (wanted(outcome)) write(`id: ${id}\nevent: outcome\ndata: ${JSON.stringify(outcomeJson(outcome))}\n\n`);
+      };
+      reply.hijack();
+      raw.writeHead(200, HEAD).write('retry: 2000\n\n');
+      const keepAlive = (): void => {
+        if (gone.signal.aborted) return;
+        write(': still here\n\n');
+        deps.clock.after(KEEP_ALIVE_MS, keepAlive);
+      };
+      deps.clock.after(KEEP_ALIVE_MS, keepAlive);
+      feed.listen(after, hear, gone.signal).catch((error: unknown) => {
+        deps.log.warn({ err: error }, 'a stream of outcomes ends');
+        raw.destroy();
+      });
+    },
+  );
+
+  api.post(
+    '/api/events/:name',
+    {
+      config: { scope: 'run' },
+      schema: {
+        ...{ tags, operationId: 'emitEvent', summary: 'Emit an event that jobs wait for (to come)' },
+        params: record('the path', { name: name(JOB_ID) }),
+        body: record('an event', { payload: z.unknown().optional() }),
+        response: answers({}),
+      },
+    },
+    (request) => {
+      const { tenant } = request.caller;
+      const commandId = idempotencyKeyOf(request) ?? deps.ids.uuid();
+      const command = { type: 'emit', commandId, tenant, event: request.params.name, ...request.body };
+      const parsed = parseCommand(command, deps.spec);
+      refuse('rejection' in parsed ? parsed.rejection : undefined);
+      throw new BelfryError('bug', 'The core takes events, the API does not publish them yet.');
+    },
+  );
+}
+
+function lastEventOf(header: string | string[] | undefined): Position | undefined {
+  if (header === undefined || header === '') return undefined;
+  const position = readPosition(String(header));
+  if (position !== undefined) return position;
+  const detail = 'must be the id of an event of this stream';
+  throw new RequestError('invalid', `Last-Event-ID ${detail}`, [{ header: 'Last-Event-ID', detail }]);
+}

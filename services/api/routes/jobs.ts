@@ -1,0 +1,250 @@
+/** Jobs: create, look, replace, cancel, steer. */
+import { z } from 'zod';
+import type { FastifyRequest } from 'fastify';
+import { OVERLAPS, type Job } from '../../core/model.ts';
+import { previewOccurrences } from '../../core/occurrences/preview.ts';
+import { jobJson } from '../../core/resources.ts';
+import { instant, record, word } from '../../core/spec/fields.ts';
+import { identifiedJobSchema, jobSchema } from '../../core/spec/job-schema.ts';
+import { checkPayload, checkPayloadLimits } from '../../core/spec/payload.ts';
+import { toWireJob } from '../../core/spec/to-wire.ts';
+import { BelfryError } from '../../core/errors.ts';
+import type { Rejection } from '../../core/records.ts';
+import { answerCommand, idempotencyKeyOf, jobAnswer, jobIdOf } from '../command.ts';
+import type { Api, ApiDeps } from '../deps.ts';
+import { RequestError } from '../problem.ts';
+import { count, cursorOf, jobIdParams, jobsQuery } from '../query.ts';
+import { accepted, answers, job, occurrences, pageOf } from '../resources.ts';
+import { occurrencesJson } from './preview.ts';
+
+const tags = ['jobs'];
+const MOST_OCCURRENCES = 1_000;
+
+export function addJobs(api: Api, deps: ApiDeps): void {
+  const { client, inspect } = deps;
+  const commanded = answers({ 200: job, 202: accepted });
+
+  api.post(
+    '/api/jobs',
+    {
+      config: { scope: 'write' },
+      schema: {
+        ...{ tags, operationId: 'createJob', summary: 'Create a job; an id that exists is a conflict' },
+        description: 'With an `Idempotency-Key` the same request may be sent again: it has one effect.',
+        body: identifiedJobSchema,
+        response: answers({ 201: job, 202: accepted }),
+      },
+    },
+    (request, reply) => {
+      const { spec } = request.body;
+      const jobId = request.body.jobId ?? jobIdOf(idempotencyKeyOf(request) ?? deps.ids.uuid());
+      refuse(checkPayload(spec.type, spec.payload, deps.spec, ['payload']));
+      reply.code(201).header('location', `/api/jobs/${encodeURIComponent(jobId)}`);
+      return answerCommand(deps, request, reply, {
+        jobId,
+        send: (options) => client.schedule(jobId, toWireJob(spec), { ...options, ifExists: 'reject' }),
+      });
+    },
+  );
+
+  api.get(
+    '/api/jobs',
+    {
+      config: { scope: 'read' },
+      schema: {
+        ...{ tags, operationId: 'listJobs', summary: 'List jobs' },
+        querystring: jobsQuery,
+        response: answers({ 200: pageOf('jobs', job) }),
+      },
+    },
+    async (request) => {
+      const { tenant } = request.caller;
+      const { filter, order, sort, limit } = request.query;
+      const { after, ...direction } = order;
+      const place = after && { after: { tenant, ...after } };
+      const found = await inspect.jobs({ ...filter, tenant }, limit + 1, { ...direction, ...place });
+      const jobs = found.slice(0, limit);
+      const last = jobs.at(-1);
+      const nextCursor = found.length > limit && last !== undefined ? cursorOf(last, sort) : null;
+      return { jobs: jobs.map(jobJson), nextCursor };
+    },
+  );
+
+  api.get(
+    '/api/jobs/:id',
+    {
+      config: { scope: 'read' },
+      schema: {
+        ...{ tags, operationId: 'getJob', summary: 'A job' },
+        params: jobIdParams,
+        response: answers({ 200: job }),
+      },
+    },
+    async (request, reply) => jobAnswer(reply, await jobOf(deps, request)),
+  );
+
+  api.put(
+    '/api/jobs/:id',
+    {
+      config: { scope: 'write' },
+      schema: {
+        ...{ tags, operationId: 'putJob', summary: 'Create a job, or replace it' },
+        description: '`If-Match: "3"` replaces version 3 alone, `If-None-Match: *` replaces nothing.',
+        params: jobIdParams,
+        body: jobSchema,
+        response: answers({ 200: job, 201: job, 202: accepted }),
+      },
+    },
+    async (request, reply) => {
+      const { id: jobId } = request.params;
+      const spec = request.body;
+      const condition = conditionOf(request);
+      refuse(checkPayload(spec.type, spec.payload, deps.spec, ['payload']));
+      return answerCommand(deps, request, reply, {
+        jobId,
+        send: async (options) => {
+          const result = await asPrecondition(condition, () =>
+            client.schedule(jobId, toWireJob(spec), { ...options, ...condition }),
+          );
+          if (result.outcome === 'applied' && result.version === 1) reply.code(201);
+          return result;
+        },
+      });
+    },
+  );
+
+  for (const [action, { method, url, summary }] of Object.entries(STEERING) as [
+    Steering,
+    (typeof STEERING)[Steering],
+  ][]) {
+    api.route({
+      ...{ method, url },
+      config: { scope: 'write' },
+      schema: {
+        ...{ tags, operationId: `${action}Job`, summary, params: jobIdParams, response: commanded },
+        ...(method === 'POST' && { body: noBody }),
+      },
+      handler: (request, reply) => {
+        const { id: jobId } = request.params;
+        refuseConditions(request);
+        return answerCommand(deps, request, reply, { jobId, send: (options) => client[action](jobId, options) });
+      },
+    });
+  }
+
+  for (const name of ['trigger', 'execute'] as const) {
+    api.post(
+      `/api/jobs/:id/${name}`,
+      {
+        config: { scope: 'run' },
+        schema: {
+          ...{ tags, operationId: `${name}Job`, summary: 'Run a job now, beside its schedule' },
+          description: 'The run has the header `Belfry-Command-Id` as its cause: `GET /api/runs?cause=…` finds it.',
+          params: jobIdParams,
+          body: triggerBody,
+          response: commanded,
+        },
+      },
+      (request, reply) => {
+        const { id: jobId } = request.params;
+        refuseConditions(request);
+        refuse(checkPayloadLimits(request.body.payload ?? null, ['payload']));
+        return answerCommand(deps, request, reply, {
+          jobId,
+          send: (options) => client.trigger(jobId, { ...options, ...request.body }),
+        });
+      },
+    );
+  }
+
+  api.get(
+    '/api/jobs/:id/occurrences',
+    {
+      config: { scope: 'read' },
+      schema: {
+        ...{ tags, operationId: 'listOccurrences', summary: 'When a job is to run, by its schedule' },
+        params: jobIdParams,
+        querystring: record('the query', {
+          from: instant.optional(),
+          to: instant.optional(),
+          limit: count(MOST_OCCURRENCES, 10),
+        }),
+        response: answers({ 200: occurrences }),
+      },
+    },
+    async (request) => {
+      const { spec, anchorAt } = await jobOf(deps, request);
+      const { from = deps.clock.now(), to = Infinity, limit } = request.query;
+      const found = previewOccurrences(spec.schedule, { from, count: limit, anchorAt });
+      return occurrencesJson(found.filter(({ at }) => at < to));
+    },
+  );
+}
+
+const STEERING = {
+  pause: { method: 'POST', url: '/api/jobs/:id/pause', summary: 'Stop a job from firing until it is resumed' },
+  resume: {
+    method: 'POST',
+    url: '/api/jobs/:id/resume',
+    summary: 'Let a paused job fire again; what passed meanwhile is SKIPPED',
+  },
+  cancel: {
+    method: 'DELETE',
+    url: '/api/jobs/:id',
+    summary: 'Cancel a job: no further run starts, running ones get a signal',
+  },
+} as const;
+type Steering = keyof typeof STEERING;
+
+/** A field that nobody reads is a mistake. */
+const noBody = record('this request', {});
+
+const triggerBody = record('a trigger', {
+  payload: z.unknown().optional().meta({ description: "Instead of the job's own." }),
+  overlap: word(OVERLAPS).optional(),
+});
+
+/** @throws RequestError `unknown_job`, also for a job of another tenant */
+async function jobOf({ inspect }: ApiDeps, request: FastifyRequest): Promise<Job> {
+  const { id } = request.params as z.output<typeof jobIdParams>;
+  const found = await inspect.job(request.caller.tenant, id);
+  if (found === undefined) throw new RequestError('unknown_job', `There is no job ${id}.`);
+  return found;
+}
+
+export function refuse(rejection: Rejection | undefined): void {
+  if (rejection === undefined) return;
+  const { code, message, field } = rejection;
+  throw new BelfryError(code, message, { field });
+}
+
+type Condition = { ifVersion: number } | { ifExists: 'reject' };
+
+function conditionOf({ headers }: FastifyRequest): Condition | undefined {
+  const { 'if-match': match, 'if-none-match': none } = headers;
+  if (match === undefined && none === undefined) return undefined;
+  if (match === undefined && none === '*') return { ifExists: 'reject' };
+  const version = /^"(\d{1,9})"$/.exec(match ?? '')?.[1];
+  if (none === undefined && Number(version) > 0) return { ifVersion: Number(version) };
+  const detail = 'must be one ETag such as "3"; If-None-Match takes * alone, and not beside it';
+  throw new RequestError('invalid', `If-Match ${detail}`, [{ header: 'If-Match', detail }]);
+}
+
+/** Commands other than schedule know no versions: a condition must not be taken for kept. */
+function refuseConditions({ headers }: FastifyRequest): void {
+  for (const header of ['If-Match', 'If-None-Match']) {
+    if (headers[header.toLowerCase()] === undefined) continue;
+    const detail = 'is taken by PUT alone';
+    throw new RequestError('invalid', `${header} ${detail}`, [{ header, detail }]);
+  }
+}
+
+/** A refusal is the condition's doing where there is one. */
+async function asPrecondition<T>(condition: Condition | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (condition === undefined || !(error instanceof BelfryError) || error.code !== 'conflict') throw error;
+    throw new RequestError('version_mismatch', error.message);
+  }
+}

@@ -1,0 +1,113 @@
+/** API keys of the caller's tenant. */
+import { z } from 'zod';
+import { KEY_BYTES, KEY_PREFIX, makeKey } from '../../core/api-key.ts';
+import { SCOPES, type ApiKey, type ApiKeys } from '../../core/ports/api-keys.ts';
+import { keyJson } from '../../core/resources.ts';
+import { duration, name, record, word } from '../../core/spec/fields.ts';
+import { LABEL_VALUE, type NameRule } from '../../core/spec/names.ts';
+import type { Api, ApiDeps } from '../deps.ts';
+import { RequestError } from '../problem.ts';
+import { answers, key, newKey } from '../resources.ts';
+
+const tags = ['keys'];
+const DAY_MS = 86_400_000;
+const PREFIX: NameRule = {
+  allowed: 'must be the prefix of a key: 12 hexadecimal digits',
+  holds: (text) => KEY_PREFIX.test(text),
+};
+
+const keyParams = record('the path', { prefix: name(PREFIX) });
+const keyBody = record('a key', {
+  name: name(LABEL_VALUE),
+  scopes: z
+    .array(word(SCOPES), { error: 'must be a list of scopes' })
+    .min(1, { error: 'is empty: the key could do nothing' })
+    .transform((scopes) => [...new Set(scopes)]),
+  expiresIn: duration(1_000).optional(),
+});
+const rotationBody = record('a rotation', { grace: duration().default(DAY_MS) });
+
+export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
+  const fresh = () => makeKey(deps.secretBytes(KEY_BYTES));
+
+  api.get(
+    '/api/keys',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        ...{ tags, operationId: 'listKeys', summary: "The keys of the caller's tenant" },
+        response: answers({ 200: z.object({ keys: z.array(key) }) }),
+      },
+    },
+    async (request) => ({ keys: (await keys.list(request.caller.tenant)).map(keyJson) }),
+  );
+
+  api.post(
+    '/api/keys',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        ...{ tags, operationId: 'createKey', summary: "Make a key for the caller's tenant" },
+        body: keyBody,
+        response: answers({ 201: newKey }),
+      },
+    },
+    async (request, reply) => {
+      const { expiresIn, ...fields } = request.body;
+      const { text, prefix, hash } = fresh();
+      const { tenant } = request.caller;
+      const made = await keys.create({ ...fields, tenant, prefix, hash, ttlMs: expiresIn ?? null });
+      reply.code(201);
+      return { key: text, ...keyJson(made) };
+    },
+  );
+
+  api.post(
+    '/api/keys/:prefix/rotate',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        ...{
+          tags,
+          operationId: 'rotateKey',
+          summary: 'Make a key in the place of another, which works on for a while',
+        },
+        params: keyParams,
+        body: rotationBody,
+        response: answers({ 201: newKey }),
+      },
+    },
+    async (request, reply) => {
+      const { text, prefix, hash } = fresh();
+      const made = await keys.rotate(
+        request.params.prefix,
+        { prefix, hash },
+        request.body.grace,
+        request.caller.tenant,
+      );
+      reply.code(201);
+      return { key: text, ...keyJson(known(made, request.params.prefix)) };
+    },
+  );
+
+  api.delete(
+    '/api/keys/:prefix',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        ...{ tags, operationId: 'revokeKey', summary: 'End a key, within seconds' },
+        params: keyParams,
+        response: answers({ 200: key }),
+      },
+    },
+    async (request) => {
+      const { prefix } = request.params;
+      return keyJson(known(await keys.revoke(prefix, request.caller.tenant), prefix));
+    },
+  );
+}
+
+function known(found: ApiKey | undefined, prefix: string): ApiKey {
+  if (found === undefined) throw new RequestError('not_found', `There is no key ${prefix} that works.`);
+  return found;
+}

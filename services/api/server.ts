@@ -1,0 +1,103 @@
+/**
+ * The HTTP API as one Fastify application: checks, routes, errors, documents. It serves nothing by itself: `main.ts` hands it
+ * the requests that are not for operators.
+ */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { BelfryError } from '../core/errors.ts';
+import { addAuth } from './auth.ts';
+import type { Api, ApiDeps } from './deps.ts';
+import { problem, problemOf, type Problem } from './problem.ts';
+import { addBatch } from './routes/batch.ts';
+import { addDlq } from './routes/dlq.ts';
+import { addEvents } from './routes/events.ts';
+import { addJobs } from './routes/jobs.ts';
+import { addKeys } from './routes/keys.ts';
+import { addPreview } from './routes/preview.ts';
+import { addRuns } from './routes/runs.ts';
+import { addStatistics } from './routes/statistics.ts';
+import { validatorCompiler } from './validate.ts';
+
+/** A command has at most 512 KiB. */
+const MAX_BODY_BYTES = 512 * 1024;
+/** Job ids have up to 200 characters, three bytes each when they are escaped. */
+const MAX_PARAM_LENGTH = 700;
+const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
+
+/** Resolves when it can take requests. */
+export async function buildServer(deps: ApiDeps): Promise<Api> {
+  const api: Api = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      void answerProblem(reply, problemOf(error));
+    },
+  });
+  api.setValidatorCompiler(validatorCompiler);
+  api.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  api.setErrorHandler((error: Error, request, reply) => {
+    const told = problemOf(error);
+    const route = request.routeOptions.url;
+    if (told.status >= 500) deps.log.error({ err: error, route }, 'a request failed');
+    if (error instanceof BelfryError && error.retryable) reply.header('retry-after', '1');
+    return answerProblem(reply, told);
+  });
+  api.setNotFoundHandler((request, reply) =>
+    answerProblem(reply, problem('not_found', `There is no ${request.method} here; see /docs.`)),
+  );
+  api.addHook('onSend', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
+  measure(api, deps);
+  await addDocuments(api, deps);
+  await addAuth(api, deps);
+  await api.register(async (scoped) => {
+    const routes = scoped as Api;
+    for (const add of [addJobs, addBatch, addPreview, addRuns, addDlq, addEvents, addStatistics]) add(routes, deps);
+    if (deps.keys !== null) addKeys(routes, deps, deps.keys);
+  });
+  await api.ready();
+  return api;
+}
+
+function answerProblem(reply: FastifyReply, told: Problem): FastifyReply {
+  // As text: the serializer of the route is for its own answers.
+  return reply.code(told.status).header('content-type', PROBLEM_JSON).serializer(JSON.stringify).send(told);
+}
+
+function measure(api: Api, { answered, clock }: ApiDeps): void {
+  if (answered === undefined) return;
+  const began = new WeakMap<FastifyRequest, number>();
+  api.addHook('onRequest', async (request) => void began.set(request, clock.now()));
+  api.addHook('onResponse', async (request, reply) => {
+    const durationMs = clock.now() - (began.get(request) ?? clock.now());
+    answered(request.routeOptions.url ?? 'none', request.method, reply.statusCode, durationMs);
+  });
+}
+
+/** `/openapi.json`, made of the schemas that validate, and `/docs`, which shows it. */
+async function addDocuments(api: Api, { version, keys }: ApiDeps): Promise<void> {
+  const security = keys === null ? {} : { security: [{ key: [] }] };
+  await api.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Belfry',
+        version,
+        description: 'Jobs in, runs out. Errors are problem+json (RFC 9457), with `type: urn:belfry:problem:<code>`.',
+      },
+      ...security,
+      components: {
+        securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'bfy_<prefix>_<secret>' } },
+      },
+    },
+    transform: createJsonSchemaTransform({ skipList: ['/docs', '/docs/*', '/openapi.json'] }),
+    transformObject: createJsonSchemaTransformObject({}),
+  });
+  await api.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  api.get('/openapi.json', { schema: { hide: true } }, () => api.swagger());
+}

@@ -1,0 +1,60 @@
+/** What a file of jobs changes: pure. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Job, JobSpec } from '../core/model.ts';
+import { toWireJob } from '../core/spec/to-wire.ts';
+import { jobKey } from '../core/topics.ts';
+import { managed, type FiledJob, type JobsFile } from './jobs-file.ts';
+
+/** One field; undefined where one side has none. */
+export type FieldChange = { field: string; from: unknown; to: unknown };
+
+export type Change =
+  | { kind: 'added'; filed: FiledJob }
+  | { kind: 'changed'; filed: FiledJob; stored: Job; fields: FieldChange[] }
+  | { kind: 'unchanged'; filed: FiledJob };
+
+export type Difference = {
+  changes: Change[];
+  /** Kept by this file once, not in it any more, and not at their end. */
+  toPrune: Job[];
+};
+
+/**
+ * @param stored the present jobs that the file names, by `tenant/jobId`
+ * @param kept all jobs that this file's name keeps
+ */
+export function differenceOf(file: JobsFile, stored: ReadonlyMap<string, Job>, kept: readonly Job[]): Difference {
+  const named = new Set(file.jobs.map(({ tenant, jobId }) => jobKey(tenant, jobId)));
+  return {
+    changes: file.jobs.map((filed) => changeOf(filed, file.name, stored.get(jobKey(filed.tenant, filed.jobId)))),
+    toPrune: kept.filter(
+      ({ tenant, jobId, state }) => !named.has(jobKey(tenant, jobId)) && (state === 'SCHEDULED' || state === 'PAUSED'),
+    ),
+  };
+}
+
+/** A job that was cancelled is scheduled again; one that has finished is left so unless the file changed it. */
+function changeOf(filed: FiledJob, by: string, stored: Job | undefined): Change {
+  if (stored === undefined) return { kind: 'added', filed };
+  const fields = fieldChanges(wireOf(stored.spec), wireOf(managed(filed, by).spec));
+  if (stored.state === 'CANCELLED') fields.push({ field: 'state', from: 'CANCELLED', to: 'SCHEDULED' });
+  const isPaused = stored.state === 'PAUSED';
+  if (filed.paused !== undefined && filed.paused !== isPaused && stored.state !== 'FINISHED')
+    fields.push({ field: 'paused', from: isPaused, to: filed.paused });
+  return fields.length === 0 ? { kind: 'unchanged', filed } : { kind: 'changed', filed, stored, fields };
+}
+
+const wireOf = (spec: JobSpec): unknown => toWireJob(spec);
+
+/** Field by field, down to where one side is no object. */
+export function fieldChanges(from: unknown, to: unknown, path = ''): FieldChange[] {
+  if (isDeepStrictEqual(from, to)) return [];
+  if (!isObject(from) || !isObject(to)) return [{ field: path, from, to }];
+  return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) =>
+    fieldChanges(from[key], to[key], path === '' ? key : `${path}.${key}`),
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
