@@ -1,0 +1,178 @@
+/** What a seed means: what clients ask for, what goes wrong, when and on whom. All of it is decided before anything happens. */
+import { partitionOf } from '../../services/core/murmur2.ts';
+import { jobKey } from '../../services/core/topics.ts';
+import { LAST_OCCURRENCE_AT, lifeOf, type Action } from '../support/life.ts';
+import { Random } from '../support/random.ts';
+
+export const TENANT = 'default';
+export const PARTITIONS = 6;
+/** Before the first fault, so that everybody has their share. */
+const WARM_UP_MS = 10_000;
+/** A new job so often. */
+const JOB_EVERY_MS = 2_000;
+const COMPANION_CHANCE = 0.35;
+
+export type Seat = { name: string; kind: 'timer' | 'executor'; /** It has no handler `rare`. */ isLimited: boolean };
+const seat = (kind: Seat['kind'], number: number, isLimited = false): Seat => ({
+  name: `${kind}-${number}`,
+  kind,
+  isLimited,
+});
+export const SEATS: readonly Seat[] = [
+  ...[1, 2, 3].map((number) => seat('timer', number)),
+  ...[1, 2, 3].map((number) => seat('executor', number, number === 3)),
+];
+
+/**
+ * What goes wrong, for how long (ms, from and to), what doing it takes besides, and what it takes to recover (ms), before which
+ * nothing else begins.
+ * - `kill-*`: SIGKILL; another process takes the seat after the time
+ * - `freeze-*`: SIGSTOP, then SIGCONT
+ * - `roll-*`: one after the other is stopped by SIGTERM and replaced; the time is a pause between them
+ * - `kafka-*`: a broker is killed, or stopped cleanly, and started after the time
+ * - `database-*`: all its sessions are ended, or it is killed, or stopped cleanly, and started after the time
+ * - `cut-*`, `slow-*`: the way from one process to that server
+ * - `clock`: the clock of one process is set forward or back by 2 to 90 s, and right again after the time
+ */
+const KINDS = {
+  'kill-timer': { seats: 'timer', forMs: [9_000, 13_000], takesMs: 200, recoverMs: 6_000 },
+  'kill-executor': { seats: 'executor', forMs: [9_000, 13_000], takesMs: 200, recoverMs: 6_000 },
+  'freeze-timer': { seats: 'timer', forMs: [15_000, 15_000], takesMs: 200, recoverMs: 5_000 },
+  'freeze-executor': { seats: 'executor', forMs: [15_000, 15_000], takesMs: 200, recoverMs: 5_000 },
+  'roll-timers': { seats: null, forMs: [3_000, 3_000], takesMs: 14_000, recoverMs: 5_000 },
+  'roll-executors': { seats: null, forMs: [3_000, 3_000], takesMs: 20_000, recoverMs: 5_000 },
+  'kafka-killed': { seats: null, forMs: [0, 6_000], takesMs: 5_000, recoverMs: 14_000 },
+  'kafka-stopped': { seats: null, forMs: [0, 6_000], takesMs: 5_000, recoverMs: 14_000 },
+  'database-sessions': { seats: null, forMs: [0, 0], takesMs: 200, recoverMs: 6_000 },
+  'database-killed': { seats: null, forMs: [0, 9_000], takesMs: 1_500, recoverMs: 9_000 },
+  'database-stopped': { seats: null, forMs: [0, 9_000], takesMs: 1_500, recoverMs: 9_000 },
+  'cut-kafka': { seats: 'any', forMs: [2_000, 12_000], takesMs: 200, recoverMs: 8_000 },
+  'cut-database': { seats: 'any', forMs: [2_000, 12_000], takesMs: 200, recoverMs: 8_000 },
+  'cut-both': { seats: 'any', forMs: [2_000, 12_000], takesMs: 200, recoverMs: 8_000 },
+  'cut-database-timer': { seats: 'timer', forMs: [2_000, 12_000], takesMs: 200, recoverMs: 8_000 },
+  'slow-kafka': { seats: 'any', forMs: [6_000, 10_000], takesMs: 200, recoverMs: 3_000 },
+  'slow-database': { seats: 'any', forMs: [6_000, 10_000], takesMs: 200, recoverMs: 3_000 },
+  // Set right again is set back: whoever counts by the time of day waits for the time to come again.
+  clock: { seats: 'any', forMs: [6_000, 12_000], takesMs: 200, recoverMs: 10_000 },
+} as const;
+export type FaultKind = keyof typeof KINDS;
+export const FAULT_KINDS = Object.keys(KINDS) as FaultKind[];
+
+/** @returns ms from the end of such a fault until all is as before */
+export const recoverMsOf = (kind: FaultKind): number => KINDS[kind].recoverMs;
+
+export type PlannedFault = {
+  /** Ms after the start. */
+  at: number;
+  kind: FaultKind;
+  /** Index of the seat; null: it befalls all. */
+  seat: number | null;
+  forMs: number;
+  /** How far the clock is set: ms. How slow the way is: ms. 0 otherwise. */
+  byMs: number;
+  /** Connections do not survive the cut. */
+  isReset: boolean;
+};
+
+export type Plan = {
+  seed: number;
+  durationMs: number;
+  actions: readonly Action[];
+  faults: readonly PlannedFault[];
+  /** A job in each partition that occurs every second: what shows whether a partition is served. */
+  beats: readonly string[];
+};
+
+/** @param epochMs when it starts: the only part of a plan that is not the seed's */
+export function planOf(seed: number, durationMs: number, epochMs: number): Plan {
+  const beats = Array.from({ length: PARTITIONS }, (_, partition) => beatOf(partition));
+  return {
+    ...{ seed, durationMs, beats },
+    actions: [...steady(beats, durationMs, epochMs), ...livesOf(seed, durationMs, epochMs)].sort((a, b) => a.at - b.at),
+    faults: faultsOf(new Random(`faults ${seed}`), durationMs),
+  };
+}
+
+function beatOf(partition: number): string {
+  for (let number = 0; ; number++) {
+    const jobId = `beat-${partition}-${number}`;
+    if (partitionOf(jobKey(TENANT, jobId), PARTITIONS) === partition) return jobId;
+  }
+}
+
+/** What goes on from beginning to end, undisturbed: beats, runs of some seconds, a cron. */
+function steady(beats: readonly string[], durationMs: number, epochMs: number): Action[] {
+  const bounds = { endAt: new Date(epochMs + durationMs).toISOString() };
+  const every = { every: '1s', startAt: new Date(epochMs + 3_000).toISOString(), ...bounds };
+  const missed = { policy: 'all', limit: 1_000 };
+  const job = (handler: string, schedule: object, overlap: string): object => ({
+    ...{ type: 'CUSTOM', handler, schedule, overlap, missed },
+    retry: { maxRetries: 2, initialDelay: '1s', factor: 1 },
+  });
+  const jobs: [string, object][] = [
+    ...beats.map((jobId): [string, object] => [jobId, job('beat', every, 'allow')]),
+    ['work-1', job('slow', every, 'allow')],
+    ['work-2', job('slow', every, 'allow')],
+    ['second', job('beat', { cron: '*/1 * * * * *', ...bounds }, 'skip')],
+    ['after', job('quick', { fixedDelay: '1s', ...bounds }, 'skip')],
+  ];
+  return jobs.map(([jobId, fields]) => ({
+    ...{ at: 0, jobId, type: 'schedule', copies: 1, isCareless: false },
+    fields: { job: fields },
+  }));
+}
+
+function livesOf(seed: number, durationMs: number, epochMs: number): Action[] {
+  const count = Math.floor((durationMs - LAST_OCCURRENCE_AT) / JOB_EVERY_MS);
+  return Array.from({ length: Math.max(0, count) }, (_, index) => {
+    const random = new Random(`job ${index} ${seed}`);
+    const beginAt = index * JOB_EVERY_MS;
+    const life = lifeOf(random, `job-${index + 1}`, epochMs + beginAt);
+    return life.map((action) => ({ ...action, at: action.at + beginAt }));
+  }).flat();
+}
+
+/** All kinds in turn, in an order of chance, most of them alone. */
+function faultsOf(random: Random, durationMs: number): PlannedFault[] {
+  const faults: PlannedFault[] = [];
+  let deck: FaultKind[] = [];
+  const draw = (): FaultKind => {
+    if (deck.length === 0) deck = shuffled(random);
+    return deck.pop()!;
+  };
+  for (let at = WARM_UP_MS; ;) {
+    const group = [faultOf(random, draw(), at)];
+    if (random.chance(COMPANION_CHANCE)) group.push(faultOf(random, draw(), at + random.int(500, 6_000)));
+    const overAt = Math.max(
+      ...group.map((fault) => fault.at + fault.forMs + KINDS[fault.kind].takesMs + recoverMsOf(fault.kind)),
+    );
+    if (overAt > durationMs) return faults;
+    faults.push(...group);
+    at = overAt + random.int(500, 2_000);
+  }
+}
+
+function faultOf(random: Random, kind: FaultKind, at: number): PlannedFault {
+  const { seats, forMs } = KINDS[kind];
+  const candidates = SEATS.flatMap((each, index) => (seats === 'any' || each.kind === seats ? [index] : []));
+  const byMs =
+    kind === 'clock'
+      ? random.int(2_000, 90_000) * (random.chance(0.5) ? 1 : -1)
+      : kind.startsWith('slow')
+        ? random.int(50, 250)
+        : 0;
+  return {
+    ...{ at, kind, byMs },
+    seat: seats === null ? null : random.pick(candidates),
+    forMs: random.int(forMs[0], forMs[1]),
+    isReset: random.chance(0.5),
+  };
+}
+
+/** In an order of chance, to be drawn from the end; those that bounds are promised for rather early, so that short runs have them. */
+function shuffled(random: Random): FaultKind[] {
+  const rank = (kind: FaultKind): number => random.next() * (/^(kill|freeze|roll)/.test(kind) ? 0.5 : 1);
+  return FAULT_KINDS.map((kind) => ({ kind, rank: rank(kind) }))
+    .sort((a, b) => b.rank - a.rank)
+    .map(({ kind }) => kind);
+}

@@ -1,0 +1,64 @@
+/** What a chaos run tells people. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { INVARIANTS, type History } from '../checker/history.ts';
+import { percentile, type Gap } from './failover.ts';
+import type { ChaosResult } from './run.ts';
+
+const MOST_VIOLATIONS = 20;
+const MOST_MESSAGE = 600;
+
+/** @returns whether all promises were kept */
+export function tell({ plan, history, violations, gaps, late }: ChaosResult): boolean {
+  console.log(`\nseed ${plan.seed}, ${plan.durationMs / 60_000} minutes`);
+  for (const line of countsOf(history)) console.log(`  ${line}`);
+  console.log('\nfaults, and how long they held up what should have gone on (ms)');
+  console.log(`  ${'kind'.padEnd(20)} count    p50    max  bound (of those that struck alone)`);
+  for (const [kind, same] of [...Map.groupBy(gaps, (gap) => gap.kind)].sort()) console.log(`  ${rowOf(kind, same)}`);
+  if (violations.length + late.length === 0) {
+    console.log('\nall promises were kept');
+    return true;
+  }
+  console.log(`\n${violations.length + late.length} violations`);
+  for (const { invariant, about, message } of violations.slice(0, MOST_VIOLATIONS)) {
+    console.log(`  ${invariant} (${INVARIANTS[invariant]})\n     ${about}: ${message.slice(0, MOST_MESSAGE)}`);
+  }
+  for (const message of late) console.log(`  fail-over: ${message}`);
+  return false;
+}
+
+function rowOf(kind: string, gaps: readonly Gap[]): string {
+  const bounds = gaps.flatMap(({ boundMs }) => boundMs ?? []);
+  const bound = bounds.length === 0 ? '' : Math.round(Math.min(...bounds));
+  const figures = [gaps.length, percentile(gaps, 0.5), percentile(gaps, 1)].map((figure) => Math.round(figure));
+  return `${kind.padEnd(20)} ${String(figures[0]).padStart(5)} ${String(figures[1]).padStart(6)} ${String(figures[2]).padStart(6)}  ${bound}`;
+}
+
+function countsOf({ commands, runs, calls, events, faults, healedAt, quietAt, dead }: History): string[] {
+  const statuses = Map.groupBy(runs, ({ status }) => status);
+  const attempts = Map.groupBy(calls, ({ runId, attempt }) => `${runId} ${attempt}`);
+  const repeats = calls.length - attempts.size;
+  return [
+    `${commands.length} commands, ${commands.filter(({ answer }) => answer?.outcome === 'applied').length} applied`,
+    `${runs.length} runs: ${[...statuses].map(([status, same]) => `${same.length} ${status}`).join(', ')}`,
+    `${calls.length} calls of handlers, ${repeats} of them repeats of an attempt`,
+    `${events.length} events, ${events.length - new Set(events.map(({ eventId }) => eventId)).size} of them repeats; ${dead.length} on the DLQ`,
+    `${faults.length} times something befell a process`,
+    quietAt === null ? 'never quiet' : `quiet ${quietAt - healedAt} ms after healing`,
+  ];
+}
+
+/** Keeps what is needed to look into a failure. */
+export async function keep(
+  folder: string,
+  { plan, history, struck, gaps, incarnations, ...found }: ChaosResult,
+): Promise<void> {
+  const write = (name: string, value: unknown): Promise<void> =>
+    writeFile(join(folder, name), JSON.stringify(value, undefined, 1));
+  await Promise.all([
+    write('plan.json', plan),
+    write('history.json', history),
+    write('found.json', { violations: found.violations, late: found.late, struck, gaps }),
+    ...incarnations.map(({ node, service }) => writeFile(join(folder, `${node}.log`), service.lines.join('\n'))),
+  ]);
+}
