@@ -1,0 +1,47 @@
+import { databaseBytes } from '../support/database.ts';
+import { percentile, sorted } from '../support/statistics.ts';
+import { memoryMb } from '../support/usage.ts';
+import type { BelfrySystem } from '../systems/belfry.ts';
+import { enqueueAhead, warmUp } from './steps.ts';
+import type { Row, Workload } from './workload.ts';
+
+const TOMORROW_MS = 86_400_000;
+const PER_SECOND = 1_000;
+const SECONDS = 15;
+const TIMEOUT_MS = 60_000;
+
+export const scale: Workload<BelfrySystem> = {
+  name: 'scale',
+  title: 'Jobs asleep until tomorrow, and what they cost those that run: 1,000/s on top for 15 s.',
+  systems: 'belfry',
+  columns: [
+    { key: 'memory', title: 'timer, fresh', unit: 'MiB', better: 'less' },
+    { key: 'takeOver', title: 'hand-over of all partitions', unit: 'ms', better: 'less' },
+    { key: 'bytes', title: 'database', unit: 'bytes/job', better: 'less' },
+    { key: 'p50', title: 'lateness: p50', unit: 'ms', better: 'less' },
+    { key: 'p99', title: 'p99', unit: 'ms', better: 'less' },
+  ],
+  async run(system, { quick, say }) {
+    let done = await warmUp(system);
+    let asleep = 0;
+    const rows: Row[] = [];
+    for (const target of quick ? [10_000, 50_000] : [10_000, 100_000, 1_000_000]) {
+      const added = target - asleep;
+      const before = await databaseBytes(system.databaseUrl);
+      await system.enqueue({ count: added, firstAt: Date.now() + TOMORROW_MS, perSecond: PER_SECOND });
+      asleep = target;
+      const bytes = ((await databaseBytes(system.databaseUrl)) - before) / added;
+      const takeOver = await system.replaceTimer();
+      const count = PER_SECOND * SECONDS;
+      await enqueueAhead(system, { count, perSecond: PER_SECOND });
+      done += count;
+      await system.completed(done, SECONDS * 1_000 + TIMEOUT_MS);
+      const late = sorted(await system.lateness());
+      const memory = memoryMb(system.running('timer').pid, 'VmRSS');
+      const figures = { memory, takeOver, bytes, p50: percentile(late, 0.5), p99: percentile(late, 0.99) };
+      rows.push({ case: `${target.toLocaleString('en')} asleep`, figures });
+      say(`${target} ${JSON.stringify(figures)}`);
+    }
+    return rows;
+  },
+};

@@ -1,0 +1,42 @@
+/** Steps that several workloads take. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Load, System } from '../systems/system.ts';
+
+const WARM_UP_JOBS = 20_000;
+const WARM_UP_MS = 20_000;
+/** Between the last schedule and the first due time: what was stored settles. */
+const PAUSE_MS = 3_000;
+/** What the slowest of the systems schedules a second here, with a margin. */
+const SLOWEST_SCHEDULES_PER_S = 4_000;
+
+/** Runs some jobs, so that no compiler, cache or plan is cold. @returns how many: those after it complete beyond them */
+export async function warmUp(system: System): Promise<number> {
+  await system.enqueue({ count: WARM_UP_JOBS, firstAt: Date.now() });
+  const done = await system.completed(WARM_UP_JOBS, WARM_UP_MS);
+  await system.lateness();
+  return done;
+}
+
+/**
+ * Schedules jobs long enough ahead.
+ * @param options `pauseMs` between the last schedule and the first due time, at least; `schedulesPerS` how many it takes in
+ *   a second at least
+ * @returns when the first is due, Unix time in ms
+ * @throws Error when scheduling took longer than planned
+ */
+export async function enqueueAhead(
+  system: System,
+  load: Omit<Load, 'firstAt'>,
+  options: { pauseMs?: number; schedulesPerS?: number } = {},
+): Promise<number> {
+  const { pauseMs = PAUSE_MS, schedulesPerS = SLOWEST_SCHEDULES_PER_S } = options;
+  const firstAt = Date.now() + Math.ceil((load.count * 1_000) / schedulesPerS) + pauseMs;
+  await system.enqueue({ ...load, firstAt });
+  if (Date.now() > firstAt - pauseMs) throw new Error(`scheduling ${load.count} jobs took longer than planned`);
+  return firstAt;
+}
+
+/** Waits until it is so late. @param at Unix time in ms */
+export async function until(at: number): Promise<void> {
+  await sleep(Math.max(0, at - Date.now()));
+}
