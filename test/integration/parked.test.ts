@@ -15,7 +15,8 @@ describe('a run that no offset holds', { timeout: 120_000, concurrency: true }, 
   it('since it runs longer than 30 s is taken over when its executor dies', async (t) => {
     const belfry = await deploymentOf(t);
     const victim = await belfry.executor();
-    await belfry.client.schedule('long', custom('work', NOW, { payload: { ms: 34_000 } }));
+    // Far longer than the heir needs to start, or the victim would end it first.
+    await belfry.client.schedule('long', custom('work', NOW, { payload: { ms: 110_000 } }));
     await belfry.untilRow(
       'it is detached',
       `SELECT 1 FROM parked p JOIN runs r USING (run_id) WHERE r.job_id = 'long' AND p.kind = 'detached'`,
