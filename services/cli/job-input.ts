@@ -1,7 +1,7 @@
 /** From the flags of `belfry schedule` (and `preview`) to a job as its user would write it in a file. */
 import { Option, type Command } from 'commander';
 import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobType, type Overlap, type Priority } from '../core/model.ts';
-import type { JobInput, ScheduleInput } from '../core/spec/input.ts';
+import type { JobInput, ScheduleInput, UpstreamInput } from '../core/spec/input.ts';
 import { usageError } from './exit.ts';
 import { jsonValue, oneOf, pair, whole } from './options.ts';
 
@@ -12,6 +12,7 @@ export type ScheduleFlags = {
   timezone?: string;
   every?: string;
   fixedDelay?: string;
+  after?: UpstreamInput[];
   maxRuns?: number;
 };
 
@@ -34,7 +35,7 @@ export type JobFlags = ScheduleFlags & {
   label?: Record<string, string>;
 };
 
-const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay'] as const;
+const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay', 'after'] as const;
 
 export function addScheduleFlags(command: Command): Command {
   return command
@@ -44,6 +45,7 @@ export function addScheduleFlags(command: Command): Command {
     .option('--timezone <name>', 'of the cron expression: Europe/Paris (default: UTC)')
     .option('--every <duration>', 'at a fixed rate: 5m')
     .option('--fixed-delay <duration>', 'so long after the end of the run before: 5m')
+    .option('--after <jobs>', 'when runs of these have ended: extract or extract:success,load:always', upstreams)
     .option('--max-runs <n>', 'end after so many runs', whole('--max-runs', 1, Number.MAX_SAFE_INTEGER));
 }
 
@@ -78,7 +80,7 @@ export function scheduleInputOf(flags: ScheduleFlags): ScheduleInput {
   const given = KINDS.filter((kind) => flags[kind] !== undefined);
   const [kind] = given;
   if (kind === undefined)
-    throw usageError('Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m or --fixed-delay 5m.');
+    throw usageError('Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m, --fixed-delay 5m or --after JOB.');
   if (given.length > 1) throw usageError(`Give one of ${given.map(flagOf).join(' and ')}, not both.`);
   const { timezone, maxRuns } = flags;
   return withoutUndefined({ [kind]: flags[kind], timezone, maxRuns }) as ScheduleInput;
@@ -115,6 +117,14 @@ function payloadOf(type: JobType, flags: JobFlags): unknown {
   if (Object.keys(written).length > 0)
     throw usageError(`--payload brings all of it: leave out --${Object.keys(written).join(', --')}.`);
   return flags.payload.value;
+}
+
+/** `extract,load:failure`. Whether the words are right is for the timer to judge; a job id may hold colons. */
+function upstreams(text: string): UpstreamInput[] {
+  return text.split(',').map((part) => {
+    const [, job = part, when] = /^(.*):(success|failure|always)$/.exec(part) ?? [];
+    return withoutUndefined({ job, when }) as UpstreamInput;
+  });
 }
 
 function flagOf(kind: (typeof KINDS)[number]): string {

@@ -11,6 +11,8 @@ const NAME_WIDTH = 20;
 export function scheduleText(job: Job): string {
   const wire = toWireSchedule(job.spec.schedule) as Record<string, unknown>;
   const { kind } = job.spec.schedule;
+  if (job.spec.schedule.kind === 'after')
+    return `after ${job.spec.schedule.after.map(({ jobId, when }) => `${jobId} (${when})`).join(', ')}`;
   const zone = kind === 'cron' ? ` (${String(wire.timezone)})` : '';
   return `${kind} ${String(wire[kind])}${zone}`;
 }

@@ -16,5 +16,11 @@ export type TriggerCommand = Head & { type: 'trigger'; hasPayload: boolean; payl
 export type ReplayCommand = Head & { type: 'replay'; runId: string; force: boolean };
 export type SimpleCommand = Head & { type: 'cancel' | 'pause' | 'resume' };
 
+/**
+ * Internal: the end of an upstream's run, from the timer that owns it to the one that owns the downstream. It only points at
+ * the run: whoever applies it reads in the store how that ended, so a forged one can start nothing.
+ */
+export type UpstreamCommand = Head & { type: 'upstream'; upstream: string; runId: string };
+
 /** A command after validation (`spec/parse-command.ts`): every default is filled in. */
-export type Command = ScheduleCommand | TriggerCommand | ReplayCommand | SimpleCommand;
+export type Command = ScheduleCommand | TriggerCommand | ReplayCommand | SimpleCommand | UpstreamCommand;

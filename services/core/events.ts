@@ -12,6 +12,8 @@ import { jobKey, type Topics } from './topics.ts';
 
 /** Set on outcomes whose job's timer must hear of the end; absent on all others, so that it can skip them unread. */
 export const TRACKED_HEADER = 'belfry_tracked';
+/** The `ce_source` of outcomes that timers decide. */
+export const TIMER_SOURCE = '/belfry/timer';
 
 const EVENT_TYPES: Record<TerminalStatus, string> = {
   COMPLETED: 'belfry.run.completed.v1',
@@ -117,6 +119,12 @@ export class Records {
         belfry_origin_offset: String(record.offset),
       },
     };
+  }
+
+  /** Tells the owner of `downstream` that a run of `upstream` has ended. The id is one per edge and run. */
+  upstreamEnded(tenant: string, downstream: string, upstream: string, runId: string): OutgoingRecord {
+    const command = { type: 'upstream', commandId: runId, tenant, jobId: downstream, upstream, runId };
+    return this.ofJob(this.topics.commands, tenant, downstream, Buffer.from(JSON.stringify(command)), JSON_HEADERS);
   }
 
   private ofJob(

@@ -27,6 +27,13 @@ export type Overlap = (typeof OVERLAPS)[number];
 export const SKIP_REASONS = ['overlap', 'missed', 'paused', 'excluded', 'upstream', 'quota'] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
+/** Which ends of an upstream run a chain goes on from: COMPLETED, FAILED, or any. */
+export const CHAIN_CONDITIONS = ['success', 'failure', 'always'] as const;
+export type ChainCondition = (typeof CHAIN_CONDITIONS)[number];
+
+/** A job whose runs another one runs after. */
+export type Upstream = { jobId: string; when: ChainCondition };
+
 export type Delivery = 'at_least_once' | 'at_most_once';
 
 export type RetryPolicy = {
@@ -64,7 +71,9 @@ export type Schedule =
   | { kind: 'in'; delayMs: number }
   | ({ kind: 'cron'; cron: string; timezone: string; dst: DstPolicy } & Bounds)
   | ({ kind: 'every'; everyMs: number; timezone: string } & Bounds)
-  | ({ kind: 'fixedDelay'; delayMs: number; timezone: string } & Bounds);
+  | ({ kind: 'fixedDelay'; delayMs: number; timezone: string } & Bounds)
+  /** A chain: when a run of each upstream has ended. Of the bounds it takes startAt, endAt and maxRuns. */
+  | ({ kind: 'after'; after: readonly Upstream[]; timezone: string } & Bounds);
 
 /** A job as validated: every default is filled in. Kept as JSON in `jobs.spec`. */
 export type JobSpec = {
@@ -97,6 +106,20 @@ export type BufferedRun = {
   origin: Origin;
   payload?: unknown;
   idempotencyKey?: string;
+  /** Of a run with trigger `dependency`. */
+  upstream?: readonly UpstreamRun[];
+};
+
+/** How a run ended that another one runs after. */
+export type UpstreamRun = {
+  jobId: string;
+  runId: string;
+  status: TerminalStatus;
+  /** Any JSON; absent when there is none or it was too large to come along. */
+  result?: unknown;
+  /** The result was cut, or left out. */
+  resultTruncated?: boolean;
+  error?: { code: string; message: string };
 };
 
 /** A run of the job that was decided and has no terminal outcome yet, as far as the timer knows. */
@@ -126,6 +149,8 @@ export type Job = {
   /** Ids of the last 16 applied commands. */
   recentCommands: readonly string[];
   pausedAt: number | null;
+  /** Jobs that run after this one, if there are any: read with the job, never written with it. */
+  downstreams?: readonly string[];
   createdAt: number;
   updatedAt: number;
 };

@@ -11,6 +11,7 @@ import type {
   SkipReason,
   TerminalStatus,
   Trigger,
+  UpstreamRun,
 } from './model.ts';
 
 export type RunError = { code: string; message: string };
@@ -48,10 +49,12 @@ export type DueRecord = {
   timeoutMs: number;
   delivery: Delivery;
   cancelGen: number;
-  /** Whether the timer must hear of the end of this run (overlap control, fixed delay). */
+  /** Whether the timer must hear of the end of this run (overlap control, fixed delay, a chain). */
   tracked: boolean;
   failures: readonly Failure[];
   traceparent: string | null;
+  /** Of a run with trigger `dependency`: what it runs after, in the order of `after`. */
+  upstream?: readonly UpstreamRun[];
 };
 
 /** The terminal outcome of a run (or of a group of skipped occurrences): the value of `job.completed`. Times here are ms; codecs write ISO 8601. */

@@ -36,6 +36,7 @@ export function contextOf({
     trigger: due.trigger,
     payload,
     labels: due.labels,
+    upstream: due.upstream ?? [],
     idempotencyKey: due.idempotencyKey,
     traceparent: due.traceparent,
     get signal() {

@@ -89,7 +89,7 @@ export function recordsOf(
     resultTruncated,
     error,
   };
-  const event = records.outcome(outcome, due.tracked, due.traceparent);
+  const event = records.outcome(outcome, due.tracked || settled.chained, due.traceparent);
   return status === 'FAILED' ? [event, deadRun(records, due, task.origin, failure)] : [event];
 }
 
@@ -100,7 +100,8 @@ export function recordsOfRow(records: Records, task: Task, row: RunRow): Outgoin
   const attempt = row.status === 'RETRYING' ? row.attempt - 1 : row.attempt;
   const failure = { attempt, startedAt: row.startedAt, finishedAt, worker: row.worker, error: row.error ?? UNKNOWN };
   if (row.status === 'RETRYING') return [records.retry(nextAttempt(due, row.attempt, row.retryAt, failure))];
-  const event = records.outcome(storedOutcome(row, due), due.tracked, due.traceparent);
+  // Whether others run after it was told when it was settled, and the answer may have been lost: the timer will know.
+  const event = records.outcome(storedOutcome(row, due), true, due.traceparent);
   return row.status === 'FAILED' ? [event, deadRun(records, due, task.origin, failure)] : [event];
 }
 

@@ -9,7 +9,7 @@ import type { DueRecord, RunError } from '../core/records.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { parseJobSpec } from '../core/spec/parse-command.ts';
 import type { JobInput, RetryInput } from '../core/spec/input.ts';
-import type { Trigger } from '../core/model.ts';
+import type { Trigger, UpstreamRun } from '../core/model.ts';
 import type { HandlerFunction, Handlers } from '../executor/handlers/define.ts';
 import { makeRegistry } from '../executor/handlers/registry.ts';
 import { settlementOf } from '../executor/outcome.ts';
@@ -29,6 +29,8 @@ export type RunHandlerOptions<Payload = unknown> = {
   /** Default: now. */
   scheduledFor?: Date;
   trigger?: Trigger;
+  /** What `ctx.upstream` has. Default: nothing. */
+  upstream?: readonly UpstreamRun[];
   labels?: Record<string, string>;
   /** The job's own, such as `2s`, in real time. Default: the handler's, or 15m. */
   timeout?: string;
@@ -100,6 +102,7 @@ function dueOf(options: RunHandlerOptions, now: number): DueRecord {
     ...{ timeoutMs: spec.timeoutMs, delivery: spec.delivery, queue: spec.queue, priority: spec.priority },
     ...{ jobVersion: 1, replayOf: null, cancelGen: 0, tracked: false, failures: [], traceparent: null },
     attempt: options.attempt ?? 1,
+    upstream: options.upstream ?? [],
   };
 }
 
@@ -113,7 +116,7 @@ function storeOf(pg: ClientBase | undefined, clock: Clock, scheduled: Scheduled[
   const transaction: RunStore['transaction'] = async (_lease, _timeoutMs, work) => {
     const within: Scheduled[] = [];
     const settle = async ({ runId }: Settlement): Promise<Settled> => {
-      return { runId, startedAt: null, finishedAt: clock.now(), retryAt: null, parked: false };
+      return { runId, startedAt: null, finishedAt: clock.now(), retryAt: null, parked: false, chained: false };
     };
     const value = await inTransaction(pg, (client) => work({ client, settle, enqueue: into(within) }));
     scheduled.push(...within);

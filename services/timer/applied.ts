@@ -1,5 +1,5 @@
 /** What a command is decided in, and what comes of it. */
-import type { StoredRun } from '../core/ports/timer-store.ts';
+import type { Arrival, StoredRun } from '../core/ports/timer-store.ts';
 import type { Rejection } from '../core/records.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { DecideContext, Effects } from './effects.ts';
@@ -15,6 +15,10 @@ export type CommandContext = DecideContext & {
   seen: boolean;
   /** The run that a replay names, if it exists. */
   stored: StoredRun | undefined;
+  /** Of the job: what the store knows of arrivals, and what this step did to them. */
+  arrivals: readonly Arrival[];
+  /** Runs that arrived, and the one that arrives. */
+  runs: ReadonlyMap<string, StoredRun>;
   hasTopic(topic: string): boolean;
 };
 

@@ -15,6 +15,7 @@ import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
 import { rejected, type Applied, type CommandContext } from './applied.ts';
 import { applyReplay, applyTrigger } from './apply-run-commands.ts';
 import { applySchedule } from './apply-schedule.ts';
+import { applyUpstream } from './apply-upstream.ts';
 import { makeDue } from './due-record.ts';
 import { bringForward, endedRun, noEffects, type Effects } from './effects.ts';
 import { skipped } from './fire.ts';
@@ -30,6 +31,7 @@ const RECENT_COMMANDS = 16;
 export function applyCommand(job: Job | undefined, command: Command, context: CommandContext): Applied {
   if (command.type === 'trigger') return applyTrigger(job, command, context);
   if (command.type === 'replay') return applyReplay(job, command, context);
+  if (command.type === 'upstream') return applyUpstream(job, command, context);
   if (job?.recentCommands.includes(command.commandId) === true) return { outcome: 'duplicate' };
   const applied =
     command.type === 'schedule' ? applySchedule(job, command, context) : applySimple(job, command, context);

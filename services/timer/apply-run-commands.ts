@@ -1,11 +1,11 @@
 /** Commands that make a run at once: trigger and replay. Both are remembered by id for a day at least. */
 import type { ReplayCommand, TriggerCommand } from '../core/command.ts';
-import { tracksRuns, type BufferedRun, type Job } from '../core/model.ts';
+import type { BufferedRun, Job } from '../core/model.ts';
 import type { DueRecord, Rejection } from '../core/records.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { checkPayload } from '../core/spec/payload.ts';
 import type { Applied, CommandContext } from './applied.ts';
-import { emissionOf } from './due-record.ts';
+import { emissionOf, mustHear } from './due-record.ts';
 import { noEffects } from './effects.ts';
 import { startRun } from './start-run.ts';
 
@@ -82,7 +82,7 @@ function replayOf(
     dueAt: context.now,
     attempt: 1,
     cancelGen: job?.cancelGen ?? 0,
-    tracked: job !== undefined && tracksRuns(job.spec),
+    tracked: job !== undefined && mustHear(job),
     failures: [],
     traceparent: context.traceparent,
   };

@@ -22,9 +22,9 @@ export function applySchedule(job: Job | undefined, command: ScheduleCommand, co
 
   const { schedule } = command.job;
   const appliedAt = schedule.kind === 'in' ? Math.min(context.recordTimestampMs, context.now) : context.now;
-  const anchorAt = anchorOf(schedule, appliedAt);
+  const anchorAt = schedule.kind === 'after' ? appliedAt : anchorOf(schedule, appliedAt);
   const first = firstOccurrence(schedule, anchorAt, context.now, job?.updatedAt);
-  if (first === null || neverFires(schedule, anchorAt, context.now)) {
+  if ((first === null && schedule.kind !== 'after') || neverFires(schedule, anchorAt, context.now)) {
     return rejected('never_fires', 'the schedule has no occurrence ahead', 'job.schedule');
   }
   const state = job?.state === 'PAUSED' ? 'PAUSED' : 'SCHEDULED';

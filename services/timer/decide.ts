@@ -12,7 +12,7 @@ import type { SpecOptions } from '../core/spec/options.ts';
 import { jobKey, type Intake } from '../core/topics.ts';
 import type { Applied, CommandContext } from './applied.ts';
 import { applyCommand } from './apply-command.ts';
-import { applyCompletion } from './completion.ts';
+import { applyCompletion, type Completion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';
 import type { DecideContext } from './effects.ts';
@@ -40,7 +40,7 @@ class Decision {
     this.knowledge = knowledge;
     this.options = options;
     const { fence, exactPending } = gathered.owned;
-    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now);
+    this.plan = new Plan(fence, { ...knowledge, jobs: knowledge.known.jobs }, options.records, options.now);
     this.existing =
       knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }
@@ -114,8 +114,9 @@ class Decision {
     this.plan.write(this.options.records.ack({ commandId, tenant, jobId, outcome, error, job: state }, record.key));
   }
 
-  private complete(completion: JobRef & { runId: string; finishedAt: number }): void {
+  private complete(completion: Completion): void {
     const job = this.plan.job(completion);
+    if (completion.isNews) this.plan.tellDownstreams(completion);
     if (job !== undefined) this.plan.merge(applyCompletion(job, completion, this.context(job)));
   }
 
@@ -177,6 +178,8 @@ class Decision {
       spec: this.options.spec,
       seen: known.seen.has(`${jobKey(tenant, jobId)}/${commandId}`) || this.plan.remembers(ref),
       stored: run && { ...run, replays: [...run.replays, ...this.plan.plannedReplays(run.runId)] },
+      arrivals: command.type === 'upstream' ? this.plan.arrivalsOf(command) : [],
+      runs: stored,
       hasTopic: (topic) => !missingTopics.has(topic),
     };
   }

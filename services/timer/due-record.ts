@@ -37,10 +37,16 @@ export function makeDue(job: Job, run: BufferedRun, { dueAt, traceparent, tracke
     timeoutMs: spec.timeoutMs,
     delivery: spec.delivery,
     cancelGen: job.cancelGen,
-    tracked: tracked || tracksRuns(spec),
+    tracked: tracked || mustHear(job),
     failures: [],
     traceparent,
+    ...(run.upstream === undefined ? {} : { upstream: run.upstream }),
   };
+}
+
+/** Whether the timer must hear of the ends of a job's runs, and counts them as active until then. */
+export function mustHear({ spec, downstreams = [] }: Job): boolean {
+  return tracksRuns(spec) || downstreams.length > 0;
 }
 
 /** The run of the occurrence at `scheduledFor`: always the same one. */

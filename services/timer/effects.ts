@@ -1,7 +1,7 @@
 /** What one input does to a partition: made by the pure functions, gathered by the plan of a step. */
 import { outcomeOf } from '../core/events.ts';
 import type { Job, TerminalStatus } from '../core/model.ts';
-import type { DecidedRun, TimerKey, TimerRow } from '../core/ports/timer-store.ts';
+import type { Arrival, DecidedRun, TimerKey, TimerRow } from '../core/ports/timer-store.ts';
 import type { DeadRun, DueRecord, Outcome } from '../core/records.ts';
 import type { Topics } from '../core/topics.ts';
 
@@ -19,6 +19,7 @@ export type Effects = {
   dues: Emission[];
   ended: EndedRun[];
   replays: { original: string; replay: string }[];
+  arrivals: Arrival[];
 };
 
 /** What every decision is made in. */
@@ -34,7 +35,7 @@ export type DecideContext = {
 };
 
 export function noEffects(): Effects {
-  return { addTimers: [], removeTimers: [], dues: [], ended: [], replays: [] };
+  return { addTimers: [], removeTimers: [], dues: [], ended: [], replays: [], arrivals: [] };
 }
 
 /** A run that the timer ends itself, before any attempt. */

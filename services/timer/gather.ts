@@ -1,7 +1,7 @@
 /** What a step takes from each partition, and what must be read before it can be decided. */
 import type { Job } from '../core/model.ts';
 import { isOneShot } from '../core/occurrences/schedule.ts';
-import type { JobRef, Known, StoredRun, TimerRow, TimerStore } from '../core/ports/timer-store.ts';
+import type { Arrival, JobRef, Known, StoredRun, TimerRow, TimerStore } from '../core/ports/timer-store.ts';
 import { INTAKES, jobKey, type Intake, type Topics } from '../core/topics.ts';
 import type { TimerLimits } from './deps.ts';
 import { dueTopicOf, scheduledRun } from './due-record.ts';
@@ -29,6 +29,10 @@ export type Knowledge = {
   /** Waiting retries, by job, of jobs whose runs may be cancelled. */
   retries: ReadonlyMap<string, readonly TimerRow[]>;
   existing: ReadonlySet<string>;
+  /** At jobs that hear of the end of an upstream's run. */
+  arrivals: readonly Arrival[];
+  /** Jobs that run after those whose runs end here without their being read. */
+  downstreams: ReadonlyMap<string, readonly string[]>;
   missingTopics: ReadonlySet<string>;
 };
 
@@ -92,14 +96,18 @@ export async function learn(
   cache: TopicCache,
   topics: Topics,
 ): Promise<Knowledge> {
-  const known = await readJobs(all, store);
+  const [known, arrivals, downstreams] = await Promise.all([
+    readJobs(all, store),
+    readArrivals(all, store),
+    readDownstreams(all, store),
+  ]);
   const needs = await Promise.all([
-    readRuns(all, known, now, store),
+    readRuns(all, known, arrivals, now, store),
     readRetries(all, known, store),
     cache.missing(dueTopics(all, known, topics)),
   ]);
   const [{ stored, existing }, retries, missingTopics] = needs;
-  return { known, stored, existing, retries, missingTopics };
+  return { known, stored, existing, arrivals, downstreams, retries, missingTopics };
 }
 
 async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Known> {
@@ -122,28 +130,46 @@ async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Kn
   return store.read([...jobs.values()], commands);
 }
 
-/** Runs to be replayed, and occurrences scheduled anew that may have had their run. */
+async function readArrivals(all: readonly Gathered[], store: TimerStore): Promise<readonly Arrival[]> {
+  const ended = all.flatMap(inputsOf).flatMap((input) => {
+    if (input.kind !== 'command' || input.command.type !== 'upstream') return [];
+    const { tenant, jobId, runId } = input.command;
+    return [{ tenant, jobId, runId }];
+  });
+  return ended.length === 0 ? [] : store.arrivals(ended);
+}
+
+/** Runs of the exact lane end without their jobs being read. */
+async function readDownstreams(all: readonly Gathered[], store: TimerStore): Promise<Knowledge['downstreams']> {
+  const ended = all.flatMap(({ news }) => [...news.publishedRuns, ...news.refusedRuns.map(({ run }) => run.run)]);
+  const jobs = new Map(ended.map(({ outcome: { tenant, jobId } }) => [jobKey(tenant, jobId), { tenant, jobId }]));
+  return jobs.size === 0 ? new Map() : store.downstreams([...jobs.values()]);
+}
+
+/** Runs to be replayed, runs that arrived, and occurrences scheduled anew that may have had their run. */
 async function readRuns(
   all: readonly Gathered[],
   { jobs }: Known,
+  arrivals: readonly Arrival[],
   now: number,
   store: TimerStore,
 ): Promise<Pick<Knowledge, 'stored' | 'existing'>> {
-  const replayed: string[] = [];
+  const named: string[] = arrivals.map(({ runId }) => runId);
   const repeated: string[] = [];
   for (const input of all.flatMap(inputsOf)) {
     if (input.kind !== 'command') continue;
     const { command } = input;
-    if (command.type === 'replay') replayed.push(command.runId);
+    if (command.type === 'replay' || command.type === 'upstream') named.push(command.runId);
     if (command.type !== 'schedule') continue;
     const { schedule, type } = command.job;
     if (type !== 'KAFKA_MESSAGE' && schedule.kind !== 'at') continue;
+    if (schedule.kind === 'after') continue;
     const first = schedule.kind === 'at' ? schedule.at : isOneShot(schedule) ? null : schedule.startAt;
     if (first === null || first > now || !jobs.has(jobKey(command.tenant, command.jobId))) continue;
     repeated.push(scheduledRun(command, first).runId);
   }
-  if (replayed.length + repeated.length === 0) return { stored: new Map(), existing: new Set() };
-  const stored = await store.runs([...new Set([...replayed, ...repeated])]);
+  if (named.length + repeated.length === 0) return { stored: new Map(), existing: new Set() };
+  const stored = await store.runs([...new Set([...named, ...repeated])]);
   return { stored, existing: new Set(repeated.filter((runId) => stored.has(runId))) };
 }
 

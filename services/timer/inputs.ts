@@ -1,6 +1,6 @@
 /** What the records of the three topics mean to a timer: read once, before the step that applies them. Nothing throws for what stands in a record. */
 import type { Command } from '../core/command.ts';
-import { TRACKED_HEADER } from '../core/events.ts';
+import { TIMER_SOURCE, TRACKED_HEADER } from '../core/events.ts';
 import { messageOf } from '../core/errors.ts';
 import { partitionOf } from '../core/murmur2.ts';
 import type { Codec } from '../core/ports/codec.ts';
@@ -63,7 +63,8 @@ export function readCompletion({ key, headers }: ConsumedRecord): Input | undefi
   const job = key === null ? undefined : parseJobKey(key.toString());
   const finishedAt = Date.parse(headers.ce_time ?? '');
   if (job === undefined || headers.ce_subject === undefined || Number.isNaN(finishedAt)) return undefined;
-  return { kind: 'completion', completion: { ...job, runId: headers.ce_subject, finishedAt } };
+  const isNews = headers.ce_source !== TIMER_SOURCE;
+  return { kind: 'completion', completion: { ...job, runId: headers.ce_subject, finishedAt, isNews } };
 }
 
 const TEXTS = [

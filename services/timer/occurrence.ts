@@ -1,9 +1,9 @@
 /** A job's next occurrence and the timer that stands for it. */
-import { tracksRuns, type Job } from '../core/model.ts';
+import type { Job } from '../core/model.ts';
 import { isOneShot, jitterOf, nextIncluded } from '../core/occurrences/schedule.ts';
 import type { TimerKey, TimerRow } from '../core/ports/timer-store.ts';
 import { jobKey, type Topics } from '../core/topics.ts';
-import { dueTopicOf, makeDue, scheduledRun } from './due-record.ts';
+import { dueTopicOf, makeDue, mustHear, scheduledRun } from './due-record.ts';
 import type { Effects } from './effects.ts';
 
 /** By how much an occurrence of the job starts later than scheduled. */
@@ -21,7 +21,7 @@ export function withNextAt(job: Job, nextAt: number | null): Job {
 /** FINISHED as soon as nothing is left to come: no occurrence, no waiting run, no run whose end brings the next one. */
 export function finishedIfDone(job: Job): Job {
   const open = job.state === 'SCHEDULED' || job.state === 'PAUSED';
-  if (!open || job.nextAt !== null || job.buffered.length > 0 || awaitsEnd(job)) return job;
+  if (!open || job.nextAt !== null || job.buffered.length > 0 || awaitsOthers(job)) return job;
   return { ...job, state: 'FINISHED', pausedAt: null };
 }
 
@@ -30,8 +30,10 @@ export function hasRunsLeft({ spec: { schedule }, runCount }: Job): boolean {
   return isOneShot(schedule) || schedule.maxRuns === null || runCount < schedule.maxRuns;
 }
 
-function awaitsEnd(job: Job): boolean {
-  return job.spec.schedule.kind === 'fixedDelay' && job.active.length > 0 && hasRunsLeft(job);
+/** Whether the end of a run, its own or an upstream's, brings the next one. */
+function awaitsOthers(job: Job): boolean {
+  const { kind } = job.spec.schedule;
+  return (kind === 'after' || (kind === 'fixedDelay' && job.active.length > 0)) && hasRunsLeft(job);
 }
 
 /**
@@ -78,7 +80,7 @@ function timerOf(job: Job, topics: Topics, traceparent: string | null): TimerRow
   if (nextAt === null || nextFireAt === null) return null;
   const run = scheduledRun(job, nextAt);
   const place = { partition, fireAt: nextFireAt, runId: run.runId, tenant, jobId };
-  if (!isOneShot(spec.schedule) || tracksRuns(spec)) return { ...place, kind: 'occurrence', topic: '', due: '' };
+  if (!isOneShot(spec.schedule) || mustHear(job)) return { ...place, kind: 'occurrence', topic: '', due: '' };
   const due = makeDue(job, run, { dueAt: nextFireAt, traceparent });
   return { ...place, kind: 'once', topic: dueTopicOf(topics, spec), due: JSON.stringify(due) };
 }

@@ -2,11 +2,14 @@
  * All that one step will do to one partition, while it is being decided: later inputs see what earlier ones did, and
  * the store sees only the end of it. A timer that is added and struck in the same step never reaches the store.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Records } from '../core/events.ts';
-import type { Job } from '../core/model.ts';
+import type { Job, Upstream } from '../core/model.ts';
 import { encodeOutbox } from '../core/outbox-codec.ts';
 import type {
+  Arrival,
   DecidedRun,
+  Edges,
   JobRef,
   Offsets,
   OutboxBatch,
@@ -25,12 +28,23 @@ export type Fence = { partition: number; epoch: number; offsets: Offsets; outbox
 /** Records of one outbox row, as the lane that produces them takes them. */
 export type PlannedBatch = OutboxBatch & { records: readonly OutgoingRecord[] };
 
+/** What is stored of what the inputs of this step concern. */
+export type KnownToPlan = {
+  jobs: ReadonlyMap<string, Job>;
+  arrivals: readonly Arrival[];
+  /** Of jobs that are not among `jobs`. */
+  downstreams: ReadonlyMap<string, readonly string[]>;
+};
+
 export class Plan {
   readonly fence: Fence;
   nextOffsets: Offsets;
   private readonly records: Records;
   private readonly now: number;
+  private readonly known: KnownToPlan;
   private readonly jobs: Map<string, Job>;
+  private readonly arrivals: Map<string, Arrival[]>;
+  private readonly arrived = new Map<string, Arrival>();
   private readonly changed = new Set<string>();
   private readonly finished: JobRef[] = [];
   private readonly added = new Map<string, TimerRow>();
@@ -41,11 +55,12 @@ export class Plan {
   private readonly plain: OutgoingRecord[] = [];
   private readonly exact: Emission[] = [];
 
-  /** @param jobs the stored jobs that the inputs of this step concern, by key */
-  constructor(fence: Fence, jobs: ReadonlyMap<string, Job>, records: Records, now: number) {
+  constructor(fence: Fence, known: KnownToPlan, records: Records, now: number) {
     this.fence = fence;
     this.nextOffsets = fence.offsets;
-    this.jobs = new Map(jobs);
+    this.known = known;
+    this.jobs = new Map(known.jobs);
+    this.arrivals = Map.groupBy(known.arrivals, byJob);
     this.records = records;
     this.now = now;
   }
@@ -62,6 +77,12 @@ export class Plan {
     for (const run of effects.ended) this.end(run);
     for (const emission of effects.dues) this.emit(emission);
     this.replays.push(...effects.replays);
+    for (const arrival of effects.arrivals) this.arrive(arrival);
+  }
+
+  /** Arrivals at a job, as far as they are known. */
+  arrivalsOf(job: JobRef): readonly Arrival[] {
+    return this.arrivals.get(byJob(job)) ?? [];
   }
 
   /** A one-shot whose job nobody read. */
@@ -117,11 +138,21 @@ export class Plan {
     this.runs.set(run.outcome.runId, run);
     this.plain.push(this.records.outcome(run.outcome, tracked, traceparent));
     if (dead !== null) this.plain.push(this.records.deadRun(dead));
+    this.tellDownstreams(run.outcome);
   }
 
   /** A run whose outcome was published in the exact lane. */
   published(run: DecidedRun): void {
     this.runs.set(run.outcome.runId, run);
+    this.tellDownstreams(run.outcome);
+  }
+
+  /** A run has ended: each job that runs after its job hears of it from the same outbox row. */
+  tellDownstreams({ tenant, jobId, runId }: JobRef & { runId: string }): void {
+    const job = this.job({ tenant, jobId });
+    const downstreams = job === undefined ? this.known.downstreams.get(jobKey(tenant, jobId)) : job.downstreams;
+    for (const downstream of downstreams ?? [])
+      this.write(this.records.upstreamEnded(tenant, downstream, jobId, runId));
   }
 
   remember(ref: JobRef & { commandId: string }): void {
@@ -165,8 +196,26 @@ export class Plan {
       outbox: batches.map(({ partition, seq, lane, body }) => ({ partition, seq, lane, body })),
       producedSeqs,
       enqueued,
+      edges: this.changedEdges(),
+      arrivals: [...this.arrived.values()],
     };
     return { step, batches, exactRunIds };
+  }
+
+  private arrive(arrival: Arrival): void {
+    const others = this.arrivalsOf(arrival).filter(({ runId }) => runId !== arrival.runId);
+    this.arrivals.set(byJob(arrival), [...others, arrival]);
+    this.arrived.set(`${byJob(arrival)}/${arrival.runId}`, arrival);
+  }
+
+  private changedEdges(): Edges[] {
+    const changed: Edges[] = [];
+    for (const key of this.changed) {
+      const job = this.jobs.get(key)!;
+      const [before, upstreams] = [upstreamsOf(this.known.jobs.get(key)), upstreamsOf(job)];
+      if (!isDeepStrictEqual(before, upstreams)) changed.push({ tenant: job.tenant, jobId: job.jobId, upstreams });
+    }
+    return changed;
   }
 
   private emit(emission: Emission): void {
@@ -176,6 +225,16 @@ export class Plan {
 }
 
 export type PlannedStep = { step: PartitionStep; batches: readonly PlannedBatch[]; exactRunIds: readonly string[] };
+
+/** A job that is over runs after nobody any more. */
+function upstreamsOf(job: Job | undefined): readonly Upstream[] {
+  const open = job?.state === 'SCHEDULED' || job?.state === 'PAUSED';
+  return open && job.spec.schedule.kind === 'after' ? job.spec.schedule.after : [];
+}
+
+function byJob({ tenant, jobId }: JobRef): string {
+  return jobKey(tenant, jobId);
+}
 
 function placeOf({ fireAt, runId }: Pick<TimerKey, 'fireAt' | 'runId'>): string {
   return `${fireAt} ${runId}`;

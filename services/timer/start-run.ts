@@ -2,10 +2,10 @@
  * Overlap: what becomes of a run that is due while others of its job are active.
  *
  * Only tracked runs are known to be active: those of a job whose policy is not `allow` (or whose schedule is a fixed
- * delay), and those that a trigger started under a policy of its own.
+ * delay, or that others run after), and those that a trigger started under a policy of its own.
  */
-import { tracksRuns, type BufferedRun, type Job, type Overlap } from '../core/model.ts';
-import { emissionOf, makeDue, type DueOptions } from './due-record.ts';
+import type { BufferedRun, Job, Overlap } from '../core/model.ts';
+import { emissionOf, makeDue, mustHear, type DueOptions } from './due-record.ts';
 import { bringForward, endedRun, type DecideContext, type Effects } from './effects.ts';
 
 const MAX_BUFFERED = 1_000;
@@ -57,7 +57,7 @@ function begin(
   context: DecideContext,
   effects: Effects,
 ): Job {
-  const tracked = options.tracked === true || overlap !== 'allow' || tracksRuns(job.spec);
+  const tracked = options.tracked === true || overlap !== 'allow' || mustHear(job);
   effects.dues.push(emissionOf(context.topics, makeDue(job, run, { ...options, tracked })));
   if (!tracked || job.active.some(({ runId }) => runId === run.runId)) return job;
   return { ...job, active: [...job.active, { runId: run.runId, since: context.now }] };

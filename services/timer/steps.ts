@@ -4,6 +4,7 @@
  * Invariant: one turn at a time. So what is decided in memory is decided from what the store holds, and batches grow
  * with the load by themselves: what arrives during a turn waits for the next one, and an idle timer fires at once.
  */
+import { EdgesRefused } from '../core/edges-refused.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -18,6 +19,7 @@ import type { Ownership } from './ownership.ts';
 import type { Input } from './inputs.ts';
 import type { OwnedPartition } from './owned.ts';
 import type { PlannedBatch, PlannedStep } from './plan.ts';
+import { rejectEdges } from './reject-edges.ts';
 import type { TopicCache } from './topic-cache.ts';
 import type { Wake } from './wake.ts';
 
@@ -142,6 +144,14 @@ export class Steps {
       accepted = await store.step(pairs.map(({ planned }) => planned.step));
     } catch (thrown) {
       if (thrown instanceof BelfryError && thrown.code === 'bad_data') return this.isolate(pairs, thrown);
+      if (
+        thrown instanceof EdgesRefused &&
+        rejectEdges(
+          pairs.map(({ gathered }) => gathered),
+          thrown.refused,
+        )
+      )
+        return;
       log.warn({ err: thrown }, 'the outcome of a step is unknown; taking its partitions again');
       for (const { gathered } of pairs) ownership.takeAgain(gathered.owned);
       throw thrown;

@@ -53,7 +53,7 @@ export class Sweep {
       const before = this.options.clock.now() - SETTLED_AFTER_MS;
       const ended = await this.options.store.endedActive(owned.partition, before);
       if (ended.length === 0) continue;
-      owned.swept.push(...ended.map(({ job, runId, finishedAt }) => ({ ...job, runId, finishedAt })));
+      owned.swept.push(...ended.map(({ job, runId, finishedAt }) => ({ ...job, runId, finishedAt, isNews: true })));
       this.options.onFound();
     }
   }

@@ -4,7 +4,7 @@
  *   consumer ──▶ ownership ──▶ intake ──▶ steps (gather · decide · store) ──▶ lanes ──▶ emitter · exact lane
  *                                            ▲ look-ahead · sweep
  */
-import { Records } from '../core/events.ts';
+import { Records, TIMER_SOURCE } from '../core/events.ts';
 import type { GroupConsumer } from '../core/ports/broker.ts';
 import { topicsOf, type Intake as Topic } from '../core/topics.ts';
 import { DEFAULT_LIMITS, NO_METRICS, type TimerDeps } from './deps.ts';
@@ -48,7 +48,7 @@ export class Timer {
     const topics = topicsOf(prefix);
     const topicCache = new TopicCache(deps);
     const duePartitions = (topic: string): number => topicCache.partitions(topic) ?? partitions;
-    const records = new Records({ topics, partitions, codec, source: '/belfry/timer', duePartitions });
+    const records = new Records({ topics, partitions, codec, source: TIMER_SOURCE, duePartitions });
     const wake = new Wake(clock);
     const onChange = (): void => wake.call();
     this.wake = wake;

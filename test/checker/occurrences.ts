@@ -136,6 +136,8 @@ function missing(job: string, reign: Reign, view: View, history: History, option
       return missingIn(job, schedule.delayMs, reign, view, options);
     case 'fixedDelay':
       return reign.undisturbed ? missingAfterRuns(job, reign, view, history) : [];
+    case 'after':
+      return []; // I9
     case 'every':
     case 'cron':
       return missingRecurring(job, reign, view, history);

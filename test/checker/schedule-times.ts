@@ -39,6 +39,7 @@ export function occurrencesIn(
     }
     case 'in':
     case 'fixedDelay':
+    case 'after':
       return undefined;
   }
 }

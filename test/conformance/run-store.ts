@@ -64,6 +64,7 @@ function settleConformance(harness: () => RunStoreHarness): void {
     assert.ok(settled !== undefined && settled.finishedAt >= (row.startedAt as number));
     assert.deepEqual(settled, {
       ...{ runId: due.runId, startedAt: row.startedAt, finishedAt: settled.finishedAt, retryAt: null, parked: false },
+      chained: false,
     });
     const expected = { status: 'COMPLETED', finishedAt: settled.finishedAt, result, resultTruncated: true } as const;
     assert.deepEqual(found, { ...row, ...expected });

@@ -157,6 +157,8 @@ export function stepOf(
       outbox: [],
       producedSeqs: [],
       enqueued: [],
+      edges: [],
+      arrivals: [],
     },
     ...effects,
   };

@@ -123,7 +123,9 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
           scheduledFor: T0,
           idempotencyKey: id,
         },
-        ...{ due: dueOf(id, jobId), replays: [] },
+        ...{ due: dueOf(id, jobId), replays: [], replayOf: null },
+        ...{ result: { text: '\u0000' }, resultTruncated: false },
+        error: { code: 'publish_failed', message: 'a\ufffdb' },
       });
     });
 

@@ -17,6 +17,7 @@ import {
   timerIn,
   type TimerStoreHarness,
 } from './timer-fixtures.ts';
+import { timerStoreChainsConformance } from './timer-store-chains.ts';
 import { timerStoreEnqueuedConformance } from './timer-store-enqueued.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
@@ -311,6 +312,7 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
     });
 
     timerStoreRowsConformance(() => store, owner);
+    timerStoreChainsConformance(() => store, owner);
     timerStoreEnqueuedConformance(() => harness, PARTITIONS);
   });
 }

@@ -9,8 +9,11 @@ import type { DueRecord } from '../../core/records.ts';
 import type { EnqueuedCommandInput, Lease, ParkedRun, RunRow } from '../../core/ports/run-store.ts';
 import { partitionOf } from '../../core/murmur2.ts';
 import type {
+  Arrival,
+  Edges,
   EnqueuedCommand,
   EnqueuedListener,
+  JobRef,
   Offsets,
   OutboxBatch,
   TimerRow,
@@ -46,6 +49,10 @@ export class MemoryDatabase {
   readonly seenCommands = new Map<string, number>();
   /** Replays that were decided, by the run they repeat. */
   readonly replays = new Map<string, Set<string>>();
+  /** The upstreams of each chained job, by its key. */
+  readonly edges = new Map<string, Edges>();
+  /** By `tenant/jobId/runId`. */
+  readonly arrivals = new Map<string, Arrival>();
   readonly runs = new Map<string, RunEntry>();
   readonly leases = new Map<string, LeaseEntry>();
   readonly parked = new Map<string, ParkedRun>();
@@ -60,6 +67,14 @@ export class MemoryDatabase {
   constructor(options: { partitions: number; now: () => number }) {
     this.partitions = options.partitions;
     this.now = options.now;
+  }
+
+  /** Jobs that run after this one. */
+  downstreamsOf({ tenant, jobId }: JobRef): string[] {
+    const edges = [...this.edges.values()].filter(
+      (edge) => edge.tenant === tenant && edge.upstreams.some((upstream) => upstream.jobId === jobId),
+    );
+    return edges.map((edge) => edge.jobId).sort();
   }
 
   /** What the SQL function `enqueue` does; its transaction commits at once. */

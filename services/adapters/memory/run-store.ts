@@ -216,8 +216,10 @@ export class MemoryRunStore implements RunStore {
     };
   }
 
-  private settledOf({ runId, startedAt, retryAt }: RunEntry, finishedAt: number): Settled {
-    return { runId, startedAt, finishedAt, retryAt, parked: this.db.parked.has(runId) };
+  private settledOf(entry: RunEntry, finishedAt: number): Settled {
+    const { runId, startedAt, retryAt } = entry;
+    const chained = this.db.downstreamsOf(entry).length > 0;
+    return { runId, startedAt, finishedAt, retryAt, parked: this.db.parked.has(runId), chained };
   }
 }
 

@@ -1,6 +1,7 @@
 /** A step of the timer on the memory database: the same effects in the same order as the SQL function `step`. */
 import { BelfryError } from '../../core/errors.ts';
 import type { DecidedRun, Offsets, PartitionStep } from '../../core/ports/timer-store.ts';
+import { storedText } from '../../core/stored-text.ts';
 import { jobKey } from '../../core/topics.ts';
 import type { MemoryDatabase, OwnerEntry, RunEntry } from './database.ts';
 import { addTimer, removeTimer } from './timer-queue.ts';
@@ -60,6 +61,14 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
     const key = `${jobKey(tenant, jobId)}/${commandId}`;
     if (!db.seenCommands.has(key)) db.seenCommands.set(key, db.now());
   }
+  for (const edges of step.edges) {
+    const key = jobKey(edges.tenant, edges.jobId);
+    if (edges.upstreams.length === 0) db.edges.delete(key);
+    else db.edges.set(key, edges);
+  }
+  for (const arrival of step.arrivals) {
+    db.arrivals.set(`${jobKey(arrival.tenant, arrival.jobId)}/${arrival.runId}`, arrival);
+  }
   for (const { original, replay } of step.replays) {
     db.replays.set(original, (db.replays.get(original) ?? new Set()).add(replay));
   }
@@ -72,7 +81,7 @@ function applyJobs(db: MemoryDatabase, step: PartitionStep): void {
     const finished = { ...job, state: 'FINISHED', nextAt: null, nextFireAt: null, updatedAt: db.now() } as const;
     db.jobs.set(jobKey(tenant, jobId), finished);
   }
-  for (const job of step.jobs) {
+  for (const { downstreams: _, ...job } of step.jobs) {
     const key = jobKey(job.tenant, job.jobId);
     const stored = db.jobs.get(key);
     db.jobs.set(key, stored?.version === job.version ? { ...job, spec: stored.spec } : job);
@@ -84,7 +93,8 @@ function runEntryOf({ outcome, idempotencyKey, due }: DecidedRun): RunEntry {
   const { result, resultTruncated, error, reason, replayOf } = outcome;
   return {
     ...{ runId, tenant, jobId, status, scheduledFor, startedAt, finishedAt, attempt, worker },
-    ...{ result, resultTruncated, error, reason, replayOf, idempotencyKey, due },
+    ...{ result, resultTruncated, reason, replayOf, idempotencyKey, due },
+    error: error === null ? null : { ...error, message: storedText(error.message) },
     ...{ token: 0, lost: 0, executor: null, nonce: null, retryAt: null, progress: null },
   };
 }

@@ -2,6 +2,7 @@
 import { BelfryError } from '../../core/errors.ts';
 import { TERMINAL_STATUSES, type Job } from '../../core/model.ts';
 import type {
+  Arrival,
   EnqueuedCommand,
   JobRef,
   Known,
@@ -14,6 +15,7 @@ import type {
 import { scheduledMsOf } from '../../core/run-id.ts';
 import { jobKey } from '../../core/topics.ts';
 import type { MemoryDatabase, RunEntry } from './database.ts';
+import { assertEdges } from './timer-edges.ts';
 import { applyStep, assertStorable, isAccepted } from './timer-step.ts';
 
 const OVERDUE_AFTER_MS = 1_000;
@@ -47,14 +49,10 @@ export class MemoryTimerStore implements TimerStore {
 
   async step(steps: readonly PartitionStep[]): Promise<ReadonlySet<number>> {
     for (const step of steps) assertStorable(step);
-    const accepted = new Set<number>();
-    for (const step of steps) {
-      const owner = this.db.owners.get(step.partition);
-      if (!isAccepted(owner, step)) continue;
-      applyStep(this.db, owner, step);
-      accepted.add(step.partition);
-    }
-    return accepted;
+    const accepted = steps.filter((step) => isAccepted(this.db.owners.get(step.partition), step));
+    assertEdges(this.db, accepted);
+    for (const step of accepted) applyStep(this.db, this.db.owners.get(step.partition)!, step);
+    return new Set(accepted.map(({ partition }) => partition));
   }
 
   async timers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]> {
@@ -76,7 +74,8 @@ export class MemoryTimerStore implements TimerStore {
     const found = new Map<string, Job>();
     for (const { tenant, jobId } of jobs) {
       const job = this.db.jobs.get(jobKey(tenant, jobId));
-      if (job !== undefined) found.set(jobKey(tenant, jobId), job);
+      const downstreams = this.db.downstreamsOf({ tenant, jobId });
+      if (job !== undefined) found.set(jobKey(tenant, jobId), downstreams.length === 0 ? job : { ...job, downstreams });
     }
     const keys = commands.map(({ tenant, jobId, commandId }) => `${jobKey(tenant, jobId)}/${commandId}`);
     return { jobs: found, seen: new Set(keys.filter((key) => this.db.seenCommands.has(key))) };
@@ -92,6 +91,24 @@ export class MemoryTimerStore implements TimerStore {
         return before < maxBytes;
       });
     });
+  }
+
+  async downstreams(jobs: readonly JobRef[]): ReturnType<TimerStore['downstreams']> {
+    const entries = jobs.map((job) => [jobKey(job.tenant, job.jobId), this.db.downstreamsOf(job)] as const);
+    return new Map(entries.filter(([, downstreams]) => downstreams.length > 0));
+  }
+
+  async arrivals(ended: readonly (JobRef & { runId: string })[]): Promise<Arrival[]> {
+    const all = [...this.db.arrivals.values()];
+    return all.filter((arrival) =>
+      ended.some(({ tenant, jobId, runId }) => {
+        if (arrival.tenant !== tenant || arrival.jobId !== jobId) return false;
+        if (arrival.runId === runId || (arrival.setId === null && !arrival.superseded)) return true;
+        const replayOf = this.db.runs.get(runId)?.replayOf;
+        const original = this.db.arrivals.get(`${jobKey(tenant, jobId)}/${replayOf}`);
+        return original !== undefined && (arrival === original || arrival.setId === (original.setId ?? ''));
+      }),
+    );
   }
 
   async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {
@@ -123,7 +140,7 @@ export class MemoryTimerStore implements TimerStore {
   }
 
   async maintain(now: number, historyMs: number): Promise<void> {
-    const { runs, jobs, seenCommands, replays } = this.db;
+    const { runs, jobs, seenCommands, replays, arrivals } = this.db;
     const before = now - historyMs;
     const firstDayKept = before - (before % DAY_MS);
     for (const run of runs.values()) {
@@ -134,6 +151,9 @@ export class MemoryTimerStore implements TimerStore {
       if (ended && updatedAt < before && active.length === 0) jobs.delete(key);
     }
     for (const [key, seenAt] of seenCommands) if (seenAt < now - REMEMBER_COMMANDS_MS) seenCommands.delete(key);
+    for (const [key, { runId }] of arrivals) {
+      if (scheduledMsOf(runId) < firstDayKept && !runs.has(runId)) arrivals.delete(key);
+    }
     for (const original of replays.keys()) {
       if (scheduledMsOf(original) < firstDayKept && !runs.has(original)) replays.delete(original);
     }
@@ -141,9 +161,11 @@ export class MemoryTimerStore implements TimerStore {
 
   private storedRunOf(entry: RunEntry): StoredRun {
     const { runId, tenant, jobId, status, finishedAt, scheduledFor, idempotencyKey, due } = entry;
+    const { result, resultTruncated, error, replayOf } = entry;
     const replays = [...(this.db.replays.get(runId) ?? [])].sort();
     return {
       ...{ runId, tenant, jobId, status, finishedAt, scheduledFor, idempotencyKey, due },
+      ...{ result, resultTruncated, error, replayOf },
       replays: replays.map((replay) => this.db.runs.get(replay)?.status ?? 'ENQUEUED'),
     };
   }

@@ -32,6 +32,7 @@ export type SettledRow = {
   finished_at: number;
   retry_at: number | null;
   parked: boolean;
+  chained: boolean;
 };
 
 export function runRowOf(row: StateRow): RunRow {
@@ -67,6 +68,7 @@ export function settledOf(rows: readonly SettledRow[]): Settled[] {
       finishedAt: row.finished_at,
       retryAt: row.retry_at,
       parked: row.parked,
+      chained: row.chained,
     });
   }
   return [...settled.values()];

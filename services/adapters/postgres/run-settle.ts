@@ -5,13 +5,24 @@ import { boolArray, int4Array, int8Array, textArray, uuidArray } from './arrays.
 import type { Pg } from './pool.ts';
 import { inOrder, placeholders, settledOf, type SettledRow } from './run-rows.ts';
 
-const SETTLE = { name: 'settle_runs', text: `SELECT * FROM settle_runs(${placeholders(11)})` };
+const SETTLE = { name: 'settle_runs', text: settleText('') };
 const PROGRESS = { name: 'note_progress', text: 'SELECT note_progress($1, $2, $3, $4)' };
 const CANCEL_GENERATIONS = {
   name: 'cancel_generations',
   text: `SELECT coalesce((SELECT j.cancel_gen FROM jobs j WHERE j.tenant = q.tenant AND j.job_id = q.job_id), 0) AS generation
          FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q (tenant, job_id, position) ORDER BY q.position`,
 };
+
+/**
+ * The call of settle_runs, and whether other jobs run after a run's. Where there are no chains at all, that is asked once.
+ * @param schema what to put before the names of Belfry's own: `belfry.`, or nothing where the search path finds them
+ */
+export function settleText(schema: string): string {
+  return `SELECT s.*, (SELECT EXISTS (SELECT FROM ${schema}edges)) AND EXISTS (
+            SELECT FROM ${schema}runs r JOIN ${schema}edges e ON e.tenant = r.tenant AND e.upstream = r.job_id
+            WHERE r.run_id = s.run_id) AS chained
+          FROM ${schema}settle_runs(${placeholders(11)}) s`;
+}
 
 /** See RunStore.settle. */
 export async function settle(pg: Pg, lease: Lease, settlements: readonly Settlement[]): Promise<Settled[]> {

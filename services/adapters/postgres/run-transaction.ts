@@ -15,8 +15,8 @@ import { within } from '../../core/within.ts';
 import { classify } from './classify.ts';
 import { rethrowRefusal } from './enqueue.ts';
 import { LEND_SESSION, type Pg } from './pool.ts';
-import { placeholders, settledOf, type SettledRow } from './run-rows.ts';
-import { settleValues } from './run-settle.ts';
+import { settledOf, type SettledRow } from './run-rows.ts';
+import { settleText, settleValues } from './run-settle.ts';
 
 /** How long COMMIT may take before its answer counts as lost. */
 const COMMIT_TIMEOUT_MS = 5_000;
@@ -122,7 +122,7 @@ class OpenTransaction {
 
   private async settle(settlement: Settlement): Promise<Settled> {
     try {
-      const text = `SELECT * FROM ${this.pool.schema}.settle_runs(${placeholders(11)})`;
+      const text = settleText(`${this.pool.schema}.`);
       const { rows } = await this.client.query<SettledRow>(text, settleValues(this.lease, [settlement])).catch(rethrow);
       const [settled] = settledOf(rows);
       if (settled === undefined) {

@@ -2,9 +2,10 @@
  * What a step writes, by column: the parameters of the SQL function `step` (schemas/sql/001-timer.sql), whose names are
  * those of the groups and columns here.
  */
-import type { Job } from '../../core/model.ts';
+import type { Job, Upstream } from '../../core/model.ts';
 import { tracksRuns } from '../../core/model.ts';
 import type {
+  Arrival,
   DecidedRun,
   JobRef,
   OutboxBatch,
@@ -136,4 +137,24 @@ export const REPLAY_COLUMNS: Columns<InPartition<{ original: string; replay: str
   partition: column(int4Array, (pair) => pair.partition),
   original: column(uuidArray, (pair) => pair.original),
   replay: column(uuidArray, (pair) => pair.replay),
+};
+
+/** An edge of a job that runs after another. */
+export type Edge = InPartition<JobRef & { upstream: Upstream }>;
+
+export const EDGE_COLUMNS: Columns<Edge> = {
+  partition: column(int4Array, (edge) => edge.partition),
+  tenant: column(textArray, (edge) => edge.tenant),
+  upstream: column(textArray, (edge) => edge.upstream.jobId),
+  downstream: column(textArray, (edge) => edge.jobId),
+  when: column(textArray, (edge) => edge.upstream.when),
+};
+
+export const ARRIVAL_COLUMNS: Columns<InPartition<Arrival>> = {
+  ...FINISHED_COLUMNS,
+  run_id: column(uuidArray, (arrival) => arrival.runId),
+  upstream: column(textArray, (arrival) => arrival.upstream),
+  anchor_at: column(int8Array, (arrival) => arrival.anchorAt),
+  set_id: column(uuidArray, (arrival) => arrival.setId),
+  superseded: column(boolArray, (arrival) => arrival.superseded),
 };

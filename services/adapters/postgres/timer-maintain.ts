@@ -20,6 +20,9 @@ const FORGET_JOBS = sliced('jobs', `state IN ('FINISHED', 'CANCELLED') AND updat
 const PAGES_OF_COMMANDS = pagesOf('seen_commands');
 const FORGET_COMMANDS = sliced('seen_commands', 'seen_at < $3');
 
+const PAGES_OF_ARRIVALS = pagesOf('arrivals');
+const FORGET_ARRIVALS = sliced('arrivals', 'arrived_at < $3');
+
 const FORGET_REPLAYS = {
   name: 'maintain_forget_replays',
   text: `DELETE FROM replays p WHERE p.original < $1 AND NOT EXISTS (SELECT FROM runs r WHERE r.run_id = p.original)`,
@@ -36,6 +39,7 @@ export async function maintain(pool: Pg, now: number, historyMs: number): Promis
   while (daysLeft > 0) daysLeft = (await pool.query<{ left: number }>(DROP_DAY, [before]))[0]?.left ?? 0;
   await forget(pool, PAGES_OF_JOBS, FORGET_JOBS, before);
   await forget(pool, PAGES_OF_COMMANDS, FORGET_COMMANDS, now - REMEMBER_COMMANDS_MS);
+  await forget(pool, PAGES_OF_ARRIVALS, FORGET_ARRIVALS, before);
   await pool.query(FORGET_REPLAYS, [dayRangeOf(before).fromId]);
 }
 

@@ -16,14 +16,16 @@ export function ownershipOf(partition: number, row: OwnerRow): Ownership {
 
 export const JOB_FIELDS = `j.tenant, j.job_id AS "jobId", j.partition, j.state, j.version, j.spec, j.cancel_gen AS "cancelGen",
   j.anchor_at AS "anchorAt", j.next_at AS "nextAt", j.next_fire_at AS "nextFireAt", j.run_count AS "runCount", j.active, j.buffered,
-  j.recent_commands AS "recentCommands", j.paused_at AS "pausedAt", j.created_at AS "createdAt", j.updated_at AS "updatedAt"`;
+  j.recent_commands AS "recentCommands", j.paused_at AS "pausedAt", j.created_at AS "createdAt", j.updated_at AS "updatedAt",
+  (SELECT array_agg(e.downstream ORDER BY e.downstream) FROM edges e WHERE e.tenant = j.tenant AND e.upstream = j.job_id) AS downstreams`;
 
-export type JobRow = Omit<Job, 'state' | 'spec' | 'active' | 'buffered' | 'recentCommands'> &
-  Record<'state' | 'spec' | 'active' | 'buffered' | 'recentCommands', string>;
+export type JobRow = Omit<Job, 'state' | 'spec' | 'active' | 'buffered' | 'recentCommands' | 'downstreams'> &
+  Record<'state' | 'spec' | 'active' | 'buffered' | 'recentCommands', string> & { downstreams: string[] | null };
 
-export function jobOf(row: JobRow): Job {
+export function jobOf({ downstreams, ...row }: JobRow): Job {
   return {
     ...row,
+    ...(downstreams === null ? {} : { downstreams }),
     state: row.state as JobState,
     spec: JSON.parse(row.spec) as JobSpec,
     active: JSON.parse(row.active) as ActiveRun[],
@@ -36,8 +38,14 @@ export function jobOf(row: JobRow): Job {
 export const TIMER_FIELDS = `t.partition, t.fire_at AS "fireAt", t.run_id AS "runId", t.kind, t.tenant, t.job_id AS "jobId",
   t.topic, t.due`;
 
-export type StoredRunRow = Omit<StoredRun, 'due'> & { due: string | null };
+export type StoredRunRow = Omit<StoredRun, 'due' | 'result' | 'error'> &
+  Record<'due' | 'result' | 'errorCode' | 'errorMessage', string | null>;
 
-export function storedRunOf(row: StoredRunRow): StoredRun {
-  return { ...row, due: row.due === null ? null : (JSON.parse(row.due) as DueRecord) };
+export function storedRunOf({ errorCode, errorMessage, ...row }: StoredRunRow): StoredRun {
+  return {
+    ...row,
+    due: row.due === null ? null : (JSON.parse(row.due) as DueRecord),
+    result: row.result === null ? null : (JSON.parse(row.result) as unknown),
+    error: errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' },
+  };
 }

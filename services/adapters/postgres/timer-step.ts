@@ -1,7 +1,9 @@
 /** A step of the timer as one call of the SQL function `step`: its statement, and its parameters. */
 import type { JobRef, PartitionStep } from '../../core/ports/timer-store.ts';
-import { int4Array, int8Array } from './arrays.ts';
+import { int4Array, int8Array, textArray } from './arrays.ts';
 import {
+  ARRIVAL_COLUMNS,
+  EDGE_COLUMNS,
   FINISHED_COLUMNS,
   JOB_COLUMNS,
   OUTBOX_COLUMNS,
@@ -97,13 +99,25 @@ const GROUPS: readonly Group[] = [
   ),
 ];
 
-const STEP: Statement = {
-  name: 'timer_step',
-  text: `SELECT step(${GROUPS.flatMap(({ names }) => names)
-    .map((name, index) => `${name} => $${index + 1}`)
-    .join(', ')}) AS accepted`,
-};
-const PARAMETERS = GROUPS.flatMap(({ names }) => names).length;
+/** What steps with chains write besides: the parameters of `write_chains` (schemas/sql/008-chains.sql). */
+const CHAIN_GROUPS: readonly Group[] = [
+  group('chain_', FINISHED_COLUMNS, (step) => within(step, step.edges), byJob),
+  group(
+    'edge_',
+    EDGE_COLUMNS,
+    (step) => within(step, step.edges).flatMap((job) => job.upstreams.map((upstream) => ({ ...job, upstream }))),
+    (edge) => `${byJob(edge)} ${edge.upstream.jobId}`,
+  ),
+  group(
+    'arrival_',
+    ARRIVAL_COLUMNS,
+    (step) => within(step, step.arrivals),
+    (arrival) => `${byJob(arrival)} ${arrival.runId}`,
+  ),
+];
+
+const PARAMETERS = namesOf(GROUPS).length;
+const STEP: Statement = { name: 'timer_step', text: `SELECT step(${argumentsOf(GROUPS, 0)}) AS accepted` };
 /** The same, and the commands that it applied are gone with it. OFFSET keeps the step a single call. */
 const STEP_OF_ENQUEUED: Statement = {
   name: 'timer_step_of_enqueued',
@@ -111,11 +125,33 @@ const STEP_OF_ENQUEUED: Statement = {
          FROM (${STEP.text} OFFSET 0) AS done`,
 };
 
+/** The same, after the lock on the tenants whose edges change, and with what becomes of chains. */
+const STEP_OF_CHAINS: Statement = {
+  name: 'timer_step_of_chains',
+  text: `SELECT accepted, forget_enqueued(accepted, $${PARAMETERS + 1}, $${PARAMETERS + 2}),
+           write_chains(accepted, ${argumentsOf(CHAIN_GROUPS, PARAMETERS + 3)})
+         FROM (${STEP.text} FROM lock_edges($${PARAMETERS + 3}) OFFSET 0) AS done`,
+};
+
+function namesOf(groups: readonly Group[]): string[] {
+  return groups.flatMap(({ names }) => names);
+}
+
+function argumentsOf(groups: readonly Group[], behind: number): string {
+  return namesOf(groups)
+    .map((name, index) => `${name} => $${behind + index + 1}`)
+    .join(', ');
+}
+
 /** @throws BelfryError `bad_data`, RangeError: what no column can hold */
 export function stepCall(steps: readonly PartitionStep[]): [Statement, Buffer[]] {
   const values = GROUPS.flatMap(({ encode }) => encode(steps));
   const applied = steps.flatMap(({ partition, enqueued }) => enqueued.map((id) => ({ partition, id })));
-  if (applied.length === 0) return [STEP, values];
+  const hasChains = steps.some(({ edges, arrivals }) => edges.length + arrivals.length > 0);
+  if (applied.length === 0 && !hasChains) return [STEP, values];
   const ids = int8Array(applied.map(({ id }) => id));
-  return [STEP_OF_ENQUEUED, [...values, int4Array(applied.map(({ partition }) => partition)), ids]];
+  values.push(int4Array(applied.map(({ partition }) => partition)), ids);
+  if (!hasChains) return [STEP_OF_ENQUEUED, values];
+  const tenants = textArray(steps.flatMap(({ edges }) => edges.map(({ tenant }) => tenant)));
+  return [STEP_OF_CHAINS, [...values, tenants, ...CHAIN_GROUPS.flatMap(({ encode }) => encode(steps))]];
 }

@@ -5,6 +5,7 @@
 import { BelfryError } from '../../core/errors.ts';
 import type { Job } from '../../core/model.ts';
 import type {
+  Arrival,
   EnqueuedCommand,
   JobRef,
   Known,
@@ -16,7 +17,8 @@ import type {
 } from '../../core/ports/timer-store.ts';
 import { jobKey } from '../../core/topics.ts';
 import { int4Array, textArray, uuidArray } from './arrays.ts';
-import { classify } from './classify.ts';
+import { classify, sqlState } from './classify.ts';
+import { EDGES_REFUSED, edgesRefused } from './edges-refused.ts';
 import type { Pg } from './pool.ts';
 import { maintain } from './timer-maintain.ts';
 import { JOB_FIELDS, TIMER_FIELDS, jobOf, storedRunOf, type JobRow, type StoredRunRow } from './timer-rows.ts';
@@ -59,9 +61,37 @@ const RUNS = {
   name: 'timer_runs',
   text: `SELECT r.run_id AS "runId", r.tenant, r.job_id AS "jobId", r.status, r.finished_at AS "finishedAt",
            r.scheduled_for AS "scheduledFor", r.idempotency_key AS "idempotencyKey", r.due,
+           r.result, r.result_truncated AS "resultTruncated", r.error_code AS "errorCode", r.error_message AS "errorMessage",
+           r.replay_of AS "replayOf",
            ARRAY(SELECT coalesce((SELECT status FROM runs WHERE run_id = p.replay), 'ENQUEUED')
                  FROM replays p WHERE p.original = r.run_id ORDER BY p.replay) AS replays
          FROM unnest($1::uuid[]) AS k (run_id) JOIN runs r USING (run_id)`,
+};
+
+const DOWNSTREAMS = {
+  name: 'timer_downstreams',
+  text: `SELECT e.tenant, e.upstream AS "jobId", array_agg(e.downstream ORDER BY e.downstream) AS downstreams
+         FROM unnest($1::text[], $2::text[]) AS k (tenant, upstream) JOIN edges e USING (tenant, upstream)
+         GROUP BY e.tenant, e.upstream`,
+};
+
+const ARRIVALS = {
+  name: 'timer_arrivals',
+  text: `WITH ended AS MATERIALIZED (
+           SELECT k.*, r.replay_of FROM unnest($1::text[], $2::text[], $3::uuid[]) AS k (tenant, job_id, run_id)
+           LEFT JOIN runs r USING (run_id)
+         ), found AS (
+           SELECT a.* FROM (SELECT DISTINCT tenant, job_id FROM ended) j JOIN arrivals a USING (tenant, job_id)
+           WHERE a.set_id IS NULL AND NOT a.superseded
+           UNION
+           SELECT a.* FROM ended e JOIN arrivals a USING (tenant, job_id, run_id)
+           UNION
+           SELECT a.* FROM ended e
+           JOIN arrivals o ON o.tenant = e.tenant AND o.job_id = e.job_id AND o.run_id = e.replay_of
+           JOIN arrivals a ON a.tenant = o.tenant AND a.job_id = o.job_id AND (a.run_id = o.run_id OR a.set_id = o.set_id)
+         )
+         SELECT tenant, job_id AS "jobId", upstream, run_id AS "runId", anchor_at AS "anchorAt", set_id AS "setId", superseded
+         FROM found ORDER BY tenant, job_id, arrived_at, run_id`,
 };
 
 // active is JSON of ours, without free text: safe to parse there.
@@ -123,6 +153,7 @@ export class PostgresTimerStore implements TimerStore {
       const [row] = await this.pool.query<{ accepted: number[] }>(...stepCall(steps));
       return new Set(row?.accepted);
     } catch (thrown) {
+      if (sqlState(thrown) === EDGES_REFUSED) throw edgesRefused(thrown);
       const error = classify(thrown);
       // Even where the statement certainly failed (a deadlock), taking again is right, and one way out is enough.
       if (!error.retryable) throw error;
@@ -148,6 +179,21 @@ export class PostgresTimerStore implements TimerStore {
 
   enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]> {
     return this.pool.query<EnqueuedCommand>(ENQUEUED, [int4Array(partitions), limit, maxBytes]);
+  }
+
+  async downstreams(jobs: readonly JobRef[]): ReturnType<TimerStore['downstreams']> {
+    type Row = JobRef & { downstreams: string[] };
+    const keys = [textArray(jobs.map(({ tenant }) => tenant)), textArray(jobs.map(({ jobId }) => jobId))];
+    const rows = await this.pool.query<Row>(DOWNSTREAMS, keys);
+    return new Map(rows.map(({ tenant, jobId, downstreams }) => [jobKey(tenant, jobId), downstreams]));
+  }
+
+  arrivals(ended: readonly (JobRef & { runId: string })[]): Promise<Arrival[]> {
+    return this.pool.query<Arrival>(ARRIVALS, [
+      textArray(ended.map(({ tenant }) => tenant)),
+      textArray(ended.map(({ jobId }) => jobId)),
+      uuidArray(ended.map(({ runId }) => runId)),
+    ]);
   }
 
   async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {

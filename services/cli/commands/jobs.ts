@@ -117,6 +117,7 @@ async function showJob(
       ['state', job.state],
       ['next', when(job.nextFireAt, now)],
       ['schedule', scheduleText(job)],
+      ['then', job.downstreams?.join(', ') ?? null],
       ['type', spec.type],
       ['handler', spec.handler || null],
       ['payload', JSON.stringify(spec.payload)],

@@ -23,6 +23,7 @@ export function addSchedule({ program, deps, action }: Cli): void {
     `belfry schedule invoice-42 --handler send-invoice --payload '{"invoice":42}' --at 2026-12-01T09:00:00Z`,
     'belfry schedule report --url https://example.com/report --method POST --cron "0 9 * * MON-FRI" --timezone Europe/Paris',
     `belfry schedule tick --topic ticks --value '{"n":1}' --every 5m`,
+    'belfry schedule load --handler load --after extract,transform:always',
     'belfry schedule nightly --file nightly.json --if-exists keep',
   ]);
   addWait(addJobFlags(ofTenant(schedule)))

@@ -85,6 +85,8 @@ export type Settled = {
   retryAt: number | null;
   /** A parked row holds it: publish without an offset, then unpark. */
   parked: boolean;
+  /** Other jobs run after this one's runs: its timer must hear of the end. */
+  chained: boolean;
 };
 
 export type ParkKind = 'handed_over' | 'detached';

@@ -6,7 +6,8 @@
  * offsets are still those it knew. So a zombie changes nothing, and nothing is applied twice.
  */
 import type { Job } from '../model.ts';
-import type { Outcome, DueRecord } from '../records.ts';
+import type { Upstream } from '../model.ts';
+import type { Outcome, DueRecord, RunError } from '../records.ts';
 import type { Intake } from '../topics.ts';
 
 export type Offsets = Readonly<Record<Intake, bigint>>;
@@ -66,6 +67,24 @@ export type EnqueuedCommand = {
  */
 export type EnqueuedListener = (onEnqueued: (partition: number) => void) => { close(): Promise<void> };
 
+/**
+ * The end of an upstream's run, as it reached a downstream job; (tenant, jobId, runId) is its key, so that it arrives once.
+ * It waits until a run of every upstream is there; then it belongs to the set that made a run.
+ */
+export type Arrival = JobRef & {
+  /** The upstream job. */
+  upstream: string;
+  runId: string;
+  /** `anchorAt` of the schedule that it counts for: one that begins anew waits for all of its upstreams again. */
+  anchorAt: number;
+  /** The downstream run of its set; null: it waits, or a later run of the same upstream took its place. */
+  setId: string | null;
+  superseded: boolean;
+};
+
+/** The upstreams of a job, all of them; none when it is no chain any more. */
+export type Edges = JobRef & { upstreams: readonly Upstream[] };
+
 /** All effects of one step on one partition. */
 export type PartitionStep = {
   partition: number;
@@ -91,6 +110,9 @@ export type PartitionStep = {
   producedSeqs: readonly number[];
   /** Enqueued commands that were decided: they go with the effects that they have. */
   enqueued: readonly number[];
+  /** Chains that changed, each a job once. */
+  edges: readonly Edges[];
+  arrivals: readonly Arrival[];
 };
 
 export type Known = {
@@ -110,6 +132,10 @@ export type StoredRun = {
   idempotencyKey: string;
   /** The due record of FAILED runs. */
   due: DueRecord | null;
+  result: unknown;
+  resultTruncated: boolean;
+  error: RunError | null;
+  replayOf: string | null;
   /** Statuses of the runs that replay this one; ENQUEUED for one that was decided and has no row yet. */
   replays: readonly string[];
 };
@@ -132,7 +158,8 @@ export interface TimerStore {
   take(partition: number, instance: string): Promise<{ ownership: Ownership; outbox: readonly OutboxBatch[] }>;
   /** Applies each partition's effects or refuses that partition whole; answers the partitions that were accepted.
    * Throws `step_unclear` (retryable) when it may have been applied (timeout, connection lost): take again; throws
-   * `bad_data` (not retryable) when the data was refused (SQLSTATE class 22 or 23) and nothing was applied. */
+   * `bad_data` (not retryable) when the data was refused (SQLSTATE class 22 or 23) and nothing was applied; throws
+   * `EdgesRefused` when edges would close a cycle or name a job that is not there: nothing was applied. */
   step(steps: readonly PartitionStep[]): Promise<ReadonlySet<number>>;
   /** Timers of these partitions with fireAt < before, each partition's first `limit` by (fireAt, runId), in that order. */
   timers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]>;
@@ -141,7 +168,14 @@ export interface TimerStore {
   read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;
   /** Enqueued commands of these partitions: each one's first `limit`, in order, and no more than `maxBytes` but for the first. */
   enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]>;
-  /** Runs by id, for replay. */
+  /** Jobs that run after each of these, by `tenant/jobId`; none is absent. */
+  downstreams(jobs: readonly JobRef[]): Promise<ReadonlyMap<string, readonly string[]>>;
+  /**
+   * What is known of arrivals at these jobs: those that wait, the one of the run itself if it arrived before and, when the run
+   * is a replay, the one of the run that it repeats with the rest of that one's set.
+   */
+  arrivals(ended: readonly (JobRef & { runId: string })[]): Promise<readonly Arrival[]>;
+  /** Runs by id, for replay and for what runs after them. */
   runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>>;
   /** Jobs of the partition with active runs older than `before`, and those of their active runs that ended meanwhile. */
   endedActive(partition: number, before: number): Promise<{ job: JobRef; runId: string; finishedAt: number }[]>;

@@ -3,7 +3,7 @@
  * comment names. Durations are text such as `500ms`, `30s`, `5m`, `1h30m`, `2d`; times are ISO 8601 with an offset,
  * such as `2026-12-01T09:00:00Z`.
  */
-import type { Delivery, Overlap, Priority } from '../model.ts';
+import type { ChainCondition, Delivery, Overlap, Priority } from '../model.ts';
 
 /** Runs once, at a time; a time in the past runs at once. */
 export type AtInput = {
@@ -64,8 +64,24 @@ export type FixedDelayInput = BoundsInput & {
   timezone?: string;
 };
 
-/** When a job runs: exactly one of `at`, `in`, `cron`, `every`, `fixedDelay`. */
-export type ScheduleInput = AtInput | InInput | CronInput | EveryInput | FixedDelayInput;
+/** Runs when runs of other jobs have ended: a chain, or with several upstreams a fan-in. */
+export type AfterInput = Pick<BoundsInput, 'startAt' | 'endAt' | 'maxRuns'> & {
+  /**
+   * 1 to 20 jobs of the same tenant, each once. The job runs when a run of each has ended since its own last one. When one
+   * ended otherwise than its `when` wants, that occurrence is SKIPPED, with the reason `upstream`.
+   */
+  after: readonly UpstreamInput[];
+};
+
+export type UpstreamInput = {
+  /** The id of a job that exists. */
+  job: string;
+  /** COMPLETED, FAILED, or any end (CANCELLED and SKIPPED, too). Default: `success`. */
+  when?: ChainCondition;
+};
+
+/** When a job runs: exactly one of `at`, `in`, `cron`, `every`, `fixedDelay`, `after`. */
+export type ScheduleInput = AtInput | InInput | CronInput | EveryInput | FixedDelayInput | AfterInput;
 
 /** How failed attempts are tried again: the n-th retry waits initialDelay · factor^(n−1), at most maxDelay. */
 export type RetryInput = {
@@ -103,7 +119,7 @@ type CommonInput = {
   retry?: RetryInput;
   /** For one attempt; at most `7d`. Default: `30s` for HTTP_REQUEST, `15m` otherwise. */
   timeout?: string;
-  /** What a run does that comes due while another is active. Default: `skip`; for `at` and `in` `allow`. */
+  /** What a run does that comes due while another is active. Default: `skip`; for `at`, `in` and `after` `allow`. */
   overlap?: Overlap;
   missed?: MissedInput;
   /** `at_most_once` for what must never be tried twice. Default: `at_least_once`. */

@@ -82,8 +82,9 @@ function contradictions({ type, handler, schedule, delivery, retry, missed }: Fi
   if (retry?.maxDelay !== undefined && retry.maxDelay < retry.initialDelay) {
     found.push([['retry', 'maxDelay'], 'is shorter than initialDelay']);
   }
-  if (missed !== undefined && isOneShot(schedule)) {
-    found.push([['missed'], 'belongs to cron, every and fixedDelay; a one-shot runs however late it is']);
+  if (missed !== undefined && !canMiss(schedule)) {
+    const why = schedule.kind === 'after' ? 'a chain has no time to miss' : 'a one-shot runs however late it is';
+    found.push([['missed'], `belongs to cron, every and fixedDelay; ${why}`]);
   }
   return found;
 }
@@ -99,7 +100,7 @@ function specOf(written: Fields): JobSpec {
     queue: written.queue,
     retry: retryOf(written.retry, delivery),
     timeoutMs: written.timeout ?? (type === 'HTTP_REQUEST' ? 30_000 : 15 * 60_000),
-    overlap: written.overlap ?? (isOneShot(schedule) ? 'allow' : 'skip'),
+    overlap: written.overlap ?? (canMiss(schedule) ? 'skip' : 'allow'),
     missed: missedOf(written.missed),
     delivery,
     labels: written.labels,
@@ -122,7 +123,7 @@ function missedOf(written: Fields['missed']): MissedPolicy {
   return { policy, thresholdMs: threshold, windowMs: window ?? null, limit };
 }
 
-/** Whether the job runs once: `at` or `in`. */
-export function isOneShot({ kind }: JobSpec['schedule']): boolean {
-  return kind === 'at' || kind === 'in';
+/** Whether the schedule has times that can be missed: not `at` or `in`, which run however late, nor what waits for others. */
+export function canMiss({ kind }: JobSpec['schedule']): boolean {
+  return kind === 'cron' || kind === 'every' || kind === 'fixedDelay';
 }

@@ -49,6 +49,14 @@ export const commandSchemas = {
   replay: replayCommand,
 };
 
+/** Belfry's own, from one timer to another. */
+const upstreamCommand = record('an upstream command', {
+  ...head('trigger'),
+  type: z.literal('upstream'),
+  upstream: name(JOB_ID),
+  runId: name(RUN_ID),
+});
+
 const NOT_YET: readonly unknown[] = ['emit', 'backfill'];
 
 /**
@@ -59,6 +67,7 @@ const NOT_YET: readonly unknown[] = ['emit', 'backfill'];
 export function parseCommand(value: unknown, options: SpecOptions): Command | { rejection: Rejection } {
   if (!isObject(value)) return { rejection: invalid([], 'must be an object') };
   const written = withoutNulls(value) as Record<string, unknown>;
+  if (written.type === 'upstream') return parseUpstream(written);
   const type = COMMAND_TYPES.find((known) => known === written.type);
   if (type === undefined) return { rejection: badType(written.type) };
   // The one null that says something: "run it with null", where an absent payload is "run it with the job's own".
@@ -66,8 +75,13 @@ export function parseCommand(value: unknown, options: SpecOptions): Command | { 
   const { data, error } = commandSchemas[type].safeParse(written);
   if (error !== undefined) return { rejection: rejectionOf(error, written, 'a command') };
   const command = commandOf(data);
-  const rejection = payloadRejection(command, options);
+  const rejection = selfRejection(command) ?? payloadRejection(command, options);
   return rejection === undefined ? command : { rejection };
+}
+
+function parseUpstream(written: object): Command | { rejection: Rejection } {
+  const { data, error } = upstreamCommand.safeParse(written);
+  return data ?? { rejection: rejectionOf(error, written, 'a command') };
 }
 
 /**
@@ -108,6 +122,14 @@ function commandOf(written: Validated): Command {
     return { ...rest, hasPayload: payload !== undefined, payload: payload ?? null, overlap: overlap ?? null };
   }
   return written;
+}
+
+/** Only here is the job's own id known. */
+function selfRejection(command: Command): Rejection | undefined {
+  if (command.type !== 'schedule' || command.job.schedule.kind !== 'after') return undefined;
+  const index = command.job.schedule.after.findIndex(({ jobId }) => jobId === command.jobId);
+  const path = ['job', 'schedule', 'after', index, 'job'];
+  return index < 0 ? undefined : invalid(path, 'is the job itself; a job cannot run after itself');
 }
 
 function payloadRejection(command: Command, options: SpecOptions): Rejection | undefined {

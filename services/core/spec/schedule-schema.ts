@@ -1,20 +1,20 @@
 /** The `schedule` of a job: exactly one kind, with the bounds that the recurring kinds take. */
 import { z } from 'zod';
-import type { Bounds, Schedule } from '../model.ts';
+import { CHAIN_CONDITIONS, type Bounds, type Schedule, type Upstream } from '../model.ts';
 import { validateCron } from '../occurrences/cron.ts';
 import { isTimeZone } from '../occurrences/time-zone.ts';
-import { duration, instant, record, whole, word } from './fields.ts';
+import { duration, instant, name, record, whole, word } from './fields.ts';
 import { isDay } from './instant.ts';
+import { JOB_ID } from './names.ts';
 import { listed } from './problems.ts';
 
-const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay'] as const;
+const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay', 'after'] as const;
 type Kind = (typeof SCHEDULE_KINDS)[number];
 
 /** What bounds and thins a recurring schedule; a one-shot has none of it. */
 const BOUND_FIELDS = ['startAt', 'endAt', 'exclude', 'jitter', 'maxRuns'] as const;
 
 const NOT_YET = {
-  after: 'is not available yet: chains are to come',
   on: 'is not available yet: event-triggered jobs are to come',
   filter: 'is not available yet: event-triggered jobs are to come',
   wait: 'is not available yet: event-triggered jobs are to come',
@@ -26,6 +26,11 @@ const dstSchema = record('dst', {
   repeat: word(['once', 'both']).default('once'),
 });
 
+const MAX_UPSTREAMS = 20;
+const UPSTREAMS = `must be a list of 1 to ${MAX_UPSTREAMS} upstreams such as { "job": "extract", "when": "success" }`;
+
+const upstreamSchema = record('an upstream', { job: name(JOB_ID), when: word(CHAIN_CONDITIONS).default('success') });
+
 const fields = record(
   'a schedule',
   {
@@ -34,6 +39,12 @@ const fields = record(
     cron: z.string({ error: 'must be a cron expression such as 0 9 * * MON-FRI' }).optional(),
     every: duration(1_000).optional(),
     fixedDelay: duration(1).optional(),
+    after: z
+      .array(upstreamSchema, { error: UPSTREAMS })
+      .min(1, { error: UPSTREAMS })
+      .max(MAX_UPSTREAMS, { error: UPSTREAMS })
+      .readonly()
+      .optional(),
     timezone: z.string({ error: 'must be the name of a time zone such as Europe/Paris' }).optional(),
     dst: dstSchema.optional(),
     startAt: instant.optional(),
@@ -80,6 +91,7 @@ function checkCompany(kind: Kind, written: Fields, refuse: Refuse): void {
         refuse([field], `belongs to cron, every and fixedDelay; a one-shot (${kind}) has none`);
     }
   }
+  if (kind === 'after') checkChain(written, refuse);
   if (kind !== 'cron' && written.dst !== undefined) refuse(['dst'], `belongs to cron; ${kind} counts real time`);
   const { timezone, exclude, startAt, endAt } = written;
   if ((kind === 'every' || kind === 'fixedDelay') && timezone !== undefined && !exclude?.length) {
@@ -91,6 +103,17 @@ function checkCompany(kind: Kind, written: Fields, refuse: Refuse): void {
   if (timezone !== undefined && !isNamedZone(timezone))
     refuse(['timezone'], `names an unknown time zone (${timezone.slice(0, 60)})`);
   else if (written.cron !== undefined) checkCron(written.cron, timezone ?? 'UTC', refuse);
+}
+
+function checkChain({ after = [], ...written }: Fields, refuse: Refuse): void {
+  for (const field of ['exclude', 'jitter', 'timezone'] as const) {
+    if (written[field] !== undefined)
+      refuse([field], 'belongs to cron, every and fixedDelay; a chain (after) has none');
+  }
+  for (const [index, { job }] of after.entries()) {
+    if (after.findIndex((upstream) => upstream.job === job) < index)
+      refuse(['after', index, 'job'], `names ${job} a second time; name each upstream once`);
+  }
 }
 
 function checkCron(cron: string, timezone: string, refuse: Refuse): void {
@@ -117,7 +140,13 @@ function scheduleOf(kind: Kind, written: Fields): Schedule {
       return { kind, everyMs: written.every!, timezone, ...boundsOf(written) };
     case 'fixedDelay':
       return { kind, delayMs: written.fixedDelay!, timezone, ...boundsOf(written) };
+    case 'after':
+      return { kind, after: written.after!.map(upstreamOf), timezone, ...boundsOf(written) };
   }
+}
+
+function upstreamOf({ job, when }: z.output<typeof upstreamSchema>): Upstream {
+  return { jobId: job, when };
 }
 
 function boundsOf({ startAt, endAt, exclude, jitter, maxRuns }: Fields): Bounds {

@@ -4,7 +4,7 @@ import type { Bounds, JobSpec, MissedPolicy, RetryPolicy, Schedule } from '../mo
 import { formatDuration } from './duration.ts';
 import type { BoundsInput, JobInput, MissedInput, RetryInput, ScheduleInput } from './input.ts';
 import { formatInstant } from './instant.ts';
-import { isOneShot } from './job-schema.ts';
+import { canMiss } from './job-schema.ts';
 
 /** The job as its user would write it, with the defaults spelled out: durations as text, times in ISO 8601 UTC. */
 export function toWireJob(spec: JobSpec): JobInput {
@@ -18,7 +18,7 @@ export function toWireJob(spec: JobSpec): JobInput {
     retry: toWireRetry(spec.retry),
     timeout: formatDuration(spec.timeoutMs),
     overlap: spec.overlap,
-    ...(isOneShot(spec.schedule) ? {} : { missed: toWireMissed(spec.missed) }),
+    ...(canMiss(spec.schedule) ? { missed: toWireMissed(spec.missed) } : {}),
     delivery: spec.delivery,
     labels: { ...spec.labels },
   };
@@ -39,6 +39,8 @@ export function toWireSchedule(schedule: Schedule): ScheduleInput {
       return { every: formatDuration(schedule.everyMs), ...zoneOfDays(schedule), ...toWireBounds(schedule) };
     case 'fixedDelay':
       return { fixedDelay: formatDuration(schedule.delayMs), ...zoneOfDays(schedule), ...toWireBounds(schedule) };
+    case 'after':
+      return { after: schedule.after.map(({ jobId, when }) => ({ job: jobId, when })), ...toWireBounds(schedule) };
   }
 }
 

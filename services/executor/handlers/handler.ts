@@ -1,6 +1,6 @@
 /** What a handler is, and what it gets: the interface between the executor and the code that does a job's work. */
 import type { ClientBase } from 'pg';
-import type { RetryPolicy, Trigger } from '../../core/model.ts';
+import type { RetryPolicy, Trigger, UpstreamRun } from '../../core/model.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { DueRecord } from '../../core/records.ts';
 import type { JobInput } from '../../core/spec/input.ts';
@@ -22,6 +22,11 @@ export type HandlerContext<Payload = unknown> = {
   readonly attempt: number;
   readonly maxAttempts: number;
   readonly trigger: Trigger;
+  /**
+   * Of a run with trigger `dependency`: the runs that it comes after, in the order of the schedule's `after`, each with its
+   * `result` (absent, with `resultTruncated`, where it is larger than its share of 256 KiB). Otherwise empty.
+   */
+  readonly upstream: readonly UpstreamRun[];
   /** As `validate` answered it. */
   readonly payload: Payload;
   readonly labels: Readonly<Record<string, string>>;

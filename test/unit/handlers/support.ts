@@ -16,6 +16,7 @@ export function contextWith(fields: Partial<HandlerContext> = {}): HandlerContex
     attempt: 1,
     maxAttempts: 4,
     trigger: 'schedule',
+    upstream: [],
     payload: {},
     labels: {},
     idempotencyKey: '019ae2c0-5f00-8d3a-9c41-0b7e6a2f1d55',

@@ -27,6 +27,8 @@ function context(changes: Partial<CommandContext> = {}): CommandContext {
     spec,
     seen: false,
     stored: undefined,
+    arrivals: [],
+    runs: new Map(),
     hasTopic: () => true,
     ...changes,
   };
@@ -272,7 +274,7 @@ test('waiting runs start one after the other, and then the job is FINISHED', () 
   job = { ...job, buffered: [1, 2].map((n) => scheduledRun(job, NOW + n)) };
   const order: string[] = [];
   for (let runId = 'a'; ; runId = order.at(-1)!) {
-    const effects = applyCompletion(job, { tenant: 't', jobId: 'j', runId, finishedAt: NOW }, context());
+    const effects = applyCompletion(job, { runId, finishedAt: NOW }, context());
     job = effects.job!;
     if (effects.dues.length === 0) break;
     assert.deepEqual(
@@ -291,6 +293,6 @@ test('waiting runs start one after the other, and then the job is FINISHED', () 
 test('the end of a run while paused sets the next fixed delay, which waits for the resume', () => {
   const base = apply(undefined, schedule({ fixedDelay: '1h' }));
   const job: Job = { ...base, state: 'PAUSED', nextAt: null, nextFireAt: null, active: [{ runId: 'a', since: NOW }] };
-  const effects = applyCompletion(job, { tenant: 't', jobId: 'j', runId: 'a', finishedAt: NOW + 5 }, context());
+  const effects = applyCompletion(job, { runId: 'a', finishedAt: NOW + 5 }, context());
   assert.deepEqual([effects.job!.nextAt, effects.job!.nextFireAt, effects.addTimers], [NOW + 5 + HOUR, null, []]);
 });
