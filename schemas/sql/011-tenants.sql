@@ -169,3 +169,17 @@ BEGIN
   END LOOP;
   RETURN woken;
 END $$;
+
+-- What a tenant may have and do; written by people, through `belfry tenants` and the API. One without a row, and whatever is
+-- null here, has no limits beyond those of the contract.
+CREATE TABLE tenants (
+  tenant          text   COLLATE "C" PRIMARY KEY,
+  jobs            int,                          -- SCHEDULED and PAUSED ones
+  runs_per_second int,
+  concurrent_runs int,
+  payload_bytes   int,                          -- of a job's or a trigger's payload, as JSON
+  min_interval_ms bigint,                       -- between two occurrences of a job
+  history_days    int,
+  queue           text,                         -- all of its runs go there, and nowhere else
+  updated_at      bigint NOT NULL
+);

@@ -73,7 +73,11 @@ export function addJobFlags(command: Command): Command {
     .option('--timeout <duration>', 'for one attempt: 30s')
     .addOption(oneOf('--overlap <policy>', 'what a run does while another is active', OVERLAPS))
     .option('--concurrency-key <text>', 'runs with the same key wait for each other')
-    .option('--concurrency-limit <n>', 'of the key: most runs at one time; 1 unless given', whole('--concurrency-limit', 1, 10_000))
+    .option(
+      '--concurrency-limit <n>',
+      'of the key: most runs at one time; 1 unless given',
+      whole('--concurrency-limit', 1, 10_000),
+    )
     .option('--label <name=value>', 'for finding it again; may be repeated', pair('--label'));
 }
 

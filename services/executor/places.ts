@@ -102,5 +102,7 @@ export class Places {
 
 /** What must have room for this run to start. */
 function limitsOf({ due: { tenant, concurrencyKey } }: Task): Limit[] {
-  return concurrencyKey === undefined ? [] : [{ name: `key/${tenant}/${concurrencyKey.key}`, most: concurrencyKey.limit }];
+  return concurrencyKey === undefined
+    ? []
+    : [{ name: `key/${tenant}/${concurrencyKey.key}`, most: concurrencyKey.limit }];
 }

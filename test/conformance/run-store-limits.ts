@@ -28,7 +28,14 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     const limit: Limit = { name: `key/acme/${randomUUID()}`, most, perSecond };
     const start = Date.now();
     const dues = Array.from({ length: 5 }, (_, index) => newDue({ queue, runId: runIdAt(start + index) }));
-    return { store, queue, lease, handlers, limit, dues: dues as [DueRecord, DueRecord, DueRecord, DueRecord, DueRecord] };
+    return {
+      store,
+      queue,
+      lease,
+      handlers,
+      limit,
+      dues: dues as [DueRecord, DueRecord, DueRecord, DueRecord, DueRecord],
+    };
   }
 
   function admission(due: DueRecord, limits: Limit[], changes: Partial<Admission> = {}): Admission {
@@ -54,7 +61,11 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     const other = await openedLease(store);
     assert.equal(await admitOne(store, lease, admission(dues[0], [limit, wide])), 'placed');
     assert.equal(await admitOne(store, other, admission(dues[1], [limit, wide])), 'waits');
-    assert.equal(await admitOne(store, other, admission(dues[2], [wide])), 'placed', 'the run that waits took none of the wide limit');
+    assert.equal(
+      await admitOne(store, other, admission(dues[2], [wide])),
+      'placed',
+      'the run that waits took none of the wide limit',
+    );
     assert.equal(await admitOne(store, other, admission(dues[3], [wide])), 'waits');
   });
 
@@ -62,7 +73,8 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     const { store, lease, limit, dues } = await under(1);
     const first = admission(dues[1], [limit]);
     assert.equal(await admitOne(store, lease, first), 'placed');
-    for (const due of [dues[4], dues[2], dues[3]]) assert.equal(await admitOne(store, lease, admission(due, [limit])), 'waits');
+    for (const due of [dues[4], dues[2], dues[3]])
+      assert.equal(await admitOne(store, lease, admission(due, [limit])), 'waits');
     assert.deepEqual(await store.takeParked(lease, 5), [], 'nobody’s turn yet');
     assert.equal(await store.leave([first.ticket]), 1);
     assert.equal(await store.leave([first.ticket]), 0);
@@ -128,7 +140,11 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     await store.settle(other, [settlement(row)]);
     assert.equal(await admitOne(store, lease, admission(dues[0], [limit])), 'known');
     assert.equal(await admitOne(store, other, admission(dues[1], [limit])), 'placed', 'neither took a place');
-    assert.equal(await admitOne(store, lease, admission(dues[1], [limit])), 'known', 'the other one is about to start it');
+    assert.equal(
+      await admitOne(store, lease, admission(dues[1], [limit])),
+      'known',
+      'the other one is about to start it',
+    );
   });
 
   it('parks a run again that was taken from there and is refused', async () => {

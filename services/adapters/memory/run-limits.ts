@@ -117,7 +117,8 @@ export class MemoryLimits {
   }
 
   private taken(name: string): number {
-    for (const [key, place] of this.db.places) if (place.name === name && !this.counts(place)) this.db.places.delete(key);
+    for (const [key, place] of this.db.places)
+      if (place.name === name && !this.counts(place)) this.db.places.delete(key);
     return [...this.db.places.values()].filter((place) => place.name === name).length;
   }
 

@@ -13,7 +13,9 @@ const WAKE = { name: 'wake_waiting', text: 'SELECT wake_waiting() AS woken' };
 export async function admit(pg: Pg, lease: Lease, admissions: readonly Admission[]): Promise<Admitted[]> {
   if (admissions.length === 0) return [];
   const sorted = inOrder(admissions, ({ due }) => due.runId);
-  const limits = sorted.flatMap((admission, index) => admission.limits.map((limit) => ({ ...limit, owner: index + 1 })));
+  const limits = sorted.flatMap((admission, index) =>
+    admission.limits.map((limit) => ({ ...limit, owner: index + 1 })),
+  );
   const rows = await pg.query<{ run_id: string; outcome: Admitted }>(ADMIT, [
     lease.executor,
     uuidArray(sorted.map(({ due }) => due.runId)),

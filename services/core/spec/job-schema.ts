@@ -79,7 +79,15 @@ function refuseContradictions(written: Fields, context: z.RefinementCtx): void {
 }
 
 /** Fields that cannot stand together, each with the path to blame. */
-function contradictions({ type, handler, schedule, delivery, retry, missed, concurrencyKey }: Fields): [string[], string][] {
+function contradictions({
+  type,
+  handler,
+  schedule,
+  delivery,
+  retry,
+  missed,
+  concurrencyKey,
+}: Fields): [string[], string][] {
   const found: [string[], string][] = [];
   if (type === 'CUSTOM' && handler === undefined)
     found.push([['handler'], 'is missing; a CUSTOM job needs the name of its handler']);
