@@ -71,55 +71,56 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- What a step does to chains, in the same statement as the step and after it, so that jobs of the step are there.
+-- What a step does to edges, in the same statement as the step and after it, so that jobs of the step are there.
 -- `chain_` are the jobs whose edges are replaced, `edge_` all that they have now.
 -- Edges that cannot be refuse the whole statement (SQLSTATE BF001, the reasons as JSON): nothing of it was applied.
-CREATE FUNCTION write_chains(
+CREATE FUNCTION write_edges(
   accepted int[],
   chain_partition int[], chain_tenant text[], chain_job_id text[],
-  edge_partition int[], edge_tenant text[], edge_upstream text[], edge_downstream text[], edge_when text[],
-  arrival_partition int[], arrival_tenant text[], arrival_job_id text[], arrival_run_id uuid[], arrival_upstream text[],
-  arrival_anchor_at bigint[], arrival_set_id uuid[], arrival_superseded boolean[]
+  edge_partition int[], edge_tenant text[], edge_upstream text[], edge_downstream text[], edge_when text[]
 ) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
   refused json;
 BEGIN
-  IF cardinality(chain_job_id) > 0 THEN
-    DELETE FROM edges e
-    USING unnest(chain_partition, chain_tenant, chain_job_id) AS c (partition, tenant, job_id)
-    WHERE e.tenant = c.tenant AND e.downstream = c.job_id AND c.partition = ANY (accepted);
+  DELETE FROM edges e
+  USING unnest(chain_partition, chain_tenant, chain_job_id) AS c (partition, tenant, job_id)
+  WHERE e.tenant = c.tenant AND e.downstream = c.job_id AND c.partition = ANY (accepted);
 
-    INSERT INTO edges (tenant, upstream, downstream, "when")
-    SELECT n.tenant, n.upstream, n.downstream, n.condition
-    FROM unnest(edge_partition, edge_tenant, edge_upstream, edge_downstream, edge_when)
-      AS n (partition, tenant, upstream, downstream, condition)
-    WHERE n.partition = ANY (accepted);
+  INSERT INTO edges (tenant, upstream, downstream, "when")
+  SELECT n.tenant, n.upstream, n.downstream, n.condition
+  FROM unnest(edge_partition, edge_tenant, edge_upstream, edge_downstream, edge_when)
+    AS n (partition, tenant, upstream, downstream, condition)
+  WHERE n.partition = ANY (accepted);
 
-    WITH changed AS (
-      SELECT c.tenant, c.job_id FROM unnest(chain_partition, chain_tenant, chain_job_id) AS c (partition, tenant, job_id)
-      WHERE c.partition = ANY (accepted)
-    ), problems AS (
-      SELECT c.tenant, c.job_id, json_agg(e.upstream ORDER BY e.upstream) AS missing, NULL::text[] AS cycle
-      FROM changed c JOIN edges e ON e.tenant = c.tenant AND e.downstream = c.job_id
-      WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.tenant = e.tenant AND j.job_id = e.upstream)
-      GROUP BY c.tenant, c.job_id
-      UNION ALL
-      SELECT * FROM (SELECT c.tenant, c.job_id, NULL::json, cycle_through(c.tenant, c.job_id) AS cycle FROM changed c) x
-      WHERE x.cycle IS NOT NULL
-    )
-    SELECT json_agg(p) INTO refused FROM problems p;
-    IF refused IS NOT NULL THEN
-      RAISE EXCEPTION 'edges refused' USING ERRCODE = 'BF001', DETAIL = refused::text;
-    END IF;
+  WITH changed AS (
+    SELECT c.tenant, c.job_id FROM unnest(chain_partition, chain_tenant, chain_job_id) AS c (partition, tenant, job_id)
+    WHERE c.partition = ANY (accepted)
+  ), problems AS (
+    SELECT c.tenant, c.job_id, json_agg(e.upstream ORDER BY e.upstream) AS missing, NULL::text[] AS cycle
+    FROM changed c JOIN edges e ON e.tenant = c.tenant AND e.downstream = c.job_id
+    WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.tenant = e.tenant AND j.job_id = e.upstream)
+    GROUP BY c.tenant, c.job_id
+    UNION ALL
+    SELECT * FROM (SELECT c.tenant, c.job_id, NULL::json, cycle_through(c.tenant, c.job_id) AS cycle FROM changed c) x
+    WHERE x.cycle IS NOT NULL
+  )
+  SELECT json_agg(p) INTO refused FROM problems p;
+  IF refused IS NOT NULL THEN
+    RAISE EXCEPTION 'edges refused' USING ERRCODE = 'BF001', DETAIL = refused::text;
   END IF;
+END $$;
 
-  IF cardinality(arrival_run_id) > 0 THEN
-    INSERT INTO arrivals AS a (tenant, job_id, run_id, upstream, anchor_at, set_id, superseded, arrived_at)
-    SELECT n.tenant, n.job_id, n.run_id, n.upstream, n.anchor_at, n.set_id, n.superseded, now_ms()
-    FROM unnest(arrival_partition, arrival_tenant, arrival_job_id, arrival_run_id, arrival_upstream, arrival_anchor_at,
-                arrival_set_id, arrival_superseded)
-      AS n (partition, tenant, job_id, run_id, upstream, anchor_at, set_id, superseded)
-    WHERE n.partition = ANY (accepted)
-    ON CONFLICT (tenant, job_id, run_id) DO UPDATE SET set_id = excluded.set_id, superseded = excluded.superseded;
-  END IF;
+-- Ends of upstream runs that a step took in, and what it made of those that waited.
+CREATE FUNCTION write_arrivals(
+  accepted int[], arrival_partition int[], arrival_tenant text[], arrival_job_id text[], arrival_run_id uuid[],
+  arrival_upstream text[], arrival_anchor_at bigint[], arrival_set_id uuid[], arrival_superseded boolean[]
+) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  INSERT INTO arrivals AS a (tenant, job_id, run_id, upstream, anchor_at, set_id, superseded, arrived_at)
+  SELECT n.tenant, n.job_id, n.run_id, n.upstream, n.anchor_at, n.set_id, n.superseded, now_ms()
+  FROM unnest(arrival_partition, arrival_tenant, arrival_job_id, arrival_run_id, arrival_upstream, arrival_anchor_at,
+              arrival_set_id, arrival_superseded)
+    AS n (partition, tenant, job_id, run_id, upstream, anchor_at, set_id, superseded)
+  WHERE n.partition = ANY (accepted)
+  ON CONFLICT (tenant, job_id, run_id) DO UPDATE SET set_id = excluded.set_id, superseded = excluded.superseded;
 END $$;

@@ -50,6 +50,19 @@ export const accepted = z
   .object({ status: z.literal('accepted'), commandId: z.string(), jobId: z.string() })
   .meta({ id: 'Accepted', description: 'The command is durable and will be applied; no timer answered in time.' });
 
+export const emitted = z
+  .object({
+    eventId: z.string(),
+    event: z.string(),
+    outcome: z.enum(['applied', 'duplicate', 'accepted']),
+    matched: z.int().nullable().meta({ description: 'Jobs that it runs; null where that is not known.' }),
+  })
+  .meta({ id: 'Emitted' });
+
+export const backfilled = z
+  .object({ dryRun: z.boolean(), jobId: z.string(), matched: z.int(), occurrences: z.array(time) })
+  .meta({ id: 'Backfilled', description: 'The occurrences that are run, or would be.' });
+
 const runFields = {
   runId: z.string(),
   tenant: z.string(),

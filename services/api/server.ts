@@ -10,6 +10,7 @@ import { BelfryError } from '../core/errors.ts';
 import { addAuth } from './auth.ts';
 import type { Api, ApiDeps } from './deps.ts';
 import { problem, problemOf, type Problem } from './problem.ts';
+import { addBackfill } from './routes/backfill.ts';
 import { addBatch } from './routes/batch.ts';
 import { addDlq } from './routes/dlq.ts';
 import { addEvents } from './routes/events.ts';
@@ -57,7 +58,8 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   await addAuth(api, deps);
   await api.register(async (scoped) => {
     const routes = scoped as Api;
-    for (const add of [addJobs, addBatch, addPreview, addRuns, addDlq, addEvents, addStatistics]) add(routes, deps);
+    for (const add of [addJobs, addBackfill, addBatch, addPreview, addRuns, addDlq, addEvents, addStatistics])
+      add(routes, deps);
     if (deps.keys !== null) addKeys(routes, deps, deps.keys);
   });
   await api.ready();

@@ -13,6 +13,9 @@ export type ScheduleFlags = {
   every?: string;
   fixedDelay?: string;
   after?: UpstreamInput[];
+  on?: string;
+  filter?: string;
+  eventWait?: string;
   maxRuns?: number;
 };
 
@@ -37,7 +40,7 @@ export type JobFlags = ScheduleFlags & {
   concurrencyLimit?: number;
 };
 
-const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay', 'after'] as const;
+const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay', 'after', 'on'] as const;
 
 export function addScheduleFlags(command: Command): Command {
   return command
@@ -53,6 +56,9 @@ export function addScheduleFlags(command: Command): Command {
 
 export function addJobFlags(command: Command): Command {
   return addScheduleFlags(command)
+    .option('--on <event>', 'once for every event of this name: user.signup')
+    .option('--filter <expression>', 'with --on: CEL on the payload: event.plan == "pro"')
+    .option('--event-wait <duration>', 'with --on: so long after the event: 24h')
     .addOption(oneOf('--type <type>', 'what a run does (default: as --handler, --url or --topic says)', JOB_TYPES))
     .option('--handler <name>', 'CUSTOM: the handler to call')
     .option(
@@ -88,10 +94,12 @@ export function scheduleInputOf(flags: ScheduleFlags): ScheduleInput {
   const given = KINDS.filter((kind) => flags[kind] !== undefined);
   const [kind] = given;
   if (kind === undefined)
-    throw usageError('Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m, --fixed-delay 5m or --after JOB.');
+    throw usageError(
+      'Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m, --fixed-delay 5m, --after JOB or --on EVENT.',
+    );
   if (given.length > 1) throw usageError(`Give one of ${given.map(flagOf).join(' and ')}, not both.`);
-  const { timezone, maxRuns } = flags;
-  return withoutUndefined({ [kind]: flags[kind], timezone, maxRuns }) as ScheduleInput;
+  const { timezone, maxRuns, filter, eventWait: wait } = flags;
+  return withoutUndefined({ [kind]: flags[kind], timezone, maxRuns, filter, wait }) as ScheduleInput;
 }
 
 /** Everything but the flags' own contradictions is for the timer to judge. @throws BelfryError `usage` */

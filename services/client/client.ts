@@ -11,8 +11,12 @@ import type { Handlers } from '../executor/handlers/define.ts';
 import { Acks } from './acks.ts';
 import { Sender } from './sender.ts';
 import type {
+  BackfillOptions,
+  BackfillResult,
   CommandOptions,
   CommandResult,
+  EmitOptions,
+  EmitResult,
   PgConnection,
   ReplayOptions,
   ScheduleOptions,
@@ -94,6 +98,34 @@ export class BelfryClient<H extends Handlers = Handlers> {
   }
 
   /**
+   * Tells of an event: every job with `schedule: { on: event }` whose filter lets it pass runs once. A job whose schedule was
+   * answered before is certain to be asked.
+   * @param payload any JSON of at most 256 KiB, which handlers get as `ctx.event.payload`
+   */
+  async emit(event: string, payload: unknown = null, options: EmitOptions = {}): Promise<EmitResult> {
+    const eventId = options.eventId ?? this.deps.ids.uuid();
+    const commandId = this.deps.ids.uuid();
+    const fields = { event, eventId, payload };
+    const ack = await this.exchange('emit', event, { ...options, commandId }, fields);
+    const tenant = options.tenant ?? DEFAULT_TENANT;
+    const outcome = ack === undefined ? 'enqueued' : (ack.outcome as EmitResult['outcome']);
+    return { eventId, tenant, event, outcome, matched: ack?.matched ?? null };
+  }
+
+  /**
+   * Runs the occurrences of a recurring job (`cron`, `every`) in `[from, to)` that passed and had no run: skipped ones, and those
+   * before the job was made. They are marked `backfill`.
+   */
+  async backfill(jobId: string, options: BackfillOptions): Promise<BackfillResult> {
+    const { from, to, dryRun, overlap, limit } = options;
+    const fields = { from: timeText(from), to: timeText(to), dryRun, overlap, limit };
+    const { commandId = this.deps.ids.uuid() } = options;
+    const ack = await this.ask('backfill', jobId, { ...options, commandId }, fields);
+    const occurrences = (ack.occurrences ?? []).map((at) => new Date(at));
+    return { ...resultOf(ack), occurrences };
+  }
+
+  /**
    * Hears terminal outcomes from now on; repeats are possible and have the same `eventId`. To hear those of times when this
    * process was down, read `job.completed` with a consumer group of your own.
    * @returns stops listening
@@ -145,12 +177,38 @@ export class BelfryClient<H extends Handlers = Handlers> {
   }
 
   private async command(type: string, jobId: string, options: CommandOptions, fields: object): Promise<CommandResult> {
-    const commandId = options.commandId ?? this.deps.ids.uuid();
-    const tenant = options.tenant ?? DEFAULT_TENANT;
-    const ids = { commandId, tenant, jobId };
+    const { commandId = this.deps.ids.uuid(), tenant = DEFAULT_TENANT } = options;
+    const ack = await this.exchange(type, jobId, { ...options, commandId }, fields);
+    return ack === undefined ? enqueuedAs({ commandId, tenant, jobId }) : resultOf(ack);
+  }
+
+  /**
+   * Sends a command, in a transaction where there is one.
+   * @param jobId of an emit: the event's name
+   * @returns the answer to a command that was not refused; undefined: it is enqueued
+   */
+  private async exchange(
+    type: string,
+    jobId: string,
+    options: CommandOptions & { commandId: string },
+    fields: object,
+  ): Promise<Ack | undefined> {
     const { pg } = options;
-    if (pg !== undefined) return this.enqueue(pg, { type, ...ids, ...withoutUndefined(fields) });
-    const command = { type, ...ids, ack: true, ...withoutUndefined(fields) };
+    if (pg === undefined) return this.ask(type, jobId, options, fields);
+    const { tenant = DEFAULT_TENANT } = options;
+    await this.enqueue(pg, commandOf(type, jobId, options, fields), { tenant, jobId });
+    return undefined;
+  }
+
+  /** Sends a command over Kafka and waits for its answer. */
+  private async ask(
+    type: string,
+    jobId: string,
+    options: CommandOptions & { commandId: string },
+    fields: object,
+  ): Promise<Ack> {
+    const { commandId, tenant = DEFAULT_TENANT } = options;
+    const command = { ...commandOf(type, jobId, options, fields), ack: true };
     const record = await this.recordOf(tenant, jobId, command);
     await this.acks.open();
     const { answer, forget } = this.acks.wait({ tenant, jobId, commandId }, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
@@ -161,21 +219,20 @@ export class BelfryClient<H extends Handlers = Handlers> {
       forget();
       throw error;
     }
-    return resultOf(await answer);
+    return accepted(await answer);
   }
 
   private async enqueue(
     pg: PgConnection,
-    command: { type: string; commandId: string; tenant: string; jobId: string },
-  ): Promise<CommandResult> {
-    const { commandId, tenant, jobId } = command;
+    command: object,
+    { tenant, jobId }: { tenant: string; jobId: string },
+  ): Promise<void> {
     try {
       await pg.query(`SELECT ${this.deps.databaseSchema ?? DEFAULT_SCHEMA}.enqueue($1)`, [JSON.stringify(command)]);
     } catch (cause) {
       if ((cause as { code?: unknown }).code !== REFUSED_BY_ENQUEUE) throw cause;
       throw new BelfryError('invalid', messageOf(cause).replace(/^belfry: /, ''), { cause, ids: { tenant, jobId } });
     }
-    return { commandId, tenant, jobId, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
   }
 
   private async recordOf(
@@ -202,20 +259,37 @@ export class BelfryClient<H extends Handlers = Handlers> {
   }
 }
 
-function resultOf(ack: Ack): CommandResult {
-  const { commandId, tenant, jobId, outcome, error, job } = ack;
-  if (outcome === 'rejected') {
-    throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
-      field: error?.field,
-      ids: { commandId, tenant, jobId },
-    });
-  }
+/** An emit has no job: its place is that of its event, which is among its fields. */
+function commandOf(type: string, jobId: string, options: CommandOptions, fields: object): object {
+  const { commandId, tenant = DEFAULT_TENANT } = options;
+  return { type, commandId, tenant, ...(type === 'emit' ? {} : { jobId }), ...withoutUndefined(fields) };
+}
+
+/** @throws BelfryError: the rejection */
+function accepted(ack: Ack): Ack {
+  const { commandId, tenant, jobId, outcome, error } = ack;
+  if (outcome !== 'rejected') return ack;
+  throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
+    field: error?.field,
+    ids: { commandId, tenant, jobId },
+  });
+}
+
+function enqueuedAs(ids: { commandId: string; tenant: string; jobId: string }): CommandResult {
+  return { ...ids, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
+}
+
+function timeText(time: string | Date): string {
+  return typeof time === 'string' ? time : time.toISOString();
+}
+
+function resultOf({ commandId, tenant, jobId, outcome, job }: Ack): CommandResult {
   const next = job?.nextFireAt ?? null;
   return {
     commandId,
     tenant,
     jobId,
-    outcome,
+    outcome: outcome as CommandResult['outcome'],
     state: (job?.state ?? null) as CommandResult['state'],
     version: job?.version ?? null,
     nextFireAt: next === null ? null : new Date(next),

@@ -76,7 +76,9 @@ export type Schedule =
   | ({ kind: 'every'; everyMs: number; timezone: string } & Bounds)
   | ({ kind: 'fixedDelay'; delayMs: number; timezone: string } & Bounds)
   /** A chain: when a run of each upstream has ended. Of the bounds it takes startAt, endAt and maxRuns. */
-  | ({ kind: 'after'; after: readonly Upstream[]; timezone: string } & Bounds);
+  | ({ kind: 'after'; after: readonly Upstream[]; timezone: string } & Bounds)
+  /** A run per event of that name whose payload passes the filter (CEL; null: all do), `waitMs` after it. */
+  | ({ kind: 'on'; event: string; filter: string | null; waitMs: number; timezone: string } & Bounds);
 
 /** A job as validated: every default is filled in. Kept as JSON in `jobs.spec`. */
 export type JobSpec = {
@@ -98,6 +100,9 @@ export type JobSpec = {
   concurrencyKey?: ConcurrencyKey;
 };
 
+/** An event as the handlers of its runs get it. */
+export type EmittedEvent = { name: string; id: string; payload: unknown };
+
 /** What made a run: kept on the run and in its events. */
 export type Origin = { trigger: Trigger; cause: string; replayOf: string | null };
 
@@ -113,6 +118,8 @@ export type BufferedRun = {
   idempotencyKey?: string;
   /** Of a run with trigger `dependency`. */
   upstream?: readonly UpstreamRun[];
+  /** Of a run that an event made. */
+  event?: EmittedEvent;
 };
 
 /** How a run ended that another one runs after. */
@@ -141,7 +148,10 @@ export type Job = {
   spec: JobSpec;
   /** Raised by every cancel (and by `cancel_running`); due and retry records carry the value they were decided under. */
   cancelGen: number;
-  /** The instant that `every` and `fixedDelay` count from: startAt, or when the schedule was applied. */
+  /**
+   * The instant that `every` and `fixedDelay` count from: startAt, or when the schedule was applied. Of `on` it names the schedule:
+   * it grows with each that is applied anew, so that runs that wait know whether theirs still holds.
+   */
   anchorAt: number;
   /** `scheduledFor` of the next undecided occurrence; null: there is none (finished, cancelled, waiting for the end of a run). */
   nextAt: number | null;

@@ -39,6 +39,7 @@ export function contextOf({
     upstream: due.upstream ?? [],
     idempotencyKey: due.idempotencyKey,
     traceparent: due.traceparent,
+    event: due.event ?? null,
     get signal() {
       return signal();
     },

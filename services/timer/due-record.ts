@@ -42,6 +42,7 @@ export function makeDue(job: Job, run: BufferedRun, { dueAt, traceparent, tracke
     failures: [],
     traceparent,
     ...(run.upstream === undefined ? {} : { upstream: run.upstream }),
+    ...(run.event === undefined ? {} : { event: run.event }),
   };
 }
 

@@ -14,6 +14,7 @@ import type {
   Offsets,
   OutboxBatch,
   PartitionStep,
+  Subscription,
   TimerKey,
   TimerRow,
 } from '../core/ports/timer-store.ts';
@@ -198,6 +199,7 @@ export class Plan {
       enqueued,
       edges: this.changedEdges(),
       arrivals: [...this.arrived.values()],
+      subscriptions: this.subscriptions(),
     };
     return { step, batches, exactRunIds };
   }
@@ -218,6 +220,16 @@ export class Plan {
     return changed;
   }
 
+  /** Who listens to what follows from the jobs alone: it is written wherever it differs from what is stored. */
+  private subscriptions(): Subscription[] {
+    return [...this.changed].flatMap((key) => {
+      const job = this.jobs.get(key)!;
+      const [before, after] = [subscriptionOf(this.known.jobs.get(key)), subscriptionOf(job)];
+      if (before?.event === after?.event && before?.filter === after?.filter) return [];
+      return [after ?? { tenant: job.tenant, jobId: job.jobId, event: null, filter: null }];
+    });
+  }
+
   private emit(emission: Emission): void {
     if (emission.topic === '') this.exact.push(emission);
     else this.plain.push(this.records.due(emission.topic, emission.tenant, emission.jobId, emission.due));
@@ -234,6 +246,14 @@ function upstreamsOf(job: Job | undefined): readonly Upstream[] {
 
 function byJob({ tenant, jobId }: JobRef): string {
   return jobKey(tenant, jobId);
+}
+
+function subscriptionOf(job: Job | undefined): Subscription | undefined {
+  if (job === undefined || (job.state !== 'SCHEDULED' && job.state !== 'PAUSED')) return undefined;
+  const { tenant, jobId, spec } = job;
+  return spec.schedule.kind === 'on'
+    ? { tenant, jobId, event: spec.schedule.event, filter: spec.schedule.filter }
+    : undefined;
 }
 
 function placeOf({ fireAt, runId }: Pick<TimerKey, 'fireAt' | 'runId'>): string {

@@ -41,6 +41,8 @@ export function occurrencesIn(
     case 'fixedDelay':
     case 'after':
       return undefined;
+    case 'on':
+      return [];
   }
 }
 

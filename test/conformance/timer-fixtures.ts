@@ -159,6 +159,7 @@ export function stepOf(
       enqueued: [],
       edges: [],
       arrivals: [],
+      subscriptions: [],
     },
     ...effects,
   };

@@ -19,6 +19,7 @@ import {
 } from './timer-fixtures.ts';
 import { timerStoreChainsConformance } from './timer-store-chains.ts';
 import { timerStoreEnqueuedConformance } from './timer-store-enqueued.ts';
+import { timerStoreSubscriptionsConformance } from './timer-store-subscriptions.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
 export const PARTITIONS = 64;
@@ -314,6 +315,7 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
     timerStoreRowsConformance(() => store, owner);
     timerStoreChainsConformance(() => store, owner);
     timerStoreEnqueuedConformance(() => harness, PARTITIONS);
+    timerStoreSubscriptionsConformance(() => harness);
   });
 }
 

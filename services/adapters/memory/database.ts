@@ -16,6 +16,7 @@ import type {
   JobRef,
   Offsets,
   OutboxBatch,
+  Subscription,
   TimerRow,
 } from '../../core/ports/timer-store.ts';
 
@@ -57,6 +58,8 @@ export class MemoryDatabase {
   readonly edges = new Map<string, Edges>();
   /** By `tenant/jobId/runId`. */
   readonly arrivals = new Map<string, Arrival>();
+  /** Who listens to what, by job. */
+  readonly subscriptions = new Map<string, Subscription>();
   readonly runs = new Map<string, RunEntry>();
   readonly leases = new Map<string, LeaseEntry>();
   readonly parked = new Map<string, ParkedEntry>();

@@ -1,4 +1,4 @@
-/** Which edges a step may write, on the memory database: what `write_chains` (schemas/sql/008-chains.sql) checks. */
+/** Which edges a step may write, on the memory database: what `write_edges` (schemas/sql/008-chains.sql) checks. */
 import { closedCycle, EdgesRefused, unknownUpstreams, type RefusedEdges } from '../../core/edges-refused.ts';
 import type { Edges, PartitionStep } from '../../core/ports/timer-store.ts';
 import { jobKey } from '../../core/topics.ts';

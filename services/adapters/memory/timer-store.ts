@@ -8,6 +8,7 @@ import type {
   Known,
   PartitionStep,
   StoredRun,
+  Subscribers,
   TimerRow,
   TimerStats,
   TimerStore,
@@ -109,6 +110,19 @@ export class MemoryTimerStore implements TimerStore {
         return original !== undefined && (arrival === original || arrival.setId === (original.setId ?? ''));
       }),
     );
+  }
+
+  async subscribers(
+    events: readonly { tenant: string; event: string; after: string }[],
+    limit: number,
+  ): Promise<Subscribers[]> {
+    return events.map(({ tenant, event, after }) => {
+      const all = [...this.db.subscriptions.values()]
+        .filter((each) => each.tenant === tenant && each.event === event && each.jobId > after)
+        .sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
+      const subscribers = all.slice(0, limit).map(({ jobId, filter }) => ({ jobId, filter }));
+      return { subscribers, isAll: all.length <= limit };
+    });
   }
 
   async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {

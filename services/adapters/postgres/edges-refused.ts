@@ -1,4 +1,4 @@
-/** What `write_chains` (schemas/sql/008-chains.sql) says when a step's edges cannot be. */
+/** What `write_edges` (schemas/sql/008-chains.sql) says when a step's edges cannot be. */
 import { closedCycle, EdgesRefused, unknownUpstreams } from '../../core/edges-refused.ts';
 import { BelfryError } from '../../core/errors.ts';
 

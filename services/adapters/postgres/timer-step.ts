@@ -1,9 +1,13 @@
-/** A step of the timer as one call of the SQL function `step`: its statement, and its parameters. */
+/**
+ * A step of the timer as one call of the SQL function `step`: its statement, and its parameters. Effects that few steps have are
+ * functions of their own, called in the same statement only when there are any.
+ */
 import type { JobRef, PartitionStep } from '../../core/ports/timer-store.ts';
-import { int4Array, int8Array, textArray } from './arrays.ts';
+import { textArray } from './arrays.ts';
 import {
   ARRIVAL_COLUMNS,
   EDGE_COLUMNS,
+  ENQUEUED_COLUMNS,
   FINISHED_COLUMNS,
   JOB_COLUMNS,
   OUTBOX_COLUMNS,
@@ -13,6 +17,7 @@ import {
   REPLAY_COLUMNS,
   RUN_COLUMNS,
   SEEN_COLUMNS,
+  SUBSCRIPTION_COLUMNS,
   TIMER_COLUMNS,
   type Columns,
   type InPartition,
@@ -99,59 +104,82 @@ const GROUPS: readonly Group[] = [
   ),
 ];
 
-/** What steps with chains write besides: the parameters of `write_chains` (schemas/sql/008-chains.sql). */
-const CHAIN_GROUPS: readonly Group[] = [
-  group('chain_', FINISHED_COLUMNS, (step) => within(step, step.edges), byJob),
-  group(
-    'edge_',
-    EDGE_COLUMNS,
-    (step) => within(step, step.edges).flatMap((job) => job.upstreams.map((upstream) => ({ ...job, upstream }))),
-    (edge) => `${byJob(edge)} ${edge.upstream.jobId}`,
-  ),
-  group(
-    'arrival_',
-    ARRIVAL_COLUMNS,
-    (step) => within(step, step.arrivals),
-    (arrival) => `${byJob(arrival)} ${arrival.runId}`,
-  ),
+const STEP: Statement = {
+  name: 'timer_step',
+  text: `SELECT step(${GROUPS.flatMap(({ names }) => names)
+    .map((name, index) => `${name} => $${index + 1}`)
+    .join(', ')}) AS accepted`,
+};
+
+/** SQL functions that get the accepted partitions and the columns of their group, after the step. */
+type Extra = Group & { call: string; isIn: (step: PartitionStep) => boolean };
+
+const EXTRAS: readonly Extra[] = [
+  {
+    call: 'forget_enqueued',
+    isIn: ({ enqueued }) => enqueued.length > 0,
+    ...group(
+      'enqueued_',
+      ENQUEUED_COLUMNS,
+      (step) => step.enqueued.map((id) => ({ partition: step.partition, id })),
+      ({ partition, id }) => `${partition} ${id}`,
+    ),
+  },
+  {
+    call: 'subscribe',
+    isIn: ({ subscriptions }) => subscriptions.length > 0,
+    ...group('subscription_', SUBSCRIPTION_COLUMNS, (step) => within(step, step.subscriptions), byJob),
+  },
+  {
+    call: 'write_edges',
+    isIn: ({ edges }) => edges.length > 0,
+    ...joined(
+      group('chain_', FINISHED_COLUMNS, (step) => within(step, step.edges), byJob),
+      group(
+        'edge_',
+        EDGE_COLUMNS,
+        (step) => within(step, step.edges).flatMap((job) => job.upstreams.map((upstream) => ({ ...job, upstream }))),
+        (edge) => `${byJob(edge)} ${edge.upstream.jobId}`,
+      ),
+    ),
+  },
+  {
+    call: 'write_arrivals',
+    isIn: ({ arrivals }) => arrivals.length > 0,
+    ...group(
+      'arrival_',
+      ARRIVAL_COLUMNS,
+      (step) => within(step, step.arrivals),
+      (arrival) => `${byJob(arrival)} ${arrival.runId}`,
+    ),
+  },
 ];
 
-const PARAMETERS = namesOf(GROUPS).length;
-const STEP: Statement = { name: 'timer_step', text: `SELECT step(${argumentsOf(GROUPS, 0)}) AS accepted` };
-/** The same, and the commands that it applied are gone with it. OFFSET keeps the step a single call. */
-const STEP_OF_ENQUEUED: Statement = {
-  name: 'timer_step_of_enqueued',
-  text: `SELECT accepted, forget_enqueued(accepted, $${PARAMETERS + 1}, $${PARAMETERS + 2})
-         FROM (${STEP.text} OFFSET 0) AS done`,
-};
-
-/** The same, after the lock on the tenants whose edges change, and with what becomes of chains. */
-const STEP_OF_CHAINS: Statement = {
-  name: 'timer_step_of_chains',
-  text: `SELECT accepted, forget_enqueued(accepted, $${PARAMETERS + 1}, $${PARAMETERS + 2}),
-           write_chains(accepted, ${argumentsOf(CHAIN_GROUPS, PARAMETERS + 3)})
-         FROM (${STEP.text} FROM lock_edges($${PARAMETERS + 3}) OFFSET 0) AS done`,
-};
-
-function namesOf(groups: readonly Group[]): string[] {
-  return groups.flatMap(({ names }) => names);
+function joined(a: Group, b: Group): Group {
+  return { names: [...a.names, ...b.names], encode: (steps) => [...a.encode(steps), ...b.encode(steps)] };
 }
 
-function argumentsOf(groups: readonly Group[], behind: number): string {
-  return namesOf(groups)
-    .map((name, index) => `${name} => $${behind + index + 1}`)
-    .join(', ');
+/**
+ * The same, and its extras with it. OFFSET keeps the step a single call.
+ * @param locks whether edges of tenants are locked before, by the last parameter
+ */
+function stepWith(extras: readonly Extra[], locks: boolean): Statement {
+  let parameters = GROUPS.flatMap(({ names }) => names).length;
+  const calls = extras.map(({ call, names }) => `${call}(accepted, ${names.map(() => `$${++parameters}`).join(', ')})`);
+  return {
+    name: ['timer_step_with', ...extras.map(({ call }) => call)].join('_'),
+    text: `SELECT accepted, ${calls.join(', ')}
+           FROM (${STEP.text} ${locks ? `FROM lock_edges($${parameters + 1})` : ''} OFFSET 0) AS done`,
+  };
 }
 
 /** @throws BelfryError `bad_data`, RangeError: what no column can hold */
 export function stepCall(steps: readonly PartitionStep[]): [Statement, Buffer[]] {
   const values = GROUPS.flatMap(({ encode }) => encode(steps));
-  const applied = steps.flatMap(({ partition, enqueued }) => enqueued.map((id) => ({ partition, id })));
-  const hasChains = steps.some(({ edges, arrivals }) => edges.length + arrivals.length > 0);
-  if (applied.length === 0 && !hasChains) return [STEP, values];
-  const ids = int8Array(applied.map(({ id }) => id));
-  values.push(int4Array(applied.map(({ partition }) => partition)), ids);
-  if (!hasChains) return [STEP_OF_ENQUEUED, values];
-  const tenants = textArray(steps.flatMap(({ edges }) => edges.map(({ tenant }) => tenant)));
-  return [STEP_OF_CHAINS, [...values, tenants, ...CHAIN_GROUPS.flatMap(({ encode }) => encode(steps))]];
+  const extras = EXTRAS.filter(({ isIn }) => steps.some(isIn));
+  if (extras.length === 0) return [STEP, values];
+  const tenants = steps.flatMap(({ edges }) => edges.map(({ tenant }) => tenant));
+  const locks = tenants.length === 0 ? [] : [textArray(tenants)];
+  const encoded = extras.flatMap(({ encode }) => encode(steps));
+  return [stepWith(extras, locks.length > 0), [...values, ...encoded, ...locks]];
 }

@@ -4,6 +4,7 @@ import type { CommandOptions, CommandResult } from '../../client/types.ts';
 import { jobJson, runJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
+import { addBackfill } from './backfill.ts';
 import { byTenant, group, jobIdArgument, jsonValue, leaf, limited, ofTenant, oneOf } from '../options.ts';
 import type { JsonOption, TenantOption } from '../options.ts';
 import { facts, iso, jobName, json, table, when } from '../output.ts';
@@ -15,7 +16,8 @@ const RUNS_SHOWN = 5;
 type ListOptions = JsonOption & { tenant?: string; state?: JobState; limit: number };
 type TriggerFlags = JsonOption & TenantOption & WaitOption & { payload?: { value: unknown }; overlap?: Overlap };
 
-export function addJobs({ program, deps, action }: Cli): void {
+export function addJobs(cli: Cli): void {
+  const { program, deps, action } = cli;
   const jobs = group(program, 'jobs', 'Look at jobs, and steer them', ['belfry jobs list', 'belfry jobs pause report']);
 
   const list = leaf(jobs, 'list', 'List jobs', ['belfry jobs list', 'belfry jobs list --state PAUSED --json']);
@@ -43,6 +45,8 @@ export function addJobs({ program, deps, action }: Cli): void {
         }),
       );
   }
+
+  addBackfill(jobs, cli);
 
   const trigger = leaf(jobs, 'trigger', 'Run a job now, beside its schedule', [
     'belfry jobs trigger report --wait',

@@ -105,7 +105,10 @@ function contradictions({
     found.push([['retry', 'maxDelay'], 'is shorter than initialDelay']);
   }
   if (missed !== undefined && !canMiss(schedule)) {
-    const why = schedule.kind === 'after' ? 'a chain has no time to miss' : 'a one-shot runs however late it is';
+    const why =
+      schedule.kind === 'after'
+        ? 'a chain has no time to miss'
+        : `${schedule.kind === 'on' ? 'what an event made' : 'a one-shot'} runs however late it is`;
     found.push([['missed'], `belongs to cron, every and fixedDelay; ${why}`]);
   }
   return found;

@@ -3,21 +3,19 @@ import { z } from 'zod';
 import { CHAIN_CONDITIONS, type Bounds, type Schedule, type Upstream } from '../model.ts';
 import { validateCron } from '../occurrences/cron.ts';
 import { isTimeZone } from '../occurrences/time-zone.ts';
+import { filterProblem } from '../event-filter.ts';
 import { duration, instant, name, record, whole, word } from './fields.ts';
 import { isDay } from './instant.ts';
-import { JOB_ID } from './names.ts';
+import { EVENT, JOB_ID } from './names.ts';
 import { listed } from './problems.ts';
 
-const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay', 'after'] as const;
+const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay', 'after', 'on'] as const;
 type Kind = (typeof SCHEDULE_KINDS)[number];
 
 /** What bounds and thins a recurring schedule; a one-shot has none of it. */
 const BOUND_FIELDS = ['startAt', 'endAt', 'exclude', 'jitter', 'maxRuns'] as const;
 
 const NOT_YET = {
-  on: 'is not available yet: event-triggered jobs are to come',
-  filter: 'is not available yet: event-triggered jobs are to come',
-  wait: 'is not available yet: event-triggered jobs are to come',
   delay: 'is not a field of a schedule; did you mean in or fixedDelay?',
 };
 
@@ -45,6 +43,9 @@ const fields = record(
       .max(MAX_UPSTREAMS, { error: UPSTREAMS })
       .readonly()
       .optional(),
+    on: name(EVENT).optional(),
+    filter: z.string({ error: 'must be an expression such as event.plan == "pro"' }).optional(),
+    wait: duration().optional(),
     timezone: z.string({ error: 'must be the name of a time zone such as Europe/Paris' }).optional(),
     dst: dstSchema.optional(),
     startAt: instant.optional(),
@@ -92,6 +93,18 @@ function checkCompany(kind: Kind, written: Fields, refuse: Refuse): void {
     }
   }
   if (kind === 'after') checkChain(written, refuse);
+  if (kind === 'on') {
+    for (const field of ['exclude', 'jitter', 'timezone'] as const) {
+      if (written[field] !== undefined)
+        refuse([field], 'belongs to cron, every and fixedDelay; an event comes when it comes');
+    }
+    const problem = written.filter === undefined ? undefined : filterProblem(written.filter);
+    if (problem !== undefined) refuse(['filter'], problem);
+  } else {
+    for (const field of ['filter', 'wait'] as const) {
+      if (written[field] !== undefined) refuse([field], `belongs to on, which waits for an event; ${kind} does not`);
+    }
+  }
   if (kind !== 'cron' && written.dst !== undefined) refuse(['dst'], `belongs to cron; ${kind} counts real time`);
   const { timezone, exclude, startAt, endAt } = written;
   if ((kind === 'every' || kind === 'fixedDelay') && timezone !== undefined && !exclude?.length) {
@@ -142,6 +155,10 @@ function scheduleOf(kind: Kind, written: Fields): Schedule {
       return { kind, delayMs: written.fixedDelay!, timezone, ...boundsOf(written) };
     case 'after':
       return { kind, after: written.after!.map(upstreamOf), timezone, ...boundsOf(written) };
+    case 'on': {
+      const { on: event, filter = null, wait: waitMs = 0 } = written;
+      return { kind, event: event!, filter, waitMs, timezone, ...boundsOf(written) };
+    }
   }
 }
 

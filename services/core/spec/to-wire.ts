@@ -42,6 +42,11 @@ export function toWireSchedule(schedule: Schedule): ScheduleInput {
       return { fixedDelay: formatDuration(schedule.delayMs), ...zoneOfDays(schedule), ...toWireBounds(schedule) };
     case 'after':
       return { after: schedule.after.map(({ jobId, when }) => ({ job: jobId, when })), ...toWireBounds(schedule) };
+    case 'on': {
+      const { event, filter, waitMs } = schedule;
+      const wait = waitMs === 0 ? {} : { wait: formatDuration(waitMs) };
+      return { on: event, ...(filter === null ? {} : { filter }), ...wait, ...toWireBounds(schedule) };
+    }
   }
 }
 
