@@ -24,6 +24,7 @@ export function seenRefOf(command: Command | InternalCommand): (JobRef & { comma
     case 'pause':
     case 'resume':
     case 'backfill':
+    case 'upstream': // what arrived is kept as long as the history
       return undefined;
   }
 }

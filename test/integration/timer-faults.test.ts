@@ -51,6 +51,28 @@ describe('when a timer dies or freezes', { timeout: 180_000 }, () => {
     });
   }
 
+  const chainPoints = {
+    'after-upstream': 'between the end of an upstream and telling its downstream',
+    'before-arrival': 'between telling a downstream and its hearing of it',
+    'after-arrival': 'between deciding the run of a downstream and producing it',
+  };
+  for (const [fault, point] of Object.entries(chainPoints)) {
+    it(`killed ${point}, the downstream has exactly one run, within 10 s`, async () => {
+      const [upstream, downstream] = [`upstream-${fault}`, `downstream-${fault}`];
+      const victim = await belfry.start([], { script: FAULTY, env: { FAULT: fault } });
+      await belfry.client.schedule(upstream, custom('record', { at: '2099-01-01T00:00:00Z' }));
+      await belfry.client.schedule(downstream, custom('record', { after: [{ job: upstream }] }));
+      await belfry.client.trigger(upstream);
+      await victim.ended();
+      assert.equal(victim.child.signalCode, 'SIGKILL');
+      const diedAt = Date.now();
+      const heir = await belfry.timer();
+      await ranOnce(downstream);
+      assert.ok(Date.now() - diedAt < 10_000, `ran ${Date.now() - diedAt} ms after the death`);
+      assert.equal(await heir.kill('SIGTERM'), 0);
+    });
+  }
+
   it('frozen inside a step, it is replaced within 10 s, and what it does when it wakes up changes nothing', async () => {
     const frozen = await belfry.start([], { script: FAULTY, env: { FAULT: 'freeze-in-step' } });
     await belfry.client.schedule('steady', custom('record', { every: '1s' }));

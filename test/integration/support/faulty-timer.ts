@@ -1,7 +1,9 @@
 /**
  * A real timer process that kills or freezes itself at one exact point, once, for a job whose id begins with `fault-`.
  * FAULT is one of: before-step (records read, nothing committed), after-step (decided and committed, nothing produced),
- * after-intake (commands applied, nothing said about it), after-send (produced, the outbox row not yet removed), freeze-in-step (stopped between sending the statement and its answer).
+ * after-intake (commands applied, nothing said about it), after-send (produced, the outbox row not yet removed), freeze-in-step (stopped between sending the statement and its answer),
+ * after-upstream (the end of an upstream's run is applied, its downstream has not heard), before-arrival, after-arrival (the
+ * downstream has heard: nothing committed, nothing produced).
  */
 import type { Broker } from '../../../services/core/ports/broker.ts';
 import type { PartitionStep, TimerStore } from '../../../services/core/ports/timer-store.ts';
@@ -23,9 +25,14 @@ function concerns(steps: readonly PartitionStep[], what: 'firing' | 'intake'): b
   );
 }
 
+function tellsDownstream({ outbox }: PartitionStep): boolean {
+  return outbox.some(({ body }) => body.includes('"type":"upstream"'));
+}
+
 function faultyStore(store: TimerStore): TimerStore {
   const step: TimerStore['step'] = async (steps) => {
     if (fault === 'before-step' && concerns(steps, 'intake')) die();
+    if (fault === 'before-arrival' && steps.some(({ arrivals }) => arrivals.length > 0)) die();
     const answer = store.step(steps);
     if (fault === 'freeze-in-step' && concerns(steps, 'firing')) {
       setImmediate(() => process.kill(process.pid, 'SIGSTOP'));
@@ -33,6 +40,8 @@ function faultyStore(store: TimerStore): TimerStore {
     const accepted = await answer;
     if (fault === 'after-step' && concerns(steps, 'firing')) die();
     if (fault === 'after-intake' && concerns(steps, 'intake')) die();
+    if (fault === 'after-arrival' && steps.some(({ arrivals }) => arrivals.length > 0)) die();
+    if (fault === 'after-upstream' && steps.some(tellsDownstream)) die();
     return accepted;
   };
   return new Proxy(store, { get: (target, name) => (name === 'step' ? step : bound(target, name)) });
