@@ -1,11 +1,9 @@
 import { TERMINAL_STATUSES, type TerminalStatus } from '../../core/model.ts';
 import type { Outcome } from '../../core/records.ts';
-import { topicsOf } from '../../core/topics.ts';
 import { outcomeJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { byTenant, group, jobIdArgument, leaf, oneOf, whole, type JsonOption } from '../options.ts';
-import { requireTopic } from '../require-topic.ts';
 import { outcomeLine } from '../views.ts';
 
 type WatchOptions = JsonOption & { tenant?: string; job?: string; status?: TerminalStatus; limit?: number };
@@ -25,7 +23,6 @@ export function addEvents({ program, deps, action }: Cli): void {
 
 async function watchEvents(deps: CliDeps, options: WatchOptions): Promise<ExitCode> {
   const { tenant, job: jobId, status, limit = Infinity } = options;
-  await requireTopic(deps, topicsOf(deps.config().topicPrefix).completed);
   const interrupted = deps.interrupted();
   await new Promise<void>((resolve, reject) => {
     interrupted.addEventListener('abort', () => resolve(), { once: true });
