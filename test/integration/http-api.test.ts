@@ -262,7 +262,7 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
   });
 
   it('takes commands as they stand on job.commands, many at once, and shows what timers refused', async () => {
-    const schedule = { type: 'schedule', commandId: 'b1', jobId: 'bulk-1', ifExists: 'reject', job: greet(LATER) };
+    const schedule = { type: 'schedule', commandId: 'b1', jobId: 'commanded', ifExists: 'reject', job: greet(LATER) };
     const commands = [schedule, { type: 'pause', commandId: 'b2', jobId: 'nobody' }, { type: 'nonsense' }];
     const { status, body } = await api.ask('POST', '/api/commands', { body: { commands, wait: '10s' } });
     const told = body.results.map(({ outcome, error }: Json) => [outcome, error?.code]);
