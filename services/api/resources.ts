@@ -52,6 +52,19 @@ export const accepted = z
   .object({ status: z.literal('accepted'), commandId: z.string(), jobId: z.string() })
   .meta({ id: 'Accepted', description: 'The command is durable and will be applied; no timer answered in time.' });
 
+export const emitted = z
+  .object({
+    eventId: z.string(),
+    event: z.string(),
+    outcome: z.enum(['applied', 'duplicate', 'accepted']),
+    matched: z.int().nullable().meta({ description: 'Jobs that it runs; null where that is not known.' }),
+  })
+  .meta({ id: 'Emitted' });
+
+export const backfilled = z
+  .object({ dryRun: z.boolean(), jobId: z.string(), matched: z.int(), occurrences: z.array(time) })
+  .meta({ id: 'Backfilled', description: 'The occurrences that are run, or would be.' });
+
 const runFields = {
   runId: z.string(),
   tenant: z.string(),
@@ -125,6 +138,8 @@ const commandAnswer = z
     }),
     error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }).nullable(),
     job: z.object({ state: z.enum(JOB_STATES), version: z.int(), nextFireAt: maybeTime }).nullable(),
+    matched: z.int().nullable().meta({ description: 'Of an emit: how many jobs run. Of a backfill: how many runs.' }),
+    occurrences: z.array(time).nullable().meta({ description: 'Of a backfill: what is run.' }),
   })
   .meta({ id: 'CommandAnswer' });
 export const commandAnswers = z.object({ results: z.array(commandAnswer) });

@@ -10,6 +10,7 @@ import { BelfryError } from '../core/errors.ts';
 import { addAuth } from './auth.ts';
 import type { Api, ApiDeps } from './deps.ts';
 import { problem, problemOf, type Problem } from './problem.ts';
+import { addBackfill } from './routes/backfill.ts';
 import { addBatch } from './routes/batch.ts';
 import { addCommands } from './routes/commands.ts';
 import { addDlq } from './routes/dlq.ts';
@@ -61,6 +62,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
     const routes = scoped as Api;
     for (const add of [
       addJobs,
+      addBackfill,
       addBatch,
       addCommands,
       addPreview,

@@ -1,7 +1,7 @@
 /** From the flags of `belfry schedule` (and `preview`) to a job as its user would write it in a file. */
 import { Option, type Command } from 'commander';
 import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobType, type Overlap, type Priority } from '../core/model.ts';
-import type { JobInput, ScheduleInput } from '../core/spec/input.ts';
+import type { ConcurrencyKeyInput, JobInput, ScheduleInput } from '../core/spec/input.ts';
 import { usageError } from './exit.ts';
 import { jsonValue, oneOf, pair, whole } from './options.ts';
 
@@ -12,6 +12,9 @@ export type ScheduleFlags = {
   timezone?: string;
   every?: string;
   fixedDelay?: string;
+  on?: string;
+  filter?: string;
+  eventWait?: string;
   maxRuns?: number;
 };
 
@@ -32,9 +35,11 @@ export type JobFlags = ScheduleFlags & {
   timeout?: string;
   overlap?: Overlap;
   label?: Record<string, string>;
+  concurrencyKey?: string;
+  concurrencyLimit?: number;
 };
 
-const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay'] as const;
+const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay', 'on'] as const;
 
 export function addScheduleFlags(command: Command): Command {
   return command
@@ -49,6 +54,9 @@ export function addScheduleFlags(command: Command): Command {
 
 export function addJobFlags(command: Command): Command {
   return addScheduleFlags(command)
+    .option('--on <event>', 'once for every event of this name: user.signup')
+    .option('--filter <expression>', 'with --on: CEL on the payload: event.plan == "pro"')
+    .option('--event-wait <duration>', 'with --on: so long after the event: 24h')
     .addOption(oneOf('--type <type>', 'what a run does (default: as --handler, --url or --topic says)', JOB_TYPES))
     .option('--handler <name>', 'CUSTOM: the handler to call')
     .option(
@@ -70,6 +78,12 @@ export function addJobFlags(command: Command): Command {
     .option('--retries <n>', 'how often a failed attempt is tried again', whole('--retries', 0, 100))
     .option('--timeout <duration>', 'for one attempt: 30s')
     .addOption(oneOf('--overlap <policy>', 'what a run does while another is active', OVERLAPS))
+    .option('--concurrency-key <text>', 'runs with the same key wait for each other')
+    .option(
+      '--concurrency-limit <n>',
+      'of the key: most runs at one time; 1 unless given',
+      whole('--concurrency-limit', 1, 10_000),
+    )
     .option('--label <name=value>', 'for finding it again; may be repeated', pair('--label'));
 }
 
@@ -78,22 +92,30 @@ export function scheduleInputOf(flags: ScheduleFlags): ScheduleInput {
   const given = KINDS.filter((kind) => flags[kind] !== undefined);
   const [kind] = given;
   if (kind === undefined)
-    throw usageError('Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m or --fixed-delay 5m.');
+    throw usageError('Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m, --fixed-delay 5m or --on EVENT.');
   if (given.length > 1) throw usageError(`Give one of ${given.map(flagOf).join(' and ')}, not both.`);
-  const { timezone, maxRuns } = flags;
-  return withoutUndefined({ [kind]: flags[kind], timezone, maxRuns }) as ScheduleInput;
+  const { timezone, maxRuns, filter, eventWait: wait } = flags;
+  return withoutUndefined({ [kind]: flags[kind], timezone, maxRuns, filter, wait }) as ScheduleInput;
 }
 
 /** Everything but the flags' own contradictions is for the timer to judge. @throws BelfryError `usage` */
 export function jobInputOf(flags: JobFlags): JobInput {
   const type = flags.type ?? typeOf(flags);
   const { handler, priority, queue, timeout, overlap, retries, label: labels } = flags;
+  const concurrencyKey = concurrencyKeyOf(flags);
   const retry = retries === undefined ? undefined : { maxRetries: retries };
   const schedule = scheduleInputOf(flags);
   return withoutUndefined({
-    ...{ type, handler, schedule, priority, queue, timeout, overlap, retry, labels },
+    ...{ type, handler, schedule, priority, queue, timeout, overlap, retry, labels, concurrencyKey },
     payload: payloadOf(type, flags),
   }) as JobInput;
+}
+
+/** @throws BelfryError `usage` for a limit of no key */
+function concurrencyKeyOf({ concurrencyKey, concurrencyLimit }: JobFlags): ConcurrencyKeyInput | undefined {
+  if (concurrencyLimit === undefined) return concurrencyKey;
+  if (concurrencyKey === undefined) throw usageError('Say which key the limit is of: --concurrency-key TEXT.');
+  return { key: concurrencyKey, limit: concurrencyLimit };
 }
 
 function typeOf({ handler, url, topic }: JobFlags): JobType {

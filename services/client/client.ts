@@ -4,8 +4,12 @@ import type { Ack, Outcome } from '../core/records.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import type { OutcomeFilter, Transport, WireCommand } from './transport.ts';
 import type {
+  BackfillOptions,
+  BackfillResult,
   CommandOptions,
   CommandResult,
+  EmitOptions,
+  EmitResult,
   PgConnection,
   ReplayOptions,
   ScheduleOptions,
@@ -82,6 +86,32 @@ export class BelfryClient<H extends Handlers = Handlers> {
   }
 
   /**
+   * Tells of an event: every job with `schedule: { on: event }` whose filter lets it pass runs once. A job whose schedule was
+   * answered before is certain to be asked.
+   * @param payload any JSON of at most 256 KiB, which handlers get as `ctx.event.payload`
+   */
+  async emit(event: string, payload: unknown = null, options: EmitOptions = {}): Promise<EmitResult> {
+    const { eventId = this.ids.uuid(), tenant = this.transport.tenant } = options;
+    const command = { type: 'emit', commandId: this.ids.uuid(), tenant, event, eventId, payload };
+    const ack = await this.exchange(command, options);
+    const outcome = ack === undefined ? 'enqueued' : (ack.outcome as EmitResult['outcome']);
+    return { eventId, tenant: ack?.tenant ?? tenant ?? '', event, outcome, matched: ack?.matched ?? null };
+  }
+
+  /**
+   * Runs the occurrences of a recurring job (`cron`, `every`) in `[from, to)` that passed and had no run: skipped ones, and those
+   * before the job was made. They are marked `backfill`.
+   */
+  async backfill(jobId: string, options: BackfillOptions): Promise<BackfillResult> {
+    const { from, to, dryRun, overlap, limit } = options;
+    const fields = { from: timeText(from), to: timeText(to), dryRun, overlap, limit };
+    const { commandId = this.ids.uuid(), tenant = this.transport.tenant, timeoutMs } = options;
+    const ack = await this.send({ type: 'backfill', commandId, tenant, jobId, ...withoutUndefined(fields) }, timeoutMs);
+    const occurrences = (ack.occurrences ?? []).map((at) => new Date(at));
+    return { ...resultOf(ack), occurrences };
+  }
+
+  /**
    * Hears terminal outcomes from now on; repeats are possible and have the same `eventId`. To hear those of times when this
    * process was down, read `job.completed` with a consumer group of your own. Over HTTP they are those of the key's tenant, and a
    * lost connection is taken up again where it ended.
@@ -103,52 +133,73 @@ export class BelfryClient<H extends Handlers = Handlers> {
 
   /**
    * Sends a command as it stands on job.commands, for programs that pass commands on.
-   * @param options.timeoutMs how long to wait for the answer, ms
+   * @param timeoutMs how long to wait for the answer, ms
+   * @returns the answer to a command that was not refused
    */
-  async send(
-    command: WireCommand,
-    { timeoutMs = ANSWER_TIMEOUT_MS }: { timeoutMs?: number } = {},
-  ): Promise<CommandResult> {
-    return resultOf(await this.transport.send(command, timeoutMs));
+  async send(command: WireCommand, timeoutMs = ANSWER_TIMEOUT_MS): Promise<Ack> {
+    return accepted(await this.transport.send(command, timeoutMs));
   }
 
   private async command(type: string, jobId: string, options: CommandOptions, fields: object): Promise<CommandResult> {
-    const { commandId = this.ids.uuid(), tenant = this.transport.tenant, timeoutMs, pg } = options;
-    const command = { type, commandId, tenant, jobId, ...withoutUndefined(fields) };
-    return pg === undefined ? this.send(command, { timeoutMs }) : this.enqueue(pg, command);
+    const { commandId = this.ids.uuid(), tenant = this.transport.tenant } = options;
+    const ack = await this.exchange({ type, commandId, tenant, jobId, ...withoutUndefined(fields) }, options);
+    return ack === undefined ? enqueuedAs({ commandId, tenant: tenant ?? '', jobId }) : resultOf(ack);
   }
 
-  private async enqueue(pg: PgConnection, command: WireCommand): Promise<CommandResult> {
-    const { commandId, tenant, jobId } = command;
+  /**
+   * Sends a command, in a transaction where there is one.
+   * @returns the answer to a command that was not refused; undefined: it is enqueued
+   */
+  private async exchange(command: WireCommand, { pg, timeoutMs }: CommandOptions): Promise<Ack | undefined> {
+    if (pg === undefined) return this.send(command, timeoutMs);
+    await this.enqueue(pg, command);
+    return undefined;
+  }
+
+  private async enqueue(pg: PgConnection, command: WireCommand): Promise<void> {
+    const { tenant, jobId } = command;
     if (tenant === undefined) {
       const message =
         'Name the tenant: a command with pg goes to the database itself, which does not know the API key.';
-      throw new BelfryError('invalid', message, { field: 'tenant', ids: { jobId } });
+      throw new BelfryError('invalid', message, { field: 'tenant' });
     }
     try {
       await pg.query(`SELECT ${this.databaseSchema}.enqueue($1)`, [JSON.stringify(command)]);
     } catch (cause) {
       if ((cause as { code?: unknown }).code !== REFUSED_BY_ENQUEUE) throw cause;
-      throw new BelfryError('invalid', messageOf(cause).replace(/^belfry: /, ''), { cause, ids: { tenant, jobId } });
+      throw new BelfryError('invalid', messageOf(cause).replace(/^belfry: /, ''), {
+        cause,
+        ids: { tenant, ...(jobId !== undefined && { jobId }) },
+      });
     }
-    return { commandId, tenant, jobId, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
   }
 }
 
-function resultOf(ack: Ack): CommandResult {
-  const { commandId, tenant, jobId, outcome, error, job } = ack;
-  if (outcome === 'rejected') {
-    throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
-      field: error?.field,
-      ids: { commandId, tenant, jobId },
-    });
-  }
+/** @throws BelfryError: the rejection */
+function accepted(ack: Ack): Ack {
+  const { commandId, tenant, jobId, outcome, error } = ack;
+  if (outcome !== 'rejected') return ack;
+  throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
+    field: error?.field,
+    ids: { commandId, tenant, jobId },
+  });
+}
+
+function enqueuedAs(ids: { commandId: string; tenant: string; jobId: string }): CommandResult {
+  return { ...ids, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
+}
+
+function timeText(time: string | Date): string {
+  return typeof time === 'string' ? time : time.toISOString();
+}
+
+function resultOf({ commandId, tenant, jobId, outcome, job }: Ack): CommandResult {
   const next = job?.nextFireAt ?? null;
   return {
     commandId,
     tenant,
     jobId,
-    outcome,
+    outcome: outcome as CommandResult['outcome'],
     state: (job?.state ?? null) as CommandResult['state'],
     version: job?.version ?? null,
     nextFireAt: next === null ? null : new Date(next),

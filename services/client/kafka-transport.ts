@@ -29,7 +29,8 @@ export class KafkaTransport implements Transport {
   }
 
   async send(written: WireCommand, timeoutMs: number): Promise<Ack> {
-    const { tenant = DEFAULT_TENANT, jobId, commandId } = written;
+    const { tenant = DEFAULT_TENANT, commandId } = written;
+    const jobId = written.event ?? written.jobId ?? ''; // an event's place is that of its name
     const record = await this.recordOf(tenant, jobId, { ...written, tenant, ack: true });
     await this.acks.open();
     const { answer, forget } = this.acks.wait({ tenant, jobId, commandId }, timeoutMs);

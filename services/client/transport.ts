@@ -2,8 +2,14 @@
 import type { TerminalStatus } from '../core/model.ts';
 import type { Ack, Outcome } from '../core/records.ts';
 
-/** A command as it stands on job.commands; without a tenant it is the transport's own one. */
-export type WireCommand = { type: string; commandId: string; tenant?: string | undefined; jobId: string };
+/** A command as it stands on job.commands; without a tenant it is the transport's own one. An emit has an event, no job. */
+export type WireCommand = {
+  type: string;
+  commandId: string;
+  tenant?: string | undefined;
+  jobId?: string;
+  event?: string;
+};
 
 export type OutcomeFilter = { statuses?: readonly TerminalStatus[]; tenant?: string; jobId?: string };
 

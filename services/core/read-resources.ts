@@ -57,10 +57,16 @@ export type CommandAnswer = {
   outcome: Ack['outcome'] | 'accepted' | 'failed';
   error: { code: string; message: string; field?: string } | null;
   job: { state: string; version: number; nextFireAt: string | null } | null;
+  matched: number | null;
+  occurrences: readonly string[] | null;
 };
 
-export function ackOf({ job, ...answer }: CommandAnswer): Ack {
-  return { ...answer, job: job && { ...job, ...withTimes(job, [], ['nextFireAt']) } } as Ack;
+export function ackOf({ job, occurrences, ...answer }: CommandAnswer): Ack {
+  return {
+    ...answer,
+    job: job && { ...job, ...withTimes(job, [], ['nextFireAt']) },
+    occurrences: occurrences?.map((at) => timeOf({ at }, 'at')) ?? null,
+  } as Ack;
 }
 
 function discardOf({ discarded }: Json): object | null {

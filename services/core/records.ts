@@ -3,7 +3,9 @@
  * (`Outcome`, `DeadRun`, `Ack`) are encoded by the codec (JSON or Avro) chosen at migration.
  */
 import type {
+  ConcurrencyKey,
   Delivery,
+  EmittedEvent,
   JobType,
   Overlap,
   Priority,
@@ -48,10 +50,14 @@ export type DueRecord = {
   timeoutMs: number;
   delivery: Delivery;
   cancelGen: number;
+  /** With whom it shares a limit. */
+  concurrencyKey?: ConcurrencyKey;
   /** Whether the timer must hear of the end of this run (overlap control, fixed delay). */
   tracked: boolean;
   failures: readonly Failure[];
   traceparent: string | null;
+  /** Of a run that an event made. */
+  event?: EmittedEvent;
 };
 
 /** The terminal outcome of a run (or of a group of skipped occurrences): the value of `job.completed`. Times here are ms; codecs write ISO 8601. */
@@ -94,7 +100,16 @@ export type DeadRun = {
   originOffset: string | null;
 };
 
-export const COMMAND_TYPES = ['schedule', 'cancel', 'pause', 'resume', 'trigger', 'replay'] as const;
+export const COMMAND_TYPES = [
+  'schedule',
+  'cancel',
+  'pause',
+  'resume',
+  'trigger',
+  'replay',
+  'emit',
+  'backfill',
+] as const;
 export type CommandType = (typeof COMMAND_TYPES)[number];
 
 export const REJECTION_CODES = [
@@ -120,6 +135,10 @@ export type Ack = {
   outcome: 'applied' | 'unchanged' | 'duplicate' | 'rejected';
   error: Rejection | null;
   job: { state: string; version: number; nextFireAt: number | null } | null;
+  /** Of an emit: how many jobs listen to the event and let it pass. Of a backfill: how many runs it makes. */
+  matched: number | null;
+  /** Of a backfill: the occurrences that are run. */
+  occurrences: readonly number[] | null;
 };
 
 /** What `trigger` may bring along. */

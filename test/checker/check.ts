@@ -3,6 +3,7 @@ import { checkBacklog } from './backlog.ts';
 import { checkCalls } from './calls.ts';
 import { checkCancels } from './cancels.ts';
 import type { History, Violation } from './history.ts';
+import { checkLimits } from './limits.ts';
 import { checkOccurrences } from './occurrences.ts';
 import { checkOutcomes } from './outcomes.ts';
 import { SIMULATION_OPTIONS, type CheckOptions } from './options.ts';
@@ -16,6 +17,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkCalls(history, options),
     ...checkTransactions(history),
     ...checkCancels(history, options),
+    ...checkLimits(history, options),
     ...checkBacklog(history, options),
   ];
 }

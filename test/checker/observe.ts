@@ -39,6 +39,6 @@ export function betterAnswer(known: Answer | null, { outcome, job }: Ack, atMs: 
   };
 }
 
-function specOf({ type, schedule, overlap, delivery, retry }: JobSpec): JobAsSent {
-  return { type, schedule, overlap, delivery, retryDelayMs: retry.initialDelayMs };
+function specOf({ type, schedule, overlap, delivery, retry, concurrencyKey }: JobSpec): JobAsSent {
+  return { type, schedule, overlap, delivery, retryDelayMs: retry.initialDelayMs, concurrencyKey };
 }

@@ -79,9 +79,6 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
     assert.ok([400, 422].includes(never.status), JSON.stringify(never.body));
     const chained = await api.ask('POST', '/api/jobs', { body: greet({ after: [{ job: 'x' }] }) });
     assert.deepEqual([chained.status, chained.body.errors[0].pointer], [400, '#/schedule/after']);
-    const emitted = await api.ask('POST', '/api/events/user.signup', { body: { payload: 1 } });
-    assert.equal(emitted.status, 400);
-    assert.match(emitted.body.detail, /emit is not available yet/);
   });
 
   it('replaces a job, only the version that was meant where If-Match says so', async () => {

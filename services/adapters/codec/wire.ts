@@ -80,6 +80,7 @@ function dueToWire(due: DueRecord, json: FreeJson): Wire {
     idempotencyKey,
     attempt,
     delivery,
+    concurrencyKey,
   } = due;
   return {
     runId,
@@ -102,6 +103,7 @@ function dueToWire(due: DueRecord, json: FreeJson): Wire {
     retry: { ...retry, initialDelay: formatDuration(initialDelayMs), maxDelay: formatDuration(maxDelayMs) },
     timeout: formatDuration(due.timeoutMs),
     delivery,
+    concurrencyKey,
   };
 }
 
@@ -113,6 +115,7 @@ export function ackToWire(ack: Ack): Wire {
   return withoutNulls({
     ...ack,
     job: ack.job === null ? null : withoutNulls({ ...ack.job, nextFireAt: time(ack.job.nextFireAt) }),
+    occurrences: ack.occurrences?.map(formatInstant) ?? null,
   });
 }
 
@@ -122,5 +125,7 @@ export function ackFromWire(wire: Wire): Ack {
     ...(wire as unknown as Ack),
     error: wire.error ? (withoutNulls({ ...wire.error }) as Rejection) : null,
     job: job === null ? null : { ...job, nextFireAt: msOrNull(job.nextFireAt) },
+    matched: (wire.matched ?? null) as number | null,
+    occurrences: (wire.occurrences as string[] | null | undefined)?.map(ms) ?? null,
   };
 }

@@ -5,11 +5,11 @@
 import { z } from 'zod';
 import { BelfryError } from '../../core/errors.ts';
 import type { CommandAnswer } from '../../core/read-resources.ts';
-import { COMMAND_TYPES, REJECTION_CODES, type CommandType, type Rejection } from '../../core/records.ts';
+import { COMMAND_TYPES, REJECTION_CODES, type Ack, type CommandType, type Rejection } from '../../core/records.ts';
+import { formatInstant } from '../../core/spec/instant.ts';
 import { duration, record } from '../../core/spec/fields.ts';
 import { MAX_COMMAND_BYTES } from '../../core/spec/decode-command.ts';
 import { headOf, parseCommand } from '../../core/spec/parse-command.ts';
-import type { CommandResult } from '../../client/types.ts';
 import type { WireCommand } from '../../client/transport.ts';
 import { notPermitted, permits } from '../auth.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
@@ -22,7 +22,7 @@ const tags = ['commands'];
 
 const SCOPES: Readonly<Record<CommandType, 'run' | 'write'>> = {
   ...{ schedule: 'write', cancel: 'write', pause: 'write', resume: 'write' },
-  ...{ trigger: 'run', replay: 'run' },
+  ...{ trigger: 'run', replay: 'run', emit: 'run', backfill: 'run' },
 };
 
 const commandsBody = record('a request', {
@@ -72,20 +72,19 @@ export function addCommands(api: Api, deps: ApiDeps): void {
 
 async function answerTo(deps: ApiDeps, caller: Caller, written: unknown, timeoutMs: number): Promise<CommandAnswer> {
   const { commandId = null, jobId = null } = headOf(written);
-  const head = { commandId, tenant: caller.tenant, jobId };
+  const head = { commandId, tenant: caller.tenant, jobId, job: null, matched: null, occurrences: null };
   const rejection = refusal(deps, caller, written);
-  if (rejection !== undefined) return { ...head, outcome: 'rejected', error: rejection, job: null };
+  if (rejection !== undefined) return { ...head, outcome: 'rejected', error: rejection };
   try {
     const command = { ...(written as WireCommand), tenant: caller.tenant };
-    return answerOf(await deps.client.send(command, { timeoutMs }));
+    return answerOf(await deps.client.send(command, timeoutMs));
   } catch (error) {
     if (!(error instanceof BelfryError)) throw error;
     const { code, message, field } = error;
     const told = { code, message, ...(field !== undefined && { field }) };
-    if (REJECTION_CODES.some((known) => known === code))
-      return { ...head, outcome: 'rejected', error: told, job: null };
-    if (code === 'no_answer') return { ...head, outcome: 'accepted', error: null, job: null };
-    if (error.retryable) return { ...head, outcome: 'failed', error: told, job: null };
+    if (REJECTION_CODES.some((known) => known === code)) return { ...head, outcome: 'rejected', error: told };
+    if (code === 'no_answer') return { ...head, outcome: 'accepted', error: null };
+    if (error.retryable) return { ...head, outcome: 'failed', error: told };
     throw error;
   }
 }
@@ -110,9 +109,10 @@ function refusal(
   return 'rejection' in parsed ? parsed.rejection : undefined;
 }
 
-function answerOf({ commandId, tenant, jobId, outcome, state, version, nextFireAt }: CommandResult): CommandAnswer {
-  // Over Kafka nothing is answered as enqueued.
-  const told = outcome as Exclude<typeof outcome, 'enqueued'>;
-  const job = state === null ? null : { state, version: version ?? 0, nextFireAt: nextFireAt?.toISOString() ?? null };
-  return { commandId, tenant, jobId, outcome: told, error: null, job };
+function answerOf({ job, occurrences, ...ack }: Ack): CommandAnswer {
+  return {
+    ...ack,
+    job: job && { ...job, nextFireAt: job.nextFireAt === null ? null : formatInstant(job.nextFireAt) },
+    occurrences: occurrences?.map(formatInstant) ?? null,
+  };
 }

@@ -25,6 +25,12 @@ export const JOB_ID: NameRule = rule(
 
 export const COMMAND_ID: NameRule = plainText(1, 128);
 
+/** Of an event. */
+export const EVENT: NameRule = JOB_ID;
+
+/** Room for the topic, partition and offset of a record of the user's own. */
+export const EVENT_ID: NameRule = plainText(1, 300);
+
 /** Not a job type: executors have the handlers of types under those names. */
 export const HANDLER: NameRule = {
   allowed: `${plainText(1, 200).allowed}, and none of ${JOB_TYPES.join(', ')}`,
@@ -36,6 +42,8 @@ export const QUEUE: NameRule = {
   allowed: `must be 1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen, and none of ${PRIORITIES.join(', ')}`,
   holds: (text) => /^[a-z0-9][a-z0-9-]{0,63}$/.test(text) && !PRIORITIES.some((priority) => priority === text),
 };
+
+export const CONCURRENCY_KEY: NameRule = plainText(1, 200);
 
 export const LABEL_KEY: NameRule = rule(
   'must be 1 to 63 letters, digits and . _ / - characters, beginning with a letter or digit',

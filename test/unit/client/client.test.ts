@@ -23,6 +23,8 @@ type Command = { type: string; commandId: string; tenant: string; jobId: string;
 >;
 type Answer = Partial<Ack> | null;
 
+const NOTHING = { matched: null, occurrences: null };
+
 describe('the client', () => {
   let clock: VirtualClock;
   let server: MemoryBrokerClient;
@@ -56,7 +58,7 @@ describe('the client', () => {
         if (ack === null) return;
         const { commandId, tenant, jobId } = command;
         const job = { state: 'SCHEDULED', version: 1, nextFireAt: clock.now() } as const;
-        const whole = { commandId, tenant, jobId, outcome: 'applied' as const, error: null, job, ...ack };
+        const whole = { commandId, tenant, jobId, outcome: 'applied' as const, error: null, job, ...NOTHING, ...ack };
         void producer.send([{ topic: topics.acks, partition, key, value: codec.encodeAck(whole), headers: {} }]);
       },
     });

@@ -49,11 +49,18 @@ describe('the client over HTTP', () => {
         await client.resume('a', { commandId: 'r' }),
         await client.trigger('a', { commandId: 't', payload: null, overlap: 'allow' }),
         await client.replay('a', RUN_ID, { commandId: 'rp', force: true }),
+        await client.backfill('a', { commandId: 'b', from: '2026-01-01T00:00:00Z', to: new Date(0), dryRun: true }),
       ];
-      return { answers, commands: api.commands.splice(0) };
+      const emitted = await client.emit('user.signup', { n: [null] }, { eventId: 'e' });
+      const commands = api.commands.splice(0).map(({ commandId, ...rest }) => ({
+        ...rest,
+        ...(rest.type !== 'emit' && { commandId }), // an emit has one of its own
+      }));
+      return { answers, emitted, commands };
     });
     assert.deepEqual(overHttp, overKafka);
-    assert.equal(overHttp.commands.length, 7);
+    assert.equal(overHttp.commands.length, 9);
+    assert.deepEqual([overHttp.emitted.matched, overHttp.emitted.outcome], [2, 'applied']);
     assert.ok(overHttp.answers.every(({ nextFireAt, outcome }) => nextFireAt instanceof Date && outcome === 'applied'));
   });
 

@@ -19,7 +19,10 @@ import type { Ack, Outcome } from '../../../services/core/records.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
 import { NO_LOG } from '../cli/support.ts';
 
-export type Command = { type: string; commandId: string; tenant: string; jobId: string } & Record<string, unknown>;
+export type Command = { type: string; commandId: string; tenant: string; jobId: string; event: string } & Record<
+  string,
+  unknown
+>;
 export type Answer = Partial<Ack> | null;
 
 const PARTITIONS = 3;
@@ -126,8 +129,9 @@ export class MemoryApi {
         if (ack === null) return;
         const { commandId, tenant, jobId } = command;
         const job = { state: 'SCHEDULED', version: 1, nextFireAt: Date.UTC(2026, 11, 1) } as const;
-        const outcome = isKnown ? 'duplicate' : 'applied';
-        const whole = { commandId, tenant, jobId, outcome, error: null, job, ...ack } as const;
+        const outcome: Ack['outcome'] = isKnown ? 'duplicate' : 'applied';
+        const extra = { matched: 2, occurrences: [Date.UTC(2026, 0, 1)] };
+        const whole = { commandId, tenant, jobId: jobId ?? command.event, outcome, error: null, job, ...extra, ...ack };
         void producer.send([{ topic: topics.acks, partition, key, value: codec.encodeAck(whole), headers: {} }]);
       },
     });

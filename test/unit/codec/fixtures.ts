@@ -129,14 +129,23 @@ export const fullAck: Ack = {
   outcome: 'rejected',
   error: { code: 'invalid', message: 'job.timeout must be a duration', field: 'job.timeout' },
   job: { state: 'SCHEDULED', version: 3, nextFireAt: at },
+  matched: 1,
+  occurrences: [at],
 };
 
-export const bareAck: Ack = { ...fullAck, outcome: 'applied', error: null, job: null };
+export const bareAck: Ack = {
+  ...fullAck,
+  outcome: 'applied',
+  error: null,
+  job: null,
+  matched: null,
+  occurrences: null,
+};
 
 const failure = { attempt: 1, startedAt: at, finishedAt: at + 5, worker: 'executor-1', error };
 
 export const fullDeadRun: DeadRun = {
-  due: { ...due, replayOf: due.runId },
+  due: { ...due, replayOf: due.runId, concurrencyKey: { key: 'customer-42', limit: 2 } },
   error,
   failures: [failure, { ...failure, attempt: 2, startedAt: null }],
   originTopic: 'job.due.high',

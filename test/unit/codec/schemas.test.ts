@@ -41,7 +41,9 @@ function shapeOfAvro(record: AvroRecord, path = ''): Shape {
 function shapeOfValidator(schema: JsonSchema, path = ''): Shape {
   return Object.assign(
     {},
-    ...Object.entries(schema.properties ?? {}).map(([name, property]) => {
+    ...Object.entries(schema.properties ?? {}).map(([name, written]) => {
+      // JSON may be shorter than Avro: of two forms the long one counts.
+      const property = written.anyOf?.find(({ properties }) => properties !== undefined) ?? written;
       const at = `${path}${name}`;
       const optional = schema.required?.includes(name) ? '' : '?';
       const kind = property.properties
@@ -67,6 +69,11 @@ function commandShape(): Shape {
   const shapes = Object.values(commandSchemas).map((schema) =>
     shapeOfValidator(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema),
   );
+  // An emit may leave it out, in Avro it is in every command.
+  for (const shape of shapes) {
+    delete shape['jobId?'];
+    shape.jobId = 'string';
+  }
   const all = Object.assign({}, ...shapes) as Shape;
   const everywhere = (name: string) => shapes.every((shape) => name in shape);
   const topLevel = (name: string) => !name.includes('.') && !name.endsWith('?') && !everywhere(name);
