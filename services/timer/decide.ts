@@ -46,8 +46,9 @@ class Decision {
     this.gathered = gathered;
     this.knowledge = knowledge;
     this.options = options;
-    const { fence, exactPending } = gathered.owned;
-    this.plan = new Plan(fence, { ...knowledge, jobs: knowledge.known.jobs }, options.records, options.now);
+    const { fence, exactPending, surplus } = gathered.owned;
+    const { records, now } = options;
+    this.plan = new Plan(fence, { ...knowledge, jobs: knowledge.known.jobs }, records, now, surplus);
     this.existing =
       knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }

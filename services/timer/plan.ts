@@ -22,6 +22,7 @@ import type { OutgoingRecord } from '../core/records.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Effects, Emission, EndedRun } from './effects.ts';
 import { encodeExact } from './exact-message.ts';
+import type { Surplus } from './surplus.ts';
 
 /** The fence of a step: what its owner knows. */
 export type Fence = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
@@ -42,6 +43,7 @@ export class Plan {
   nextOffsets: Offsets;
   private readonly records: Records;
   private readonly now: number;
+  private readonly surplus: Surplus;
   private readonly known: KnownToPlan;
   private readonly jobs: Map<string, Job>;
   private readonly arrivals: Map<string, Arrival[]>;
@@ -56,7 +58,8 @@ export class Plan {
   private readonly plain: OutgoingRecord[] = [];
   private readonly exact: Emission[] = [];
 
-  constructor(fence: Fence, known: KnownToPlan, records: Records, now: number) {
+  /** @param surplus tells floods from usual load */
+  constructor(fence: Fence, known: KnownToPlan, records: Records, now: number, surplus: Surplus) {
     this.fence = fence;
     this.nextOffsets = fence.offsets;
     this.known = known;
@@ -64,6 +67,7 @@ export class Plan {
     this.arrivals = Map.groupBy(known.arrivals, byJob);
     this.records = records;
     this.now = now;
+    this.surplus = surplus;
   }
 
   job({ tenant, jobId }: JobRef): Job | undefined {
@@ -231,8 +235,9 @@ export class Plan {
   }
 
   private emit(emission: Emission): void {
-    if (emission.topic === '') this.exact.push(emission);
-    else this.plain.push(this.records.due(emission.topic, emission.tenant, emission.jobId, emission.due));
+    const { topic, tenant, jobId, due } = emission;
+    if (topic === '') this.exact.push(emission);
+    else this.plain.push(this.records.due(topic, tenant, jobId, due, this.surplus.take(tenant, topic, this.now)));
   }
 }
 
