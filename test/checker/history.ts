@@ -140,6 +140,7 @@ export const INVARIANTS = {
   I7: 'the DLQ holds the FAILED runs, and every terminal run has its event',
   I8: 'nothing starts after an applied cancel',
   I9: 'no more runs at one time than their limit allows, while leases are honoured',
+  I10: 'one run after each set of upstream runs that have ended, or one that says why not',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

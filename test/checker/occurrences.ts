@@ -139,7 +139,7 @@ function missing(job: string, reign: Reign, view: View, history: History, option
     case 'fixedDelay':
       return reign.undisturbed ? missingAfterRuns(job, reign, view, history) : [];
     case 'after':
-      return []; // I9
+      return []; // I10
     case 'every':
     case 'cron':
       return missingRecurring(job, reign, view, history);

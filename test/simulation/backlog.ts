@@ -17,10 +17,11 @@ export function leftToDo(world: World): string[] {
     for (const { seq, lane } of rows) left.push(`outbox row ${seq} (${lane}) of partition ${partition}`);
   for (const { runId, kind, executor } of db.parked.values())
     left.push(`run ${runId} is parked (${kind}, ${executor})`);
-  for (const [key, { active, buffered, state, nextAt }] of db.jobs) {
+  for (const [key, { active, buffered, state, nextAt, spec }] of db.jobs) {
     for (const { runId } of active) left.push(`job ${key} waits for the end of run ${runId}`);
     for (const { runId } of buffered) left.push(`job ${key} keeps run ${runId} waiting`);
-    if (state === 'SCHEDULED') left.push(`job ${key} is SCHEDULED, next at ${nextAt}`);
+    if (state === 'SCHEDULED' && spec.schedule.kind !== 'after')
+      left.push(`job ${key} is SCHEDULED, next at ${nextAt}`);
   }
   const told = new Set(recorder.events.map(({ runId }) => runId));
   for (const { runId } of db.runs.values()) if (!told.has(runId)) left.push(`readers have not heard of run ${runId}`);

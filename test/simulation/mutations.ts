@@ -5,7 +5,7 @@
 import { TRACKED_HEADER } from '../../services/core/events.ts';
 import type { Broker, FetchedBatch, TransactionalProducer } from '../../services/core/ports/broker.ts';
 import type { Lease, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
-import type { PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { Known, PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
 import type { ConsumedRecord } from '../../services/core/records.ts';
 import type { Invariant } from '../checker/history.ts';
 import type { Surroundings } from './node.ts';
@@ -153,6 +153,19 @@ export const MUTATIONS: readonly Mutation[] = [
       override(store, { read: async (jobs) => ({ ...(await store.read(jobs, [])), seen: new Set() }) }),
   },
   {
+    name: 'arrivals',
+    what: 'ends of upstream runs that wait for others are forgotten',
+    breaks: 'I10',
+    timerStore: (store) => override(store, { arrivals: async () => [] }),
+  },
+  {
+    name: 'downstreams',
+    what: 'a step does not tell downstreams of ends that executors settled',
+    breaks: 'I10',
+    timerStore: (store) =>
+      override(store, { read: async (...asked) => withoutDownstreams(await store.read(...asked)) }),
+  },
+  {
     name: 'exact-position',
     what: 'a new owner of the exact lane does not ask how far the former one came',
     breaks: 'I4',
@@ -248,4 +261,9 @@ function overTransactions(
       return override(producer, methods(producer));
     },
   });
+}
+
+function withoutDownstreams(known: Known): Known {
+  const jobs = [...known.jobs].map(([key, { downstreams: _none, ...job }]) => [key, job] as const);
+  return { ...known, jobs: new Map(jobs) };
 }

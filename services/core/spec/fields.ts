@@ -101,8 +101,7 @@ const FREE_FIELD = 'payload';
  * @param depth levels to copy; no valid command is deeper, and hostile ones must not exhaust the stack.
  */
 export function withoutNulls(value: unknown, depth = 8): unknown {
-  if (typeof value !== 'object' || value === null || depth === 0) return value;
-  if (Array.isArray(value)) return value.map((item) => withoutNulls(item, depth - 1));
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || depth === 0) return value;
   const kept = Object.entries(value)
     .filter(([, item]) => item !== null && item !== undefined)
     .map(([key, item]) => [key, key === FREE_FIELD ? item : withoutNulls(item, depth - 1)] as const);

@@ -27,7 +27,13 @@ const dstSchema = record('dst', {
 const MAX_UPSTREAMS = 20;
 const UPSTREAMS = `must be a list of 1 to ${MAX_UPSTREAMS} upstreams such as { "job": "extract", "when": "success" }`;
 
-const upstreamSchema = record('an upstream', { job: name(JOB_ID), when: word(CHAIN_CONDITIONS).default('success') });
+const upstreamSchema = record('an upstream', {
+  job: name(JOB_ID),
+  // Avro's null, too: what is absent in a list is not left out before.
+  when: word(CHAIN_CONDITIONS)
+    .nullish()
+    .transform((when) => when ?? 'success'),
+});
 
 const fields = record(
   'a schedule',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { IN_TRANSACTION, type Fault, type History, type SentCommand } from '../../checker/history.ts';
+import { IN_TRANSACTION, type Fault, type History, type RunRow, type SentCommand } from '../../checker/history.ts';
 import { broken, call, command, EVERY_10_S, JOB, kept, run, scheduled, T0, told } from './histories.ts';
 
 const without = (history: History, runId: string): History => {
@@ -207,6 +207,56 @@ describe('the checker', () => {
       [],
     );
     assert.deepEqual(broken(kept({ commands: [scheduled(), command('cancel', 45_000)] })), [], JOB);
+  });
+
+  describe('I10, chains', () => {
+    const bounds = { timezone: 'UTC', startAt: null, endAt: null, exclude: [], jitterMs: 0, maxRuns: null } as const;
+    const after = [{ jobId: 'job', when: 'success' as const }];
+    /** The three runs of the job, and one of another after each. */
+    const chained = (fields: Partial<RunRow> = {}, causes = ['run-1', 'run-2', 'run-3']): History => {
+      const base = kept();
+      const next = scheduled({
+        ...{ commandId: 'c-9', job: 'acme/next' },
+        spec: { ...EVERY_10_S, overlap: 'allow', schedule: { kind: 'after', after, ...bounds } },
+        answer: { outcome: 'applied', at: T0 + 20, state: 'SCHEDULED', version: 1, nextFireAt: null },
+      });
+      const runs = causes.map((_, index) =>
+        run(`next-${index}`, 10_500 + index * 10_000, { job: 'acme/next', ...(index === 0 ? fields : {}) }),
+      );
+      const events = runs.map((row, index) => told(row, { trigger: 'dependency', cause: causes[index]! }));
+      const calls = runs.map(({ runId, scheduledFor }, index) =>
+        call(runId, 10_510 + index * 10_000, { job: 'acme/next', scheduledFor }),
+      );
+      return {
+        ...base,
+        commands: [...base.commands, next],
+        jobs: [...base.jobs, { job: 'acme/next', version: 1, state: 'SCHEDULED' }],
+        ...{ runs: [...base.runs, ...runs], events: [...base.events, ...events], calls: [...base.calls, ...calls] },
+      };
+    };
+    it('accepts a run after each run', () => {
+      assert.deepEqual(broken(chained()), []);
+    });
+    it('catches a run that nothing came after', () => {
+      assert.deepEqual(broken(chained({}, ['run-1', 'run-2'])), ['I10']);
+    });
+    it('catches a second run after the same one', () => {
+      assert.ok(broken(chained({}, ['run-1', 'run-2', 'run-3', 'run-3'])).includes('I10'));
+    });
+    it('catches a run of no whole set', () => {
+      assert.ok(broken(chained({}, ['run-1', 'run-2', 'run-3', 'run-9'])).includes('I10'));
+    });
+    it('catches a run after one that did not end as wanted', () => {
+      const { runs, events, ...rest } = chained();
+      const failed = { status: 'FAILED', result: null } as const;
+      const history: History = {
+        ...rest,
+        dead: [{ runId: 'run-2' }],
+        runs: runs.map((row) => (row.runId === 'run-2' ? { ...row, ...failed } : row)),
+        events: events.map((event) => (event.runId === 'run-2' ? { ...event, ...failed } : event)),
+      };
+      assert.deepEqual(broken(history), ['I10']);
+    });
   });
 
   describe('I9, limits', () => {
