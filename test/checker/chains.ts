@@ -64,7 +64,7 @@ function* wrongSets({ upstreams }: Chain, own: readonly Event[], rows: Map<strin
 function* usedTwice(own: readonly Event[], rows: Map<string, RunRow>): Iterable<string> {
   const uses = own.flatMap(({ cause }) => {
     const ids = cause.split(',');
-    const isRepeat = ids.some((id) => rows.get(id)?.replayOf != null);
+    const isRepeat = ids.some((id) => (rows.get(id)?.replayOf ?? null) !== null);
     return isRepeat ? [] : ids;
   });
   for (const [id, same] of Map.groupBy(uses, (each) => each)) {
