@@ -2,6 +2,7 @@
 import { checkBacklog } from './backlog.ts';
 import { checkCalls } from './calls.ts';
 import { checkCancels } from './cancels.ts';
+import { checkEventRuns } from './event-runs.ts';
 import type { History, Violation } from './history.ts';
 import { checkOccurrences } from './occurrences.ts';
 import { checkOutcomes } from './outcomes.ts';
@@ -16,6 +17,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkCalls(history, options),
     ...checkTransactions(history),
     ...checkCancels(history, options),
+    ...checkEventRuns(history, options),
     ...checkBacklog(history, options),
   ];
 }
