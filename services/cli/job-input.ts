@@ -1,7 +1,7 @@
 /** From the flags of `belfry schedule` (and `preview`) to a job as its user would write it in a file. */
 import { Option, type Command } from 'commander';
 import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobType, type Overlap, type Priority } from '../core/model.ts';
-import type { JobInput, ScheduleInput } from '../core/spec/input.ts';
+import type { ConcurrencyKeyInput, JobInput, ScheduleInput } from '../core/spec/input.ts';
 import { usageError } from './exit.ts';
 import { jsonValue, oneOf, pair, whole } from './options.ts';
 
@@ -35,6 +35,8 @@ export type JobFlags = ScheduleFlags & {
   timeout?: string;
   overlap?: Overlap;
   label?: Record<string, string>;
+  concurrencyKey?: string;
+  concurrencyLimit?: number;
 };
 
 const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay', 'on'] as const;
@@ -76,6 +78,12 @@ export function addJobFlags(command: Command): Command {
     .option('--retries <n>', 'how often a failed attempt is tried again', whole('--retries', 0, 100))
     .option('--timeout <duration>', 'for one attempt: 30s')
     .addOption(oneOf('--overlap <policy>', 'what a run does while another is active', OVERLAPS))
+    .option('--concurrency-key <text>', 'runs with the same key wait for each other')
+    .option(
+      '--concurrency-limit <n>',
+      'of the key: most runs at one time; 1 unless given',
+      whole('--concurrency-limit', 1, 10_000),
+    )
     .option('--label <name=value>', 'for finding it again; may be repeated', pair('--label'));
 }
 
@@ -94,12 +102,20 @@ export function scheduleInputOf(flags: ScheduleFlags): ScheduleInput {
 export function jobInputOf(flags: JobFlags): JobInput {
   const type = flags.type ?? typeOf(flags);
   const { handler, priority, queue, timeout, overlap, retries, label: labels } = flags;
+  const concurrencyKey = concurrencyKeyOf(flags);
   const retry = retries === undefined ? undefined : { maxRetries: retries };
   const schedule = scheduleInputOf(flags);
   return withoutUndefined({
-    ...{ type, handler, schedule, priority, queue, timeout, overlap, retry, labels },
+    ...{ type, handler, schedule, priority, queue, timeout, overlap, retry, labels, concurrencyKey },
     payload: payloadOf(type, flags),
   }) as JobInput;
+}
+
+/** @throws BelfryError `usage` for a limit of no key */
+function concurrencyKeyOf({ concurrencyKey, concurrencyLimit }: JobFlags): ConcurrencyKeyInput | undefined {
+  if (concurrencyLimit === undefined) return concurrencyKey;
+  if (concurrencyKey === undefined) throw usageError('Say which key the limit is of: --concurrency-key TEXT.');
+  return { key: concurrencyKey, limit: concurrencyLimit };
 }
 
 function typeOf({ handler, url, topic }: JobFlags): JobType {

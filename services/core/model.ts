@@ -46,6 +46,9 @@ export type MissedPolicy = {
   limit: number;
 };
 
+/** At most `limit` runs of a tenant with this key run at one time, over all of its jobs and the whole deployment. */
+export type ConcurrencyKey = { key: string; limit: number };
+
 export type DstPolicy = { gap: 'shift' | 'skip'; repeat: 'once' | 'both' };
 
 /** What bounds and thins a recurring schedule. */
@@ -84,6 +87,8 @@ export type JobSpec = {
   missed: MissedPolicy;
   delivery: Delivery;
   labels: Readonly<Record<string, string>>;
+  /** Absent: its runs wait for nobody. */
+  concurrencyKey?: ConcurrencyKey;
 };
 
 /** An event as the handlers of its runs get it. */

@@ -3,6 +3,7 @@
  * (`Outcome`, `DeadRun`, `Ack`) are encoded by the codec (JSON or Avro) chosen at migration.
  */
 import type {
+  ConcurrencyKey,
   Delivery,
   EmittedEvent,
   JobType,
@@ -49,6 +50,8 @@ export type DueRecord = {
   timeoutMs: number;
   delivery: Delivery;
   cancelGen: number;
+  /** With whom it shares a limit. */
+  concurrencyKey?: ConcurrencyKey;
   /** Whether the timer must hear of the end of this run (overlap control, fixed delay). */
   tracked: boolean;
   failures: readonly Failure[];

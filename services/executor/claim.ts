@@ -16,6 +16,7 @@ import type { Incarnation, Incarnations } from './incarnation.ts';
 import { isSafe, LEASE_MS } from './incarnation.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import { LOST } from './outcome.ts';
+import type { Places, Split } from './places.ts';
 import type { Verdict } from './run.ts';
 import type { Slots } from './slots.ts';
 import type { OwnedRun, Task } from './task.ts';
@@ -23,6 +24,7 @@ import { untilKnown } from './until-known.ts';
 
 const LARGEST_BATCH = 500;
 const LOOK_AGAIN_MS = 300;
+const STARTS = new Set<ClaimAction>(['run', 'reclaim', 'take_over', 'end_lost']);
 
 export type ClaimerDeps = {
   store: RunStore;
@@ -33,6 +35,9 @@ export type ClaimerDeps = {
   slots: Slots;
   incarnations: Incarnations;
   undertaker: Undertaker;
+  places: Places;
+  /** The task's slot is free again. */
+  free: (task: Task) => void;
   /** False while so much is unsettled or unpublished that nothing should be added. */
   open: () => boolean;
   /** The run is ours and its slot taken: start it. */
@@ -97,7 +102,19 @@ export class Claimer {
     this.busy = false;
   }
 
-  private async claim(incarnation: Incarnation, tasks: readonly Task[]): Promise<void> {
+  private async claim(incarnation: Incarnation, wanted: readonly Task[]): Promise<void> {
+    let split: Split | undefined;
+    try {
+      split = await this.deps.places.admit(incarnation, wanted);
+    } catch (error) {
+      return this.refused(incarnation, wanted, error);
+    }
+    if (split === undefined) return this.lookAgain(wanted);
+    for (const task of split.waiting) this.letWait(task);
+    if (split.toClaim.length > 0) await this.claimAdmitted(incarnation, split.toClaim);
+  }
+
+  private async claimAdmitted(incarnation: Incarnation, tasks: readonly Task[]): Promise<void> {
     const { store } = this.deps;
     const requests = tasks.map(({ due, nonce }) => ({ due, nonce }));
     let claims: Claim[] | undefined;
@@ -113,7 +130,9 @@ export class Claimer {
     }
     if (claims === undefined) return this.lookAgain(tasks);
     const rows = new Map(claims.map((claim) => [claim.runId, claim.row]));
-    const decisions = tasks.map((task) => decide(task, rows.get(task.due.runId), incarnation));
+    const all = tasks.map((task) => decide(task, rows.get(task.due.runId), incarnation));
+    const decisions = all.filter(({ task, action }) => task.mayStart || !STARTS.has(action));
+    this.lookAgain(all.filter((each) => !decisions.includes(each)).map(({ task }) => task));
     const own = decisions.filter(({ action }) => action === 'run');
     for (const { task, row, action } of decisions) this.letGo(task, row, action);
     this.startSoon(incarnation, own);
@@ -200,7 +219,7 @@ export class Claimer {
   }
 
   private end(task: Task, owned: OwnedRun, verdict: Verdict): void {
-    this.deps.slots.release(task.handler);
+    this.deps.free(task);
     this.deps.conclude(task, owned, verdict);
   }
 
@@ -214,24 +233,31 @@ export class Claimer {
         return;
       case 'publish_retry':
       case 'publish_outcome':
-        this.deps.slots.release(task.handler);
+        this.deps.free(task);
         return this.deps.republish(task, row);
       case 'hold':
         return this.lookAgain([task]);
       case 'leave_parked':
         // Unless that very row was taken by this executor meanwhile: then it is this task that stands for the run.
         if (task.parked) return this.lookAgain([task]);
-        this.deps.slots.release(task.handler);
+        this.deps.free(task);
         return this.deps.discard(task);
       case 'drop':
-        this.deps.slots.release(task.handler);
+        this.deps.free(task);
         return this.deps.discard(task);
     }
   }
 
+  /** Its turn comes under a limit: the row in `parked` stands for it from here on. */
+  private letWait(task: Task): void {
+    this.deps.free(task);
+    this.deps.backlog.forget(task);
+    task.release();
+  }
+
   private lookAgain(tasks: readonly Task[]): void {
     for (const task of tasks) {
-      this.deps.slots.release(task.handler);
+      this.deps.free(task);
       this.deps.backlog.lookAgain(task, LOOK_AGAIN_MS);
     }
   }
@@ -249,7 +275,7 @@ export class Claimer {
     }
     for (const task of tasks) {
       this.deps.log.error({ runId: task.due.runId, reason: messageOf(error) }, 'the database refuses a due record');
-      this.deps.slots.release(task.handler);
+      this.deps.free(task);
       this.deps.refuse(task, 'the database refuses the due record');
     }
   }

@@ -22,6 +22,7 @@ import { NO_METRICS, type ExecutorMetrics } from './metrics.ts';
 import { recordsOf, recordsOfRefused, recordsOfRow, settlementOf } from './outcome.ts';
 import { Parking } from './parked.ts';
 import { Partitions } from './partitions.ts';
+import { Places } from './places.ts';
 import { policyOf } from './policy.ts';
 import { Publisher } from './publish.ts';
 import { repeat, type Repetition } from './repeat.ts';
@@ -81,6 +82,7 @@ export class Executor {
   private readonly slots: Slots;
   private readonly backlog: Backlog;
   private readonly incarnations: Incarnations;
+  private readonly places: Places;
   private readonly intake: Intake;
   private readonly claimer: Claimer;
   private readonly settler: Settler;
@@ -114,6 +116,7 @@ export class Executor {
       },
       onFatal,
     }));
+    const places = (this.places = new Places({ ...deps, onWoken: () => this.taking?.wake(), onFatal, goOn }));
     const undertaker = new Undertaker({ ...deps, goOn });
     const shared = {
       ...deps,
@@ -122,6 +125,7 @@ export class Executor {
       slots,
       incarnations,
       undertaker,
+      places,
       partitions,
       onFatal,
       goOn,
@@ -137,6 +141,7 @@ export class Executor {
     this.claimer = new Claimer({
       ...shared,
       open: () => this.settler.pending + this.publisher.pending < MOST_UNFINISHED,
+      free: (task) => this.free(task),
       begin: (task, owned) => this.begin(task, owned),
       conclude: (task, owned, verdict) => this.conclude(task, owned, verdict),
       republish: (task, row) => this.publisher.add({ task, records: recordsOfRow(records, task, row) }),
@@ -193,7 +198,7 @@ export class Executor {
     this.running.abort('shutdown', () => true);
     await this.until(
       () =>
-        this.running.undecided === 0 && this.settler.pending === 0 && this.publisher.idle && this.parking.pending === 0,
+        this.running.undecided === 0 && this.settler.pending === 0 && this.publisher.idle && this.waitingWrites === 0,
       PATIENCE_AT_STOP_MS,
     );
     this.closed = true;
@@ -227,6 +232,11 @@ export class Executor {
     };
   }
 
+  /** Rows of parked runs and places still to be written or removed. */
+  private get waitingWrites(): number {
+    return this.parking.pending + this.places.pending;
+  }
+
   private due(due: DueRecord, source: Source, origin: TaskOrigin): void {
     const task = new Task(due, this.deps.ids.uuid(), origin);
     const known = this.backlog.find(task.key);
@@ -239,7 +249,7 @@ export class Executor {
   private begin(task: Task, owned: OwnedRun): void {
     const handler = this.deps.handlers.get(task.handler);
     if (task.endAs !== null || handler === undefined) {
-      this.slots.release(task.handler);
+      this.free(task);
       return this.conclude(task, owned, task.endAs ?? { kind: 'handed_back' });
     }
     const attempt = new Attempt(this.deps, task, owned, handler, policyOf(task.due, handler));
@@ -251,13 +261,19 @@ export class Executor {
     });
     void attempt.released.then(() => {
       this.running.delete(entry);
-      this.slots.release(task.handler);
+      this.free(task);
       this.claimer.pump();
       this.heartbeat.freed();
       if (this.foundParked) this.taking?.wake();
     });
     if (!owned.incarnation.alive) attempt.abort('lost_lease');
     this.heartbeat.began(attempt.deadlineAt);
+  }
+
+  /** Its slot goes, and its places under limits with it. */
+  private free(task: Task): void {
+    this.slots.release(task.handler);
+    this.places.leave(task);
   }
 
   private conclude(task: Task, owned: OwnedRun, verdict: Verdict): void {

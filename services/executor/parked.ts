@@ -119,6 +119,7 @@ export class Parking {
     const dead = (await store.leases()).filter((each) => !each.alive);
     await undertaker.bury(dead.map((each) => each.executor));
     await store.releaseParkedOfDead();
+    await store.wakeWaiting();
     for (const run of await store.takeOrphans(incarnation.lease, ORPHAN_AFTER_MS, ORPHANS_AT_ONCE)) {
       const task = parkedTask(run, ids.uuid());
       task.endAs = HANDLER_NOT_FOUND;

@@ -43,6 +43,10 @@ export class Task {
   parking: Promise<boolean> | null = null;
   /** It is claimed only to come to this verdict; null: to run. */
   endAs: Verdict | null = null;
+  /** Of its places under limits, from before the claim until its slot is free again. */
+  ticket: string | null = null;
+  /** False: it has limits and no places, and is claimed only to see what its row says. */
+  mayStart = true;
   /** Since when it waits for a slot. */
   waitingSince = 0;
   /** How many times its row was looked at without a claim. */

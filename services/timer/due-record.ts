@@ -37,6 +37,7 @@ export function makeDue(job: Job, run: BufferedRun, { dueAt, traceparent, tracke
     timeoutMs: spec.timeoutMs,
     delivery: spec.delivery,
     cancelGen: job.cancelGen,
+    ...(spec.concurrencyKey === undefined ? {} : { concurrencyKey: spec.concurrencyKey }),
     tracked: tracked || tracksRuns(spec),
     failures: [],
     traceparent,

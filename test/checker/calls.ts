@@ -128,7 +128,8 @@ function* overlapping(calls: readonly Call[]): Iterable<[Call, Call]> {
   }
 }
 
-class Faults {
+/** What was done to processes, and what it excuses. */
+export class Faults {
   private readonly byNode: Map<string, Fault[]>;
   private readonly healedAt: number;
   private readonly thawMs: number;

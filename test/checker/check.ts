@@ -4,6 +4,7 @@ import { checkCalls } from './calls.ts';
 import { checkCancels } from './cancels.ts';
 import { checkEventRuns } from './event-runs.ts';
 import type { History, Violation } from './history.ts';
+import { checkLimits } from './limits.ts';
 import { checkOccurrences } from './occurrences.ts';
 import { checkOutcomes } from './outcomes.ts';
 import { SIMULATION_OPTIONS, type CheckOptions } from './options.ts';
@@ -18,6 +19,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkTransactions(history),
     ...checkCancels(history, options),
     ...checkEventRuns(history, options),
+    ...checkLimits(history, options),
     ...checkBacklog(history, options),
   ];
 }

@@ -31,10 +31,11 @@ function* checkDelivered({ commands, events }: History, { failoverMs }: CheckOpt
       ({ job }) => job,
     ),
   ];
-  for (const { event, answer, sentAt } of commands) {
+  for (const { event, job: place, answer, sentAt } of commands) {
     if (event === undefined || answer?.outcome !== 'applied') continue;
     const settledAt = answer.at + failoverMs;
     for (const [job, own] of byJob) {
+      if (tenantOf(job) !== tenantOf(place)) continue;
       const schedule = listeningTo(own, sentAt, settledAt);
       if (schedule?.event !== event.name || schedule.maxRuns !== null || !passes(schedule, event)) continue;
       if (schedule.endAt !== null && settledAt + schedule.waitMs >= schedule.endAt) continue;
@@ -63,13 +64,19 @@ function listeningTo(commands: readonly SentCommand[], from: number, to: number)
 
 /** No run of an event that nobody sent, or that its job never asked for. */
 function* checkInvited({ commands, events }: History): Iterable<Violation> {
-  const sent = commands.flatMap(({ event }) => event ?? []);
+  const sent = commands.flatMap(({ event, job }) => (event === undefined ? [] : [{ ...event, tenant: tenantOf(job) }]));
   for (const { job, trigger, cause, runId } of events) {
     if (trigger !== 'event') continue;
     const isInvited = commands.some(({ job: other, spec }) => {
       const schedule = spec?.schedule;
       if (other !== job || schedule?.kind !== 'on') return false;
-      return sent.some((event) => event.id === cause && event.name === schedule.event && passes(schedule, event));
+      return sent.some(
+        (event) =>
+          event.id === cause &&
+          event.tenant === tenantOf(job) &&
+          event.name === schedule.event &&
+          passes(schedule, event),
+      );
     });
     if (!isInvited) yield violation(job, `run ${runId} is of the event ${cause}, which it never asked for`);
   }
@@ -93,6 +100,10 @@ function* checkOnePerOccurrence({ events }: History): Iterable<Violation> {
     if (ids.size > 1 && own.some(({ trigger }) => trigger === 'backfill'))
       yield violation(own[0]!.job, `${ids.size} runs at ${place}`);
   }
+}
+
+function tenantOf(place: string): string {
+  return place.slice(0, place.indexOf('/'));
 }
 
 function isOfSchedule(trigger: Event['trigger']): boolean {

@@ -5,6 +5,7 @@
  * All times are ms of one true clock, that of the database.
  */
 import type {
+  ConcurrencyKey,
   Delivery,
   EmittedEvent,
   JobType,
@@ -23,6 +24,7 @@ export type JobAsSent = {
   delivery: Delivery;
   /** The least wait before a retry. */
   retryDelayMs: number;
+  concurrencyKey?: ConcurrencyKey;
 };
 
 /**
@@ -143,6 +145,7 @@ export const INVARIANTS = {
   I6: 'nothing is left to do within a bound after healing',
   I7: 'the DLQ holds the FAILED runs, and every terminal run has its event',
   I8: 'nothing starts after an applied cancel',
+  I9: 'no more runs at one time than their limit allows, while leases are honoured',
   I10: 'one run, or a recorded reason, per event and job that listened before, and per occurrence backfilled; none else',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;

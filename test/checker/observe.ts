@@ -41,6 +41,6 @@ export function betterAnswer(known: Answer | null, { outcome, job, occurrences }
   };
 }
 
-function specOf({ type, schedule, overlap, delivery, retry }: JobSpec): JobAsSent {
-  return { type, schedule, overlap, delivery, retryDelayMs: retry.initialDelayMs };
+function specOf({ type, schedule, overlap, delivery, retry, concurrencyKey }: JobSpec): JobAsSent {
+  return { type, schedule, overlap, delivery, retryDelayMs: retry.initialDelayMs, concurrencyKey };
 }

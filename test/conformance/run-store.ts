@@ -17,6 +17,7 @@ import {
   type RunStoreHarness,
 } from './run-store-harness.ts';
 import { claimConformance, reclaimConformance } from './run-store-claim.ts';
+import { limitsConformance } from './run-store-limits.ts';
 import { leaseConformance, parkedConformance } from './run-store-parked.ts';
 import { transactionConformance } from './run-store-transaction.ts';
 
@@ -35,6 +36,7 @@ export function runStoreConformance(name: string, make: () => Promise<RunStoreHa
     describe('cancel', () => cancelConformance(() => harness));
     describe('transaction', () => transactionConformance(() => harness));
     describe('parked', () => parkedConformance(() => harness));
+    describe('limits', () => limitsConformance(() => harness));
     describe('leases', () => leaseConformance(() => harness));
   });
 }

@@ -17,7 +17,8 @@ const THOUSANDS = (ONE_SHOTS + RECURRING.runs) / 1_000;
 const LIMITS = { statements: 1.5 * 120, requests: 1.5 * 130, rows: 1.5 * 6_100 };
 /** Polls and renewals. */
 const BY_THE_CLOCK = {
-  statements: /database_now|timer_stats|timer_timers|take_parked|release_parked|take_orphans|leases|maintain_/,
+  statements:
+    /database_now|timer_stats|timer_timers|take_parked|release_parked|take_orphans|wake_waiting|leases|maintain_/,
   requests: /Fetch"|Heartbeat/,
 };
 

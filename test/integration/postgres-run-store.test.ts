@@ -52,6 +52,7 @@ runStoreConformance(
       pass: async (ms) => {
         await sql(pool, 'UPDATE leases SET expires_at = expires_at - $1::bigint, alive_since = alive_since - $1', [ms]);
         await sql(pool, 'UPDATE parked SET parked_at = parked_at - $1::bigint', [ms]);
+        await sql(pool, 'UPDATE places SET expires_at = expires_at - $1::bigint', [ms]);
       },
       setCancelGeneration: async (tenant, jobId, generation) => {
         await sql(

@@ -7,13 +7,12 @@ import type { ConsumedRecord, Outcome } from '../../services/core/records.ts';
 import { jobKey, topicsOf } from '../../services/core/topics.ts';
 import type { SentCommand } from '../checker/history.ts';
 import { betterAnswer, eventOf, understood } from '../checker/observe.ts';
-import { ORDERS, type Action } from '../support/life.ts';
+import { ORDERS, tenantOf, type Action } from '../support/life.ts';
 import type { Plan } from './plan.ts';
 import { Random } from '../support/random.ts';
 import type { Recorder } from './recorder.ts';
 import { codec } from './servers.ts';
 
-const TENANT = 'acme';
 const TRY_AGAIN_MS = 400;
 
 export class Clients {
@@ -51,16 +50,17 @@ export class Clients {
     const commandId = `c-${++this.count}`;
     const runId = type === 'replay' ? this.deadRunOf(jobId) : undefined;
     if (type === 'replay' && runId === undefined) return;
+    const tenant = tenantOf(jobId);
     const value = {
       type,
       commandId,
-      tenant: TENANT,
+      tenant,
       ...(type === 'emit' ? {} : { jobId }),
       ack: true,
       ...fields,
       ...(runId === undefined ? {} : { runId }),
     };
-    const job = jobKey(TENANT, jobId);
+    const job = jobKey(tenant, jobId);
     this.sent.set(commandId, { commandId, job, type, ...understood(value), sentAt: this.recorder.now(), answer: null });
     this.recorder.trace('client', `sends ${type} ${commandId}`, { job, ...fields });
     for (let copy = 0; copy < copies; copy++) void this.write(job, JSON.stringify(value), isCareless);
@@ -93,7 +93,7 @@ export class Clients {
 
   private deadRunOf(jobId: string): string | undefined {
     const failed = this.recorder.events.filter(
-      ({ job, status }) => status === 'FAILED' && job === jobKey(TENANT, jobId),
+      ({ job, status }) => status === 'FAILED' && job === jobKey(tenantOf(jobId), jobId),
     );
     return failed.length === 0 ? undefined : this.random.pick(failed).runId;
   }

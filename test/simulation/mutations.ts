@@ -67,6 +67,18 @@ export const MUTATIONS: readonly Mutation[] = [
     runStore: withoutDeadMark,
   },
   {
+    name: 'places',
+    what: 'a run that waits for a place under its limit is claimed all the same',
+    breaks: 'I9',
+    runStore: (store) => override(store, { admit: async (_, admissions) => admissions.map(() => 'placed') }),
+  },
+  {
+    name: 'wake',
+    what: 'nobody who waits for a place is woken',
+    breaks: 'I6',
+    runStore: (store) => override(store, { leave: async () => 0, wakeWaiting: async () => 0 }),
+  },
+  {
     name: 'claim',
     what: 'a claim starts a run although it has a row',
     breaks: 'I4',

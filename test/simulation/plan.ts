@@ -1,6 +1,6 @@
 /** What a seed means: who there is, what clients ask for, what goes wrong. All of it is decided here, before anything happens. */
-import { LAST_COMMAND_AT, lifeOf, type Action } from '../support/life.ts';
 import { eventLivesOf } from '../support/life-events.ts';
+import { LAST_COMMAND_AT, lifeOf, sharing, type Action } from '../support/life.ts';
 import { Random } from '../support/random.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
@@ -63,7 +63,7 @@ export function planOf(seed: number): Plan {
     seed,
     partitions: random.int(2, 4),
     seats,
-    actions: actionsOf(random, new Random(`events ${seed}`)),
+    actions: actionsOf(random, new Random(`limits ${seed}`), new Random(`events ${seed}`)),
     faults: faultsOf(new Random(`faults ${seed}`), seats),
   };
 }
@@ -79,10 +79,10 @@ function seatsOf(random: Random): Seat[] {
   return [...timers, ...executors];
 }
 
-function actionsOf(random: Random, ofEvents: Random): Action[] {
+function actionsOf(random: Random, limits: Random, events: Random): Action[] {
   const jobs = Array.from({ length: random.int(3, 6) }, (_, index) => `job-${index + 1}`);
-  const lives = [...jobs.flatMap((jobId) => lifeOf(random, jobId, START_AT)), ...eventLivesOf(ofEvents, START_AT)];
-  return lives.sort((a, b) => a.at - b.at);
+  const lives = jobs.map((jobId) => lifeOf(random, jobId, START_AT));
+  return [...sharing(limits, lives), eventLivesOf(events, START_AT)].flat().sort((a, b) => a.at - b.at);
 }
 
 const STORE_CALLS = {
@@ -90,6 +90,8 @@ const STORE_CALLS = {
   executor: [
     'claim',
     'claim',
+    'admit',
+    'leave',
     'reclaim',
     'settle',
     'settle',

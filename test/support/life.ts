@@ -51,6 +51,27 @@ export function lifeOf(random: Random, jobId: string, epochMs: number): Action[]
   return life;
 }
 
+/** Two tenants, so that what is one's own can be told from what is another's. */
+export function tenantOf(jobId: string): string {
+  return Number(jobId.at(-1)) % 2 === 0 ? 'globex' : 'acme';
+}
+
+/** Some of these lives share limits: their runs wait for each other, within their tenant. */
+export function sharing(random: Random, lives: readonly Action[][]): Action[][] {
+  const limits = { 'customer-1': 1, 'customer-2': random.int(1, 3) };
+  return lives.map((life) => {
+    if (random.chance(0.5)) return life;
+    const key = random.pick(Object.keys(limits) as (keyof typeof limits)[]);
+    return life.map((action) => limited(action, { key, limit: limits[key] }));
+  });
+}
+
+function limited(action: Action, concurrencyKey: { key: string; limit: number }): Action {
+  const job = action.fields.job as Record<string, unknown> | undefined;
+  if (job === undefined || job.type === 'KAFKA_MESSAGE') return action;
+  return { ...action, fields: { ...action.fields, job: { ...job, concurrencyKey } } };
+}
+
 export function jobOf(random: Random, epochMs: number): Record<string, unknown> {
   const schedule = scheduleOf(random, epochMs);
   const isOneShot = 'at' in schedule || 'in' in schedule;

@@ -80,6 +80,7 @@ function dueToWire(due: DueRecord, json: FreeJson): Wire {
     idempotencyKey,
     attempt,
     delivery,
+    concurrencyKey,
   } = due;
   return {
     runId,
@@ -102,6 +103,7 @@ function dueToWire(due: DueRecord, json: FreeJson): Wire {
     retry: { ...retry, initialDelay: formatDuration(initialDelayMs), maxDelay: formatDuration(maxDelayMs) },
     timeout: formatDuration(due.timeoutMs),
     delivery,
+    concurrencyKey,
   };
 }
 

@@ -28,6 +28,10 @@ export type LeaseEntry = {
   dead: boolean;
   free: number;
 };
+/** A row of `parked`; `limitName` is set while it waits under a limit, and until it has its place. */
+export type ParkedEntry = ParkedRun & { limitName?: string; most?: number };
+/** A row of `places`; `expiresAt` is of a limit per second. */
+export type PlaceEntry = { name: string; runId: string; executor: string; ticket: string; expiresAt: number | null };
 /** A row of `runs`; `leaseAlive` and `parked` are computed when it is read. */
 export type RunEntry = Omit<RunRow, 'leaseAlive' | 'parked'> & {
   tenant: string;
@@ -51,7 +55,9 @@ export class MemoryDatabase {
   readonly subscriptions = new Map<string, Subscription>();
   readonly runs = new Map<string, RunEntry>();
   readonly leases = new Map<string, LeaseEntry>();
-  readonly parked = new Map<string, ParkedRun>();
+  readonly parked = new Map<string, ParkedEntry>();
+  /** Places under limits, by `name runId`. */
+  readonly places = new Map<string, PlaceEntry>();
   /** In the order of their ids. */
   enqueued: EnqueuedCommand[] = [];
   private readonly enqueuedListeners = new Set<(partition: number) => void>();

@@ -7,6 +7,8 @@
 import { BelfryError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type {
+  Admission,
+  Admitted,
   Claim,
   ClaimRequest,
   EnqueuedCommandInput,
@@ -26,6 +28,7 @@ import { jobKey } from '../../core/topics.ts';
 import { within } from '../../core/within.ts';
 import type { MemoryDatabase, RunEntry } from './database.ts';
 import { MemoryLeases } from './run-leases.ts';
+import { MemoryLimits } from './run-limits.ts';
 import { MemoryParked } from './run-parked.ts';
 
 export class MemoryRunStore implements RunStore {
@@ -33,6 +36,7 @@ export class MemoryRunStore implements RunStore {
   private readonly clock: Clock;
   private readonly leasing: MemoryLeases;
   private readonly parking: MemoryParked;
+  private readonly limiting: MemoryLimits;
 
   /** @param clock bounds the handlers' transactions; what is stored goes by the database's own */
   constructor(db: MemoryDatabase, clock: Clock) {
@@ -40,6 +44,7 @@ export class MemoryRunStore implements RunStore {
     this.clock = clock;
     this.leasing = new MemoryLeases(db);
     this.parking = new MemoryParked(db, this.leasing);
+    this.limiting = new MemoryLimits(db, this.leasing);
   }
 
   async databaseNow(): Promise<number> {
@@ -133,6 +138,20 @@ export class MemoryRunStore implements RunStore {
       const entry = this.db.runs.get(runId);
       if (entry !== undefined && this.owns(lease, entry, token)) entry.progress = { fraction, note };
     }
+  }
+
+  async admit(lease: Lease, admissions: readonly Admission[]): Promise<Admitted[]> {
+    if (admissions.length > 0 && this.leasing.isDead(lease.executor))
+      throw new BelfryError('lease_lost', `The lease ${lease.executor} is dead: it admits nothing.`);
+    return this.limiting.admit(lease, admissions);
+  }
+
+  async leave(tickets: readonly string[]): Promise<number> {
+    return this.limiting.leave(tickets);
+  }
+
+  async wakeWaiting(): Promise<number> {
+    return this.limiting.wakeWaiting();
   }
 
   async park(entries: readonly ParkedRun[]): Promise<void> {

@@ -16,7 +16,7 @@ const PARK = {
          SELECT *, now_ms() FROM unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
          ON CONFLICT (run_id) DO UPDATE SET
            attempt = excluded.attempt, kind = excluded.kind, executor = excluded.executor, queue = excluded.queue,
-           priority = excluded.priority, handler = excluded.handler, due = excluded.due,
+           priority = excluded.priority, handler = excluded.handler, due = excluded.due, limit_name = NULL, most = NULL,
            parked_at = CASE WHEN p.kind = excluded.kind AND p.attempt = excluded.attempt THEN p.parked_at ELSE excluded.parked_at END
          WHERE p.attempt <= excluded.attempt`,
 };

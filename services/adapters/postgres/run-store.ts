@@ -1,6 +1,8 @@
 /** The run store in PostgreSQL; each part stands in a file of its own. */
 import type { Clock } from '../../core/ports/clock.ts';
 import type {
+  Admission,
+  Admitted,
   Claim,
   ClaimRequest,
   EnqueuedCommandInput,
@@ -17,6 +19,7 @@ import type {
 import { ENQUEUE, rethrowRefusal } from './enqueue.ts';
 import type { Pg } from './pool.ts';
 import * as claiming from './run-claim.ts';
+import * as limiting from './run-limits.ts';
 import * as leasing from './run-leases.ts';
 import * as parking from './run-parked.ts';
 import * as settling from './run-settle.ts';
@@ -65,6 +68,18 @@ export class PostgresRunStore implements RunStore {
 
   progress(lease: Lease, entries: Parameters<RunStore['progress']>[1]): Promise<void> {
     return settling.progress(this.pg, lease, entries);
+  }
+
+  admit(lease: Lease, admissions: readonly Admission[]): Promise<Admitted[]> {
+    return limiting.admit(this.pg, lease, admissions);
+  }
+
+  leave(tickets: readonly string[]): Promise<number> {
+    return limiting.leave(this.pg, tickets);
+  }
+
+  wakeWaiting(): Promise<number> {
+    return limiting.wakeWaiting(this.pg);
   }
 
   park(entries: readonly ParkedRun[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { JOB_STATES, OVERLAPS, type Job, type JobState, type Overlap } from '../../core/model.ts';
+import { JOB_STATES, OVERLAPS, type ConcurrencyKey, type Job, type JobState, type Overlap } from '../../core/model.ts';
 import { isOneShot } from '../../core/occurrences/schedule.ts';
 import type { CommandOptions, CommandResult } from '../../client/types.ts';
 import { jobJson, runJson } from '../../core/resources.ts';
@@ -126,6 +126,7 @@ async function showJob(
       ['payload', JSON.stringify(spec.payload)],
       ['queue', `${spec.queue}, ${spec.priority} priority`],
       ['overlap', spec.overlap],
+      ['concurrencyKey', concurrencyText(spec.concurrencyKey)],
       ['retries', String(spec.retry.maxRetries)],
       [
         'labels',
@@ -173,4 +174,8 @@ function answerText({ outcome, tenant, jobId, state, version, nextFireAt }: Comm
   const next = nextFireAt === null ? '' : `, next ${when(nextFireAt.getTime(), now)}`;
   const job = state === null ? '' : `: ${state}, version ${version}${next}`;
   return `${outcome}  ${jobName(tenant, jobId)}${job}`;
+}
+
+function concurrencyText(shared: ConcurrencyKey | undefined): string | null {
+  return shared === undefined ? null : `${shared.key}, ${shared.limit} at one time`;
 }

@@ -47,6 +47,34 @@ export type RunRow = {
   reason: string | null;
 };
 
+/** How many runs with a place under `name` there may be over the whole deployment. */
+export type Limit = {
+  name: string;
+  /** From 1. */
+  most: number;
+  /** So many starts in any second, instead of runs at one time. */
+  perSecond?: boolean;
+};
+
+/** A run that needs a place under each of its limits before it is claimed. */
+export type Admission = {
+  due: DueRecord;
+  handler: string;
+  /** Of the claim that follows. */
+  nonce: string;
+  /** New with every admission; `leave` names it. The same call again has the same. */
+  ticket: string;
+  limits: readonly Limit[];
+  /** The executor holds it by a row of `parked`, not by an offset. */
+  parked: boolean;
+};
+/**
+ * - `placed`: it has its places until `leave`, or until the lease is dead.
+ * - `known`: it has none and must not be started; its row tells what else to do.
+ * - `waits`: it is parked now and nobody's; woken when its turn has come.
+ */
+export type Admitted = 'placed' | 'known' | 'waits';
+
 export type ClaimRequest = { due: DueRecord; nonce: string };
 /** `row.status` RUNNING, executor me and nonce mine: the claim is ours (even after an in-doubt commit). */
 export type Claim = { runId: string; inserted: boolean; row: RunRow };
@@ -87,10 +115,10 @@ export type Settled = {
   parked: boolean;
 };
 
-export type ParkKind = 'handed_over' | 'detached';
+export type ParkKind = 'handed_over' | 'detached' | 'waiting';
 /**
  * A run that no Kafka offset holds any more. `handed_over`: nobody's, free executors take it. `detached`: `executor` runs
- * it or has still to publish its outcome. `parkedAt`, since when it is of this kind, is set by the store.
+ * it or has still to publish its outcome. `waiting`: for a place under a limit. `parkedAt`, since when it is of this kind, is set by the store.
  */
 export type ParkedRun = {
   runId: string;
@@ -151,6 +179,17 @@ export interface RunStore {
     lease: Lease,
     entries: readonly { runId: string; token: number; fraction: number; note: string | null }[],
   ): Promise<void>;
+
+  /**
+   * Gives runs their places under limits, all of a run's or none, oldest run first: one that would pass another which waits
+   * for the same waits too. Answers in the order asked; throws `lease_lost` when this lease is dead. A crash frees the places
+   * when the lease is marked dead.
+   */
+  admit(lease: Lease, admissions: readonly Admission[]): Promise<Admitted[]>;
+  /** Gives places back and wakes those whose turn it is (handed over); answers how many. Again is harmless. */
+  leave(tickets: readonly string[]): Promise<number>;
+  /** Wakes those whose places came free by themselves: with a dead lease, with the end of a second. Answers how many. */
+  wakeWaiting(): Promise<number>;
 
   /** One row a run: a later attempt replaces an earlier one, the same attempt its former kind; an earlier one changes nothing. */
   park(entries: readonly ParkedRun[]): Promise<void>;

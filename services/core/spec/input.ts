@@ -106,6 +106,16 @@ export type MissedInput = {
   limit?: number;
 };
 
+/** Text is a key with limit 1. */
+export type ConcurrencyKeyInput =
+  | string
+  | {
+      /** 1 to 200 characters; the tenant's own: other tenants' keys of the same name are other keys. */
+      key: string;
+      /** 1 to 10,000 runs at one time. Jobs that share a key should name the same. Default: 1. */
+      limit?: number;
+    };
+
 /** What jobs of every type have. */
 type CommonInput = {
   schedule: ScheduleInput;
@@ -123,6 +133,11 @@ type CommonInput = {
   delivery?: Delivery;
   /** At most 32 short texts, for finding jobs and runs again. Default: none. */
   labels?: Record<string, string>;
+  /**
+   * So many runs of the tenant with this key run at one time, over all of its jobs and executors; the others wait, oldest
+   * first. Not for KAFKA_MESSAGE. Default: none.
+   */
+  concurrencyKey?: ConcurrencyKeyInput;
 };
 
 /** The value of a header: text, or the name of a secret that is read when sending. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobSpec, type MissedPolicy, type RetryPolicy } from '../model.ts';
 import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
-import { HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
+import { CONCURRENCY_KEY, HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
 import { listed } from './problems.ts';
 import { scheduleSchema } from './schedule-schema.ts';
 
@@ -36,6 +36,17 @@ const missedSchema = record('missed', {
   limit: whole(1, 1_000).default(100),
 });
 
+const MOST_AT_ONCE = 10_000;
+const concurrencyKeySchema = z.union(
+  [
+    record('a concurrencyKey', { key: name(CONCURRENCY_KEY), limit: whole(1, MOST_AT_ONCE).default(1) }),
+    name(CONCURRENCY_KEY).transform((key) => ({ key, limit: 1 })),
+  ],
+  {
+    error: `must be text of 1 to 200 characters, which means limit 1, or { "key": text, "limit": whole number from 1 to ${MOST_AT_ONCE} }`,
+  },
+);
+
 const shape = {
   type: typeSchema,
   handler: name(HANDLER).optional(),
@@ -49,6 +60,7 @@ const shape = {
   missed: missedSchema.optional(),
   delivery: word(['at_least_once', 'at_most_once']).default('at_least_once'),
   labels: mapOf(LABEL_KEY, name(LABEL_VALUE), 32).default({}),
+  concurrencyKey: concurrencyKeySchema.optional(),
 };
 
 const fields = record('a job', shape);
@@ -67,12 +79,22 @@ function refuseContradictions(written: Fields, context: z.RefinementCtx): void {
 }
 
 /** Fields that cannot stand together, each with the path to blame. */
-function contradictions({ type, handler, schedule, delivery, retry, missed }: Fields): [string[], string][] {
+function contradictions({
+  type,
+  handler,
+  schedule,
+  delivery,
+  retry,
+  missed,
+  concurrencyKey,
+}: Fields): [string[], string][] {
   const found: [string[], string][] = [];
   if (type === 'CUSTOM' && handler === undefined)
     found.push([['handler'], 'is missing; a CUSTOM job needs the name of its handler']);
   if (type !== 'CUSTOM' && handler !== undefined)
     found.push([['handler'], `belongs to CUSTOM jobs; ${type} has its own`]);
+  if (type === 'KAFKA_MESSAGE' && concurrencyKey !== undefined)
+    found.push([['concurrencyKey'], 'does not go with KAFKA_MESSAGE, whose runs take no time; leave it out']);
   if (delivery === 'at_most_once' && (retry?.maxRetries ?? 0) > 0) {
     found.push([
       ['retry', 'maxRetries'],
@@ -104,6 +126,7 @@ function specOf(written: Fields): JobSpec {
     missed: missedOf(written.missed),
     delivery,
     labels: written.labels,
+    ...(written.concurrencyKey === undefined ? {} : { concurrencyKey: written.concurrencyKey }),
   };
 }
 

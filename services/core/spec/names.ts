@@ -43,6 +43,8 @@ export const QUEUE: NameRule = {
   holds: (text) => /^[a-z0-9][a-z0-9-]{0,63}$/.test(text) && !PRIORITIES.some((priority) => priority === text),
 };
 
+export const CONCURRENCY_KEY: NameRule = plainText(1, 200);
+
 export const LABEL_KEY: NameRule = rule(
   'must be 1 to 63 letters, digits and . _ / - characters, beginning with a letter or digit',
   /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/,

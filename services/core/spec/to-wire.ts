@@ -21,6 +21,7 @@ export function toWireJob(spec: JobSpec): JobInput {
     ...(isOneShot(spec.schedule) || spec.schedule.kind === 'on' ? {} : { missed: toWireMissed(spec.missed) }),
     delivery: spec.delivery,
     labels: { ...spec.labels },
+    ...(spec.concurrencyKey === undefined ? {} : { concurrencyKey: { ...spec.concurrencyKey } }),
   };
   // Type, handler and payload agree because validation made the spec.
   return wire as JobInput;

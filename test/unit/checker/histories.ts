@@ -5,7 +5,7 @@ import type { Call, Event, History, JobAsSent, RunRow, SentCommand } from '../..
 export const T0 = Date.UTC(2026, 0, 1);
 export const JOB = 'acme/job';
 
-const EVERY_10_S: JobAsSent = {
+export const EVERY_10_S: JobAsSent = {
   type: 'CUSTOM',
   schedule: {
     ...{ kind: 'every', everyMs: 10_000, timezone: 'UTC', exclude: [], jitterMs: 0, maxRuns: null },

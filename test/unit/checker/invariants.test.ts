@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { IN_TRANSACTION, type Fault, type History, type SentCommand } from '../../checker/history.ts';
-import { broken, call, command, JOB, kept, run, scheduled, T0, told } from './histories.ts';
+import { broken, call, command, EVERY_10_S, JOB, kept, run, scheduled, T0, told } from './histories.ts';
 
 const without = (history: History, runId: string): History => {
   const keep = <T extends { runId: string }>(list: readonly T[]): T[] => list.filter((each) => each.runId !== runId);
@@ -271,6 +271,21 @@ describe('the checker', () => {
       const more = { runs: [...base.runs, again], events: [...base.events, ...events] };
       const calls = [...base.calls, call('again', 15_000, { scheduledFor: again.scheduledFor })];
       assert.deepEqual(broken({ ...base, ...more, calls }), ['I10']);
+    });
+  });
+
+  describe('I9, limits', () => {
+    const limited = (limit: number, changes: Partial<History> = {}): History => {
+      const spec = { ...EVERY_10_S, overlap: 'allow', concurrencyKey: { key: 'customer', limit } } as const;
+      const calls = [call('run-1', 10_050, { endedAt: T0 + 20_100 }), ...kept().calls.slice(1)];
+      return kept({ commands: [scheduled({ spec })], calls, ...changes });
+    };
+    it('catches a run that began while as many as the limit allows were under way', () => {
+      assert.deepEqual(broken(limited(1)), ['I9']);
+      assert.deepEqual(broken(limited(2)), []);
+    });
+    it('accepts it when the former one was frozen: its lease had ended', () => {
+      assert.deepEqual(broken(limited(1, { faults: [fault('freeze', 10_500, 20_000)] })), []);
     });
   });
 });

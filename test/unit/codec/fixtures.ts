@@ -145,7 +145,7 @@ export const bareAck: Ack = {
 const failure = { attempt: 1, startedAt: at, finishedAt: at + 5, worker: 'executor-1', error };
 
 export const fullDeadRun: DeadRun = {
-  due: { ...due, replayOf: due.runId },
+  due: { ...due, replayOf: due.runId, concurrencyKey: { key: 'customer-42', limit: 2 } },
   error,
   failures: [failure, { ...failure, attempt: 2, startedAt: null }],
   originTopic: 'job.due.high',

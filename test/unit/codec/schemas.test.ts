@@ -41,7 +41,9 @@ function shapeOfAvro(record: AvroRecord, path = ''): Shape {
 function shapeOfValidator(schema: JsonSchema, path = ''): Shape {
   return Object.assign(
     {},
-    ...Object.entries(schema.properties ?? {}).map(([name, property]) => {
+    ...Object.entries(schema.properties ?? {}).map(([name, written]) => {
+      // JSON may be shorter than Avro: of two forms the long one counts.
+      const property = written.anyOf?.find(({ properties }) => properties !== undefined) ?? written;
       const at = `${path}${name}`;
       const optional = schema.required?.includes(name) ? '' : '?';
       const kind = property.properties

@@ -1,0 +1,108 @@
+/**
+ * The places that runs need under limits that hold over the whole deployment.
+ *
+ * Invariants: a run with limits starts only with a place under each, taken before its claim; a place is kept as long as the
+ * slot, and given back with it. Every admission has a ticket of its own, so that a giving back that comes late cannot take
+ * the place of the run's next attempt. What has no place is parked by the very statement that refuses it: whoever gives a
+ * place back afterwards finds it there. A run without limits passes here without a request.
+ */
+import type { Clock, Ids } from '../core/ports/clock.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { Admitted, Limit, RunStore } from '../core/ports/run-store.ts';
+import type { Incarnation } from './incarnation.ts';
+import type { Task } from './task.ts';
+import { untilKnown } from './until-known.ts';
+
+const LARGEST_BATCH = 500;
+
+export type PlacesDeps = {
+  store: RunStore;
+  clock: Clock;
+  log: Log;
+  ids: Ids;
+  /** Others may take their turn now: they are handed over. */
+  onWoken: () => void;
+  onFatal: (error: unknown) => void;
+  goOn: () => boolean;
+};
+
+/** What becomes of tasks whose slots are taken. */
+export type Split = {
+  /** To be claimed; those that are not `placed` only to see what their rows say. */
+  toClaim: Task[];
+  /** Parked, and nobody's. */
+  waiting: Task[];
+};
+
+export class Places {
+  private readonly deps: PlacesDeps;
+  private leaving: string[] = [];
+  private underWay = 0;
+  private busy = false;
+
+  constructor(deps: PlacesDeps) {
+    this.deps = deps;
+  }
+
+  /** @throws what the store throws; undefined: the incarnation died before the answer was known */
+  async admit(incarnation: Incarnation, tasks: readonly Task[]): Promise<Split | undefined> {
+    const limited = tasks.flatMap((task) => {
+      const limits = limitsOf(task);
+      return limits.length === 0 ? [] : [{ task, limits }];
+    });
+    if (limited.length === 0) return { toClaim: [...tasks], waiting: [] };
+    const { store, ids } = this.deps;
+    const admissions = limited.map(({ task, limits }) => {
+      task.ticket ??= ids.uuid();
+      const { due, handler, nonce, ticket, parked } = task;
+      return { due, handler, nonce, ticket, parked, limits };
+    });
+    const answers = await untilKnown(
+      this.deps,
+      'asking for places',
+      () => store.admit(incarnation.lease, admissions),
+      () => incarnation.alive,
+    );
+    if (answers === undefined) return undefined;
+    const outcomes = new Map(limited.map(({ task }, index) => [task, answers[index] as Admitted]));
+    for (const [task, outcome] of outcomes) task.mayStart = outcome === 'placed';
+    return {
+      toClaim: tasks.filter((task) => outcomes.get(task) !== 'waits'),
+      waiting: tasks.filter((task) => outcomes.get(task) === 'waits'),
+    };
+  }
+
+  /** Its slot is free again, and so are its places. */
+  leave(task: Task): void {
+    if (task.ticket === null) return;
+    this.leaving.push(task.ticket);
+    task.ticket = null;
+    task.mayStart = true;
+    if (!this.busy) this.drain().catch(this.deps.onFatal);
+  }
+
+  /** Places that are still to be given back. */
+  get pending(): number {
+    return this.leaving.length + this.underWay;
+  }
+
+  private async drain(): Promise<void> {
+    this.busy = true;
+    const { store, goOn, onWoken } = this.deps;
+    while (this.leaving.length > 0 && goOn()) {
+      const batch = this.leaving.splice(0, LARGEST_BATCH);
+      this.underWay = batch.length;
+      const woken = await untilKnown(this.deps, 'giving places back', () => store.leave(batch), goOn);
+      this.underWay = 0;
+      if ((woken ?? 0) > 0) onWoken();
+    }
+    this.busy = false;
+  }
+}
+
+/** What must have room for this run to start. */
+function limitsOf({ due: { tenant, concurrencyKey } }: Task): Limit[] {
+  return concurrencyKey === undefined
+    ? []
+    : [{ name: `key/${tenant}/${concurrencyKey.key}`, most: concurrencyKey.limit }];
+}
