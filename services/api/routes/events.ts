@@ -10,7 +10,7 @@ import type { Outcome } from '../../core/records.ts';
 import { ANSWER_MS, answeredInTime, idempotencyKeyOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { OutcomeFeed } from '../outcome-feed.ts';
-import { readPosition, type Position } from '../position.ts';
+import { positionText, readPosition, type Position } from '../position.ts';
 import { RequestError } from '../problem.ts';
 import { answers, emitted } from '../resources.ts';
 import { refuse } from './jobs.ts';
@@ -47,7 +47,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
       schema: {
         ...{ tags, operationId: 'streamOutcomes', summary: 'Terminal outcomes as they come, as server-sent events' },
         description:
-          'Events are named `outcome`; data is an Outcome. With the `Last-Event-ID` of a former stream it goes on behind that event; repeats are possible and have the same eventId.',
+          'Events are named `outcome`; data is an Outcome; a first one, `position`, has only an id. With the `Last-Event-ID` of a former stream it goes on behind that event; repeats are possible and have the same eventId.',
         querystring: streamQuery,
         response: answers({ 200: z.string().meta({ description: 'text/event-stream' }) }),
       },
@@ -64,6 +64,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
         (jobId === undefined || outcome.jobId === jobId) &&
         (status === undefined || outcome.status === status);
       await feed.start(); // what cannot be had is said before the stream begins
+      const from = after ?? feed.position();
       const gone = new AbortController();
       const { raw } = reply;
       const write = (text: string): void => {
@@ -79,14 +80,15 @@ export function addEvents(api: Api, deps: ApiDeps): void {
         if (wanted(outcome)) write(`id: ${id}\nevent: outcome\ndata: ${JSON.stringify(outcomeJson(outcome))}\n\n`);
       };
       reply.hijack();
-      raw.writeHead(200, HEAD).write('retry: 2000\n\n');
+      // Whoever loses the stream before the first outcome has a place to come back to.
+      raw.writeHead(200, HEAD).write(`retry: 2000\nid: ${positionText(from)}\nevent: position\ndata: {}\n\n`);
       const keepAlive = (): void => {
         if (gone.signal.aborted) return;
         write(': still here\n\n');
         deps.clock.after(KEEP_ALIVE_MS, keepAlive);
       };
       deps.clock.after(KEEP_ALIVE_MS, keepAlive);
-      feed.listen(after, hear, gone.signal).catch((error: unknown) => {
+      feed.listen(from, hear, gone.signal).catch((error: unknown) => {
         deps.log.warn({ err: error }, 'a stream of outcomes ends');
         raw.destroy();
       });

@@ -1,6 +1,5 @@
 import { TERMINAL_STATUSES, type TerminalStatus } from '../../core/model.ts';
 import type { Outcome } from '../../core/records.ts';
-import { topicsOf } from '../../core/topics.ts';
 import { outcomeJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
@@ -18,7 +17,6 @@ import {
   type TenantOption,
 } from '../options.ts';
 import { json } from '../output.ts';
-import { requireTopic } from '../require-topic.ts';
 import { outcomeLine } from '../views.ts';
 
 type EmitFlags = JsonOption & TenantOption & { id?: string; payload?: { value: unknown } };
@@ -60,7 +58,6 @@ async function emitEvent(deps: CliDeps, name: string, options: EmitFlags): Promi
 
 async function watchEvents(deps: CliDeps, options: WatchOptions): Promise<ExitCode> {
   const { tenant, job: jobId, status, limit = Infinity } = options;
-  await requireTopic(deps, topicsOf(deps.config().topicPrefix).completed);
   const interrupted = deps.interrupted();
   await new Promise<void>((resolve, reject) => {
     interrupted.addEventListener('abort', () => resolve(), { once: true });

@@ -1,7 +1,7 @@
-import { JOB_STATES, OVERLAPS, type ConcurrencyKey, type Job, type JobState, type Overlap } from '../../core/model.ts';
+import { JOB_STATES, OVERLAPS, type ConcurrencyKey, type JobState, type Overlap } from '../../core/model.ts';
 import { isOneShot } from '../../core/occurrences/schedule.ts';
 import type { CommandOptions, CommandResult } from '../../client/types.ts';
-import { jobJson, runJson } from '../../core/resources.ts';
+import { jobJson, runJson, type JobView } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
 import { addBackfill } from './backfill.ts';
@@ -85,7 +85,7 @@ async function listJobs(deps: CliDeps, options: ListOptions): Promise<ExitCode> 
   return EXIT.ok;
 }
 
-function jobCells(job: Job, now: number): string[] {
+function jobCells(job: JobView, now: number): string[] {
   return [
     jobName(job.tenant, job.jobId),
     job.state,
@@ -96,7 +96,7 @@ function jobCells(job: Job, now: number): string[] {
 }
 
 /** Runs are counted for the sake of `maxRuns`: one-shots are not. */
-function runCountText({ spec, runCount }: Job): string | null {
+function runCountText({ spec, runCount }: JobView): string | null {
   return isOneShot(spec.schedule) ? null : String(runCount);
 }
 

@@ -5,6 +5,7 @@ import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { MemoryBroker } from '../../../services/adapters/memory/broker.ts';
 import type { MemoryBrokerClient } from '../../../services/adapters/memory/broker-client.ts';
 import { BelfryClient } from '../../../services/client/client.ts';
+import { KafkaTransport } from '../../../services/client/kafka-transport.ts';
 import { partitionOf } from '../../../services/core/murmur2.ts';
 import type { Ack, Outcome, Rejection } from '../../../services/core/records.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
@@ -39,7 +40,10 @@ describe('the client', () => {
     server = broker.client('timer');
     let made = 0;
     const ids = { uuid: () => `id-${(made += 1)}`, random: () => 0 };
-    client = new BelfryClient({ broker: broker.client('client'), codec, clock, ids, log: NO_LOG, topics });
+    client = new BelfryClient({
+      transport: new KafkaTransport({ broker: broker.client('client'), codec, clock, log: NO_LOG, topics }),
+      ids,
+    });
     commands = [];
     answer = () => ({});
     const producer = await server.producer();
@@ -179,11 +183,18 @@ describe('the client', () => {
   it('says that there is no deployment where the topic of commands is missing', async () => {
     const empty = new MemoryBroker({ clock }).client();
     const ids = { uuid: () => 'id', random: () => 0 };
-    const lost = new BelfryClient({ broker: empty, codec, clock, ids, log: NO_LOG, topics });
+    const lost = new BelfryClient({
+      transport: new KafkaTransport({ broker: empty, codec, clock, log: NO_LOG, topics }),
+      ids,
+    });
     await assert.rejects(lost.cancel('hello'), {
       code: 'not_migrated',
       message: /belfry migrate.*BELFRY_TOPIC_PREFIX/,
     });
+    await assert.rejects(
+      lost.onCompleted(() => undefined),
+      { code: 'not_migrated', message: /job\.completed/ },
+    );
   });
 
   it('hears the outcomes that it asked for, in their order, until it stops listening', async () => {
