@@ -1,5 +1,5 @@
 /**
- * I10: chains. Which ends of upstream runs make a set is Belfry's to say (of two runs of one upstream the later counts), so
+ * I11: chains. Which ends of upstream runs make a set is Belfry's to say (of two runs of one upstream the later counts), so
  * what is asked for is what no order of arrival can change: sets are whole, none is used twice, none is left over.
  */
 import type { ChainCondition, Upstream } from '../../services/core/model.ts';
@@ -25,7 +25,7 @@ export function* checkChains(history: History, options: CheckOptions): Iterable<
       ...usedTwice(own, rows),
       ...(chain.isUndisturbed ? leftOver(chain, own, history, options) : []),
     ])
-      yield { invariant: 'I10', about: chain.job, message };
+      yield { invariant: 'I11', about: chain.job, message };
   }
 }
 

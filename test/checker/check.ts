@@ -3,6 +3,7 @@ import { checkBacklog } from './backlog.ts';
 import { checkCalls } from './calls.ts';
 import { checkCancels } from './cancels.ts';
 import { checkChains } from './chains.ts';
+import { checkEventRuns } from './event-runs.ts';
 import type { History, Violation } from './history.ts';
 import { checkLimits } from './limits.ts';
 import { checkOccurrences } from './occurrences.ts';
@@ -19,6 +20,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkTransactions(history),
     ...checkCancels(history, options),
     ...checkChains(history, options),
+    ...checkEventRuns(history, options),
     ...checkLimits(history, options),
     ...checkBacklog(history, options),
   ];

@@ -155,15 +155,34 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'arrivals',
     what: 'ends of upstream runs that wait for others are forgotten',
-    breaks: 'I10',
+    breaks: 'I11',
     timerStore: (store) => override(store, { arrivals: async () => [] }),
   },
   {
     name: 'downstreams',
     what: 'a step does not tell downstreams of ends that executors settled',
-    breaks: 'I10',
+    breaks: 'I11',
     timerStore: (store) =>
       override(store, { read: async (...asked) => withoutDownstreams(await store.read(...asked)) }),
+  },
+  {
+    name: 'subscribers',
+    what: 'who listens is read as it was a second ago',
+    breaks: 'I10',
+    timerStore: (store, { db }) => {
+      let known = { at: db.now(), subscriptions: new Map(db.subscriptions) };
+      return override(store, {
+        subscribers: async (events, limit) => {
+          const { subscriptions } = known;
+          if (db.now() - known.at >= 1_000) known = { at: db.now(), subscriptions: new Map(db.subscriptions) };
+          const found = await store.subscribers(events, limit);
+          return found.map(({ subscribers, isAll }, index) => {
+            const keyOf = (jobId: string): string => `${events[index]!.tenant}/${jobId}`;
+            return { subscribers: subscribers.filter(({ jobId }) => subscriptions.has(keyOf(jobId))), isAll };
+          });
+        },
+      });
+    },
   },
   {
     name: 'exact-position',

@@ -1,4 +1,5 @@
 /** What a seed means: who there is, what clients ask for, what goes wrong. All of it is decided here, before anything happens. */
+import { eventLivesOf } from '../support/life-events.ts';
 import { chainsOf, LAST_COMMAND_AT, lifeOf, sharing, type Action } from '../support/life.ts';
 import { Random } from '../support/random.ts';
 
@@ -62,7 +63,7 @@ export function planOf(seed: number): Plan {
     seed,
     partitions: random.int(2, 4),
     seats,
-    actions: actionsOf(random, new Random(`limits ${seed}`), new Random(`chains ${seed}`)),
+    actions: actionsOf(seed, random),
     faults: faultsOf(new Random(`faults ${seed}`), seats),
   };
 }
@@ -78,11 +79,15 @@ function seatsOf(random: Random): Seat[] {
   return [...timers, ...executors];
 }
 
-function actionsOf(random: Random, limits: Random, chance: Random): Action[] {
+function actionsOf(seed: number, random: Random): Action[] {
   const jobs = Array.from({ length: random.int(3, 6) }, (_, index) => `job-${index + 1}`);
-  const lives = jobs.map((jobId) => lifeOf(random, jobId, START_AT));
-  const chains = chainsOf(chance, jobs, START_AT);
-  return [...sharing(limits, lives).flat(), ...chains].sort((a, b) => a.at - b.at);
+  const own = jobs.map((jobId) => lifeOf(random, jobId, START_AT));
+  const lives = [
+    ...sharing(new Random(`limits ${seed}`), own),
+    eventLivesOf(new Random(`events ${seed}`), START_AT),
+    chainsOf(new Random(`chains ${seed}`), jobs, START_AT),
+  ];
+  return lives.flat().sort((a, b) => a.at - b.at);
 }
 
 const STORE_CALLS = {

@@ -209,7 +209,7 @@ describe('the checker', () => {
     assert.deepEqual(broken(kept({ commands: [scheduled(), command('cancel', 45_000)] })), [], JOB);
   });
 
-  describe('I10, chains', () => {
+  describe('I11, chains', () => {
     const bounds = { timezone: 'UTC', startAt: null, endAt: null, exclude: [], jitterMs: 0, maxRuns: null } as const;
     const after = [{ jobId: 'job', when: 'success' as const }];
     /** The three runs of the job, and one of another after each. */
@@ -238,13 +238,13 @@ describe('the checker', () => {
       assert.deepEqual(broken(chained()), []);
     });
     it('catches a run that nothing came after', () => {
-      assert.deepEqual(broken(chained({}, ['run-1', 'run-2'])), ['I10']);
+      assert.deepEqual(broken(chained({}, ['run-1', 'run-2'])), ['I11']);
     });
     it('catches a second run after the same one', () => {
-      assert.ok(broken(chained({}, ['run-1', 'run-2', 'run-3', 'run-3'])).includes('I10'));
+      assert.ok(broken(chained({}, ['run-1', 'run-2', 'run-3', 'run-3'])).includes('I11'));
     });
     it('catches a run of no whole set', () => {
-      assert.ok(broken(chained({}, ['run-1', 'run-2', 'run-3', 'run-9'])).includes('I10'));
+      assert.ok(broken(chained({}, ['run-1', 'run-2', 'run-3', 'run-9'])).includes('I11'));
     });
     it('catches a run after one that did not end as wanted', () => {
       const { runs, events, ...rest } = chained();
@@ -255,7 +255,72 @@ describe('the checker', () => {
         runs: runs.map((row) => (row.runId === 'run-2' ? { ...row, ...failed } : row)),
         events: events.map((event) => (event.runId === 'run-2' ? { ...event, ...failed } : event)),
       };
-      assert.deepEqual(broken(history), ['I10']);
+      assert.deepEqual(broken(history), ['I11']);
+    });
+  });
+
+  describe('I10, events and backfills', () => {
+    const LISTENER = 'acme/listener';
+    const schedule = { kind: 'on', event: 'tick', filter: 'event.n > 4', waitMs: 0, timezone: 'UTC' } as const;
+    const bounds = { startAt: null, endAt: null, exclude: [], jitterMs: 0, maxRuns: null };
+    const listens = (changes: Partial<SentCommand> = {}): SentCommand =>
+      scheduled({
+        job: LISTENER,
+        commandId: 'listen',
+        spec: { ...scheduled().spec!, schedule: { ...schedule, ...bounds } },
+        ...changes,
+      });
+    const emits = (atMs: number, n: number): SentCommand => {
+      const event = { name: 'tick', id: `e-${atMs}`, payload: { n } };
+      const { answer } = command('emit', atMs);
+      return command('emit', atMs, { job: 'acme/tick', event, answer: { ...answer!, version: null } });
+    };
+    const ofEvent = (cause: string, runId = `run of ${cause}`): Pick<History, 'runs' | 'events' | 'calls'> => {
+      const row = run(runId, 5_000, { job: LISTENER });
+      const own = call(runId, 5_000, { job: LISTENER, scheduledFor: row.scheduledFor });
+      return { runs: [row], events: [told(row, { trigger: 'event', cause })], calls: [own] };
+    };
+    const history = (commands: SentCommand[], ...ran: Pick<History, 'runs' | 'events' | 'calls'>[]): History => {
+      const base = kept({ jobs: [{ job: LISTENER, version: 1, state: 'SCHEDULED' }], commands });
+      const [runs, events, calls] = [
+        ran.flatMap((r) => r.runs),
+        ran.flatMap((r) => r.events),
+        ran.flatMap((r) => r.calls),
+      ];
+      return { ...base, runs, events, calls };
+    };
+
+    it('accepts a run for each event that passes', () => {
+      assert.deepEqual(broken(history([listens(), emits(5_000, 9), emits(6_000, 1)], ofEvent('e-5000'))), []);
+    });
+    it('catches an event that did not reach a job which listened before', () => {
+      assert.deepEqual(broken(history([listens(), emits(5_000, 9)])), ['I10']);
+    });
+    it('asks for nothing where the job may have been changed meanwhile, or listened only afterwards', () => {
+      const cancelled = command('cancel', 6_000, { job: LISTENER });
+      assert.deepEqual(broken(history([listens(), cancelled, emits(5_000, 9)])), []);
+      assert.deepEqual(broken(history([listens({ sentAt: T0 + 4_990 }), emits(5, 9)])), []);
+    });
+    it('catches two runs of one event', () => {
+      const commands = [listens(), emits(5_000, 9)];
+      assert.deepEqual(broken(history(commands, ofEvent('e-5000'), ofEvent('e-5000', 'another'))), ['I2', 'I4']);
+    });
+    it('catches a run of an event that the filter keeps out, and of one that nobody sent', () => {
+      assert.deepEqual(broken(history([listens(), emits(5_000, 1)], ofEvent('e-5000'))), ['I10']);
+      assert.deepEqual(broken(history([listens()], ofEvent('e-1'))), ['I10']);
+    });
+    it('catches a backfilled occurrence without a run', () => {
+      const { answer } = scheduled();
+      const backfill = command('backfill', 5_000, { answer: { ...answer!, occurrences: [T0 - 10_000] } });
+      assert.deepEqual(broken(kept({ commands: [scheduled(), backfill] })), ['I10']);
+    });
+    it('catches a second run of an occurrence', () => {
+      const again = run('again', 10_000);
+      const events = [told(again, { trigger: 'backfill', cause: 'b' })];
+      const base = kept();
+      const more = { runs: [...base.runs, again], events: [...base.events, ...events] };
+      const calls = [...base.calls, call('again', 15_000, { scheduledFor: again.scheduledFor })];
+      assert.deepEqual(broken({ ...base, ...more, calls }), ['I10']);
     });
   });
 
