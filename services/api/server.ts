@@ -17,6 +17,7 @@ import { addJobs } from './routes/jobs.ts';
 import { addKeys } from './routes/keys.ts';
 import { addPreview } from './routes/preview.ts';
 import { addRuns } from './routes/runs.ts';
+import { addTenants } from './routes/tenants.ts';
 import { addStatistics } from './routes/statistics.ts';
 import { validatorCompiler } from './validate.ts';
 
@@ -57,7 +58,8 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   await addAuth(api, deps);
   await api.register(async (scoped) => {
     const routes = scoped as Api;
-    for (const add of [addJobs, addBatch, addPreview, addRuns, addDlq, addEvents, addStatistics]) add(routes, deps);
+    for (const add of [addJobs, addBatch, addPreview, addRuns, addDlq, addEvents, addStatistics, addTenants])
+      add(routes, deps);
     if (deps.keys !== null) addKeys(routes, deps, deps.keys);
   });
   await api.ready();

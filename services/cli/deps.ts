@@ -6,6 +6,7 @@ import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
 import type { TopicAdmin } from '../core/ports/topic-admin.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import type { MigrateOptions, MigrationReport } from '../migrate/migrate.ts';
@@ -58,6 +59,7 @@ export type CliDeps = {
   client(): BelfryClient;
   inspect(): Inspect;
   apiKeys(): ApiKeys;
+  tenants(): Tenants;
   broker(): Broker;
   topicAdmin(): TopicAdmin;
   /** Closes what is connected. */

@@ -21,8 +21,16 @@ import type { Gathered, Knowledge } from './gather.ts';
 import type { ReadItem } from './intake-queue.ts';
 import { nextStartAt } from './occurrence.ts';
 import { Plan, type PlannedStep } from './plan.ts';
+import type { TenantQuotas } from './quotas.ts';
 
-export type DecideOptions = { now: number; worker: string; spec: SpecOptions; records: Records; metrics: TimerMetrics };
+export type DecideOptions = {
+  now: number;
+  worker: string;
+  spec: SpecOptions;
+  records: Records;
+  metrics: TimerMetrics;
+  quotas?: TenantQuotas | undefined;
+};
 
 export function decide(gathered: Gathered, knowledge: Knowledge, options: DecideOptions): PlannedStep {
   return new Decision(gathered, knowledge, options).make();
@@ -39,8 +47,8 @@ class Decision {
     this.gathered = gathered;
     this.knowledge = knowledge;
     this.options = options;
-    const { fence, exactPending } = gathered.owned;
-    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now);
+    const { fence, exactPending, surplus } = gathered.owned;
+    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now, surplus);
     this.existing =
       knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }
@@ -82,8 +90,13 @@ class Decision {
     }
   }
 
-  private command(record: ConsumedRecord, command: Command): void {
-    const applied = applyCommand(this.plan.job(command), command, this.commandContext(record, command));
+  private command(record: ConsumedRecord, sent: Command): void {
+    const { quotas, now } = this.options;
+    const command = quotas?.routed(sent) ?? sent;
+    const before = this.plan.job(command);
+    const applied = applyCommand(before, command, this.commandContext(record, command));
+    const refused = applied.outcome === 'applied' ? quotas?.refuse(before, command, now) : undefined;
+    if (refused !== undefined) return this.reject(record, refused, command);
     if (applied.outcome === 'rejected') return this.reject(record, applied.rejection, command);
     if (applied.outcome === 'applied') this.plan.merge(applied.effects);
     if (applied.outcome === 'applied' && (command.type === 'trigger' || command.type === 'replay')) {

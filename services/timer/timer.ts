@@ -15,6 +15,7 @@ import { Emitter } from './emitter.ts';
 import { Intake } from './intake.ts';
 import { Lanes } from './lanes.ts';
 import { Ownership } from './ownership.ts';
+import { TenantQuotas } from './quotas.ts';
 import { Steps } from './steps.ts';
 import { Sweep } from './sweep.ts';
 import { TopicCache } from './topic-cache.ts';
@@ -92,6 +93,7 @@ export class Timer {
       limits,
       ownership: this.ownership,
       topicCache,
+      quotas: deps.tenants && new TenantQuotas(deps.tenants, clock),
       wake,
       enqueued: this.enqueued,
       emit: (owned, batch) => lanes.emit(owned, batch),

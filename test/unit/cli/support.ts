@@ -1,5 +1,7 @@
 /** The command line on fakes: what it prints, what it sends, how it ends. */
 import assert from 'node:assert/strict';
+import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
+import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
 import type { CliDeps } from '../../../services/cli/deps.ts';
 import { runCli } from '../../../services/cli/program.ts';
@@ -70,6 +72,7 @@ export class FakeCli {
   readonly client = new FakeClient();
   readonly clock = new VirtualClock(NOW);
   readonly apiKeys = new MemoryApiKeys(this.clock);
+  readonly tenants = new MemoryTenants(new MemoryDatabase({ partitions: 1, now: () => this.clock.now() }));
   readonly out: string[] = [];
   readonly err: string[] = [];
   readonly stop = new AbortController();
@@ -97,6 +100,7 @@ export class FakeCli {
       client: () => this.client as unknown as BelfryClient,
       inspect: () => this.inspect as Inspect,
       apiKeys: () => this.apiKeys,
+      tenants: () => this.tenants,
       broker: () => ({ partitions: async () => 1 }) as unknown as ReturnType<CliDeps['broker']>,
       topicAdmin: unexpected('topicAdmin'),
       disconnect: async () => undefined,
