@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import { isUsable, readKey } from '../core/api-key.ts';
 import { messageOf } from '../core/errors.ts';
-import { SCOPES, type ApiKeys, type StoredKey } from '../core/ports/api-keys.ts';
+import { SCOPES, type ApiKeys, type Scope, type StoredKey } from '../core/ports/api-keys.ts';
 import type { Api, ApiDeps, Caller } from './deps.ts';
 import { RequestError } from './problem.ts';
 
@@ -45,14 +45,17 @@ export async function addAuth(api: Api, deps: ApiDeps): Promise<void> {
       ]);
     }
     refuseWhen(await ofKey(request), reply);
-    if (!caller.scopes.includes(scope) && !caller.scopes.includes('admin')) {
-      throw new RequestError(
-        'forbidden',
-        `This needs a key with the scope ${scope}; this one has ${caller.scopes.join(', ')}.`,
-      );
-    }
+    if (![scope].flat().some((each) => permits(caller, each))) throw notPermitted(caller, [scope].flat().join(' or '));
     request.caller = caller;
   });
+}
+
+export function permits({ scopes }: Caller, scope: Scope): boolean {
+  return scopes.includes(scope) || scopes.includes('admin');
+}
+
+export function notPermitted({ scopes }: Caller, needed: string): RequestError {
+  return new RequestError('forbidden', `This needs a key with the scope ${needed}; this one has ${scopes.join(', ')}.`);
 }
 
 type Limit = { isAllowed: true } | { isAllowed: false; isExceeded: boolean; ttlInSeconds: number };

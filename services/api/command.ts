@@ -10,7 +10,7 @@ import type { ApiDeps } from './deps.ts';
 import { RequestError } from './problem.ts';
 
 /** A client does not want to wait longer than this to learn that its command is durable. */
-const ANSWER_MS = 2_000;
+export const ANSWER_MS = 2_000;
 /** The rest of a command id is for numbering the commands of a batch. */
 const MAX_KEY_LENGTH = 120;
 
@@ -65,7 +65,8 @@ export function jobIdOf(commandId: string): string {
   return `job-${hash('sha256', commandId, 'hex').slice(0, 32)}`;
 }
 
-async function answeredInTime(answer: Promise<CommandResult>): Promise<CommandResult | undefined> {
+/** Undefined: no timer answered, so the command is durable and will be applied. */
+export async function answeredInTime<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {

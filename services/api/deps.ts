@@ -54,8 +54,8 @@ export type Api = FastifyInstance<Server, IncomingMessage, ServerResponse, Fasti
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the key must permit; absent: anybody may. */
-    scope?: Scope;
+    /** What the key must permit, one of several; absent: anybody may. */
+    scope?: Scope | readonly Scope[];
   }
   interface FastifyRequest {
     caller: Caller;

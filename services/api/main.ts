@@ -9,6 +9,7 @@ import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { BelfryClient } from '../client/client.ts';
+import { KafkaTransport } from '../client/kafka-transport.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { Log } from '../core/ports/log.ts';
 import { queuesOf } from '../core/topics.ts';
@@ -68,7 +69,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
     if (config.auth === 'keys') await requireKey(keys);
     const depth = await pollQueueDepth(deployment);
     parts.push(() => depth.stop());
-    const client = new BelfryClient({ broker, codec, clock, ids, log, topics });
+    const client = new BelfryClient({ transport: new KafkaTransport({ broker, codec, clock, log, topics }), ids });
     parts.push(() => client.close());
     const api = await buildServer({
       ...{ inspect: new PostgresInspect(pg), client, broker, codec, topics, clock, ids, log },

@@ -73,6 +73,11 @@ export class OutcomeFeed {
     }
   }
 
+  /** Behind the latest outcome that was heard, once it has begun. */
+  position(): Position {
+    return new Map(this.next);
+  }
+
   private async open(): Promise<Tail> {
     const ends = await this.ends();
     this.base = new Map(ends);

@@ -33,7 +33,9 @@ export const job = z
     jobId: z.string(),
     state: z.enum(JOB_STATES),
     version: z.int().meta({ description: 'Counts replacements; the ETag, and what If-Match compares with.' }),
-    nextFireAt: maybeTime,
+    nextFireAt: maybeTime.meta({ description: 'When the next run starts; null while the job is paused.' }),
+    nextAt: maybeTime.meta({ description: 'The time that the next run is scheduled for, which jitter does not move.' }),
+    anchorAt: time.meta({ description: 'What `every` and `fixedDelay` count from.' }),
     runCount: z.int(),
     active: z.array(z.string()).meta({ description: 'Runs under way, of jobs that the timer follows.' }),
     buffered: z.array(z.string()),
@@ -49,6 +51,19 @@ export const job = z
 export const accepted = z
   .object({ status: z.literal('accepted'), commandId: z.string(), jobId: z.string() })
   .meta({ id: 'Accepted', description: 'The command is durable and will be applied; no timer answered in time.' });
+
+export const emitted = z
+  .object({
+    eventId: z.string(),
+    event: z.string(),
+    outcome: z.enum(['applied', 'duplicate', 'accepted']),
+    matched: z.int().nullable().meta({ description: 'Jobs that it runs; null where that is not known.' }),
+  })
+  .meta({ id: 'Emitted' });
+
+export const backfilled = z
+  .object({ dryRun: z.boolean(), jobId: z.string(), matched: z.int(), occurrences: z.array(time) })
+  .meta({ id: 'Backfilled', description: 'The occurrences that are run, or would be.' });
 
 const runFields = {
   runId: z.string(),
@@ -113,6 +128,37 @@ export const outcome = z
   })
   .meta({ id: 'Outcome' });
 
+const commandAnswer = z
+  .object({
+    commandId: z.string().nullable(),
+    tenant: z.string(),
+    jobId: z.string().nullable(),
+    outcome: z.enum(['applied', 'unchanged', 'duplicate', 'rejected', 'accepted', 'failed']).meta({
+      description: 'accepted: durable, and no timer answered in time; failed: not known to be durable, send it again.',
+    }),
+    error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }).nullable(),
+    job: z.object({ state: z.enum(JOB_STATES), version: z.int(), nextFireAt: maybeTime }).nullable(),
+    matched: z.int().nullable().meta({ description: 'Of an emit: how many jobs run. Of a backfill: how many runs.' }),
+    occurrences: z.array(time).nullable().meta({ description: 'Of a backfill: what is run.' }),
+  })
+  .meta({ id: 'CommandAnswer' });
+export const commandAnswers = z.object({ results: z.array(commandAnswer) });
+
+export const rejectedCommand = z
+  .object({
+    place: z.string().meta({ description: 'Partition and offset on the topic.' }),
+    at: time,
+    error,
+    key: z.string().nullable(),
+    value: z.string().nullable(),
+    valueBase64: z.string().nullable(),
+    headers: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'RejectedCommand' });
+export const rejectedPage = z.object({ rejected: z.array(rejectedCommand), more: z.boolean() });
+
+export const caller = z.object({ tenant: z.string(), scopes: z.array(z.enum(SCOPES)) });
+
 /** A page of a list; without `nextCursor` it is the last. */
 export const pageOf = <N extends string>(name: N, item: z.ZodType) =>
   z.object({ [name]: z.array(item), nextCursor: z.string().nullable() });
@@ -133,6 +179,7 @@ export const bulkResult = z.object({
   done: z.int(),
   failed: z.array(z.object({ id: z.string(), problem })),
 });
+export const discardResult = bulkResult.extend({ discarded: z.array(z.string()) });
 export const replayResult = bulkResult.extend({
   replays: z.array(z.object({ runId: z.string(), jobId: z.string(), replay: z.string() })),
 });

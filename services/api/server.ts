@@ -10,12 +10,15 @@ import { BelfryError } from '../core/errors.ts';
 import { addAuth } from './auth.ts';
 import type { Api, ApiDeps } from './deps.ts';
 import { problem, problemOf, type Problem } from './problem.ts';
+import { addBackfill } from './routes/backfill.ts';
 import { addBatch } from './routes/batch.ts';
+import { addCommands } from './routes/commands.ts';
 import { addDlq } from './routes/dlq.ts';
 import { addEvents } from './routes/events.ts';
 import { addJobs } from './routes/jobs.ts';
 import { addKeys } from './routes/keys.ts';
 import { addPreview } from './routes/preview.ts';
+import { addRejected } from './routes/rejected.ts';
 import { addRuns } from './routes/runs.ts';
 import { addTenants } from './routes/tenants.ts';
 import { addStatistics } from './routes/statistics.ts';
@@ -58,7 +61,19 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   await addAuth(api, deps);
   await api.register(async (scoped) => {
     const routes = scoped as Api;
-    for (const add of [addJobs, addBatch, addPreview, addRuns, addDlq, addEvents, addStatistics, addTenants])
+    for (const add of [
+      addJobs,
+      addBackfill,
+      addBatch,
+      addCommands,
+      addPreview,
+      addRuns,
+      addDlq,
+      addRejected,
+      addEvents,
+      addStatistics,
+      addTenants,
+    ])
       add(routes, deps);
     if (deps.keys !== null) addKeys(routes, deps, deps.keys);
   });

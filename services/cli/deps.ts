@@ -1,7 +1,5 @@
 /** What the commands need: `main.ts` gives them the real things, tests give them fakes. */
 import type { Command } from 'commander';
-import type { BelfryClient } from '../client/client.ts';
-import type { ApiKeys } from '../core/ports/api-keys.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
@@ -11,6 +9,7 @@ import type { TopicAdmin } from '../core/ports/topic-admin.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import type { MigrateOptions, MigrationReport } from '../migrate/migrate.ts';
 import type { Config } from '../runtime/config.ts';
+import type { Backend } from './backend.ts';
 import type { DevFile } from './dev-file.ts';
 import type { ExitCode } from './exit.ts';
 
@@ -31,7 +30,7 @@ export type DevStack = {
   stop(): Promise<void>;
 };
 
-export type CliDeps = {
+export type CliDeps = Backend & {
   /** Of this package. */
   version: string;
   /** One line (or several) on standard output. */
@@ -42,23 +41,24 @@ export type CliDeps = {
   /** The machine's own time, ms, for comparing it with the database's. */
   machineNow(): number;
   ids: Ids;
-  /** What nobody can guess. */
-  secretBytes(count: number): Buffer;
   /** `-` is standard input. */
   readFile(path: string): Promise<string>;
   /** The environment as it is, without what `dev.json` adds. */
   env: Readonly<Record<string, string | undefined>>;
   /** Of the environment and `dev.json`; the former wins. @throws BelfryError `config_invalid` */
   config(): Config;
-  /** The environment with these servers; what is connected from here on, is connected to them. */
-  useServers(servers: Readonly<Record<string, string>>): Config;
   /** Aborted by Ctrl-C and SIGTERM from the first call on; before, they end the process. */
   interrupted(): AbortSignal;
 
-  // Connected when first asked for; whoever runs the program disconnects at its end.
-  client(): BelfryClient;
-  inspect(): Inspect;
-  apiKeys(): ApiKeys;
+  /** From here on the API at this address is the backend. @throws BelfryError `config_invalid` */
+  useApi(url: string): void;
+  /** The environment with these servers; what is connected from here on, is connected to them. */
+  useServers(servers: Readonly<Record<string, string>>): Config;
+
+  // Connected when first asked for, as the backend is; whoever runs the program disconnects at its end.
+  /** The database itself. */
+  store(): Inspect;
+  /** Quotas of tenants, in the database itself. */
   tenants(): Tenants;
   broker(): Broker;
   topicAdmin(): TopicAdmin;

@@ -17,7 +17,13 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const NOT_FOUND: readonly string[] = ['not_found', 'unknown_job', 'unknown_run'];
-const NO_ANSWER: readonly string[] = ['no_answer', 'broker_unavailable', 'store_unavailable', 'registry_unavailable'];
+const NO_ANSWER: readonly string[] = [
+  'no_answer',
+  'api_unavailable',
+  'broker_unavailable',
+  'store_unavailable',
+  'registry_unavailable',
+];
 const USAGE: readonly string[] = ['usage', 'config_invalid', 'invalid_config', 'config_mismatch'];
 
 /** The exit code of whatever was thrown. */

@@ -12,6 +12,9 @@ export type ScheduleFlags = {
   timezone?: string;
   every?: string;
   fixedDelay?: string;
+  on?: string;
+  filter?: string;
+  eventWait?: string;
   maxRuns?: number;
 };
 
@@ -36,7 +39,7 @@ export type JobFlags = ScheduleFlags & {
   concurrencyLimit?: number;
 };
 
-const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay'] as const;
+const KINDS = ['in', 'at', 'cron', 'every', 'fixedDelay', 'on'] as const;
 
 export function addScheduleFlags(command: Command): Command {
   return command
@@ -51,6 +54,9 @@ export function addScheduleFlags(command: Command): Command {
 
 export function addJobFlags(command: Command): Command {
   return addScheduleFlags(command)
+    .option('--on <event>', 'once for every event of this name: user.signup')
+    .option('--filter <expression>', 'with --on: CEL on the payload: event.plan == "pro"')
+    .option('--event-wait <duration>', 'with --on: so long after the event: 24h')
     .addOption(oneOf('--type <type>', 'what a run does (default: as --handler, --url or --topic says)', JOB_TYPES))
     .option('--handler <name>', 'CUSTOM: the handler to call')
     .option(
@@ -86,10 +92,10 @@ export function scheduleInputOf(flags: ScheduleFlags): ScheduleInput {
   const given = KINDS.filter((kind) => flags[kind] !== undefined);
   const [kind] = given;
   if (kind === undefined)
-    throw usageError('Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m or --fixed-delay 5m.');
+    throw usageError('Say when: --in 5m, --at TIME, --cron "0 9 * * *", --every 5m, --fixed-delay 5m or --on EVENT.');
   if (given.length > 1) throw usageError(`Give one of ${given.map(flagOf).join(' and ')}, not both.`);
-  const { timezone, maxRuns } = flags;
-  return withoutUndefined({ [kind]: flags[kind], timezone, maxRuns }) as ScheduleInput;
+  const { timezone, maxRuns, filter, eventWait: wait } = flags;
+  return withoutUndefined({ [kind]: flags[kind], timezone, maxRuns, filter, wait }) as ScheduleInput;
 }
 
 /** Everything but the flags' own contradictions is for the timer to judge. @throws BelfryError `usage` */

@@ -2,7 +2,7 @@
  * Files of jobs, YAML or JSON, for `apply`, `export` and `import`:
  *
  *   name: shop            # whose jobs these are, for apply --prune; default: apply
- *   tenant: default       # of all jobs that name none
+ *   tenant: shop          # of all jobs that name none; default: the caller's
  *   jobs:
  *     - jobId: nightly
  *       type: CUSTOM      # and the other fields of a job
@@ -12,7 +12,8 @@ import { parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import { MANAGED_BY } from '../core/managed.ts';
-import type { Job, JobSpec } from '../core/model.ts';
+import type { JobSpec } from '../core/model.ts';
+import type { JobView } from '../core/resources.ts';
 import { flag, name, record } from '../core/spec/fields.ts';
 import type { JobInput } from '../core/spec/input.ts';
 import { JOB_ID, LABEL_VALUE, TENANT } from '../core/spec/names.ts';
@@ -45,7 +46,7 @@ const entrySchema = z.looseObject({
 });
 const fileSchema = record('a file of jobs', {
   name: name({ ...LABEL_VALUE, holds: (text) => text !== '' && LABEL_VALUE.holds(text) }).default(DEFAULT_NAME),
-  tenant: name(TENANT).default('default'),
+  tenant: name(TENANT).optional(),
   jobs: z.array(entrySchema, { error: 'must be a list of jobs' }),
 });
 
@@ -54,11 +55,12 @@ const fileSchema = record('a file of jobs', {
  * @param path `-` is standard input
  * @throws BelfryError `usage` for what is no such file; `invalid` for a job that no timer would take, its field named
  */
-export async function readJobsFile(deps: Pick<CliDeps, 'readFile'>, path: string): Promise<JobsFile> {
+export async function readJobsFile(deps: Pick<CliDeps, 'readFile' | 'tenant'>, path: string): Promise<JobsFile> {
   const written = parseText(path, await textOf(deps, path));
   const { data, error } = fileSchema.safeParse(written);
   if (error !== undefined) throw usageError(`${path}: ${rejectionOf(error, written, 'the file').message}.`);
-  const jobs = data.jobs.map((entry, index) => filedJob(entry, data.tenant, `${path}: jobs[${index}]`));
+  const ofAll = data.tenant ?? (await deps.tenant());
+  const jobs = data.jobs.map((entry, index) => filedJob(entry, ofAll, `${path}: jobs[${index}]`));
   const seen = new Set<string>();
   for (const { tenant, jobId } of jobs) {
     const key = jobKey(tenant, jobId);
@@ -69,7 +71,7 @@ export async function readJobsFile(deps: Pick<CliDeps, 'readFile'>, path: string
 }
 
 /** The file that `apply` and `import` take, every job as briefly as it can be said. */
-export function writeJobsFile(jobs: readonly Job[], format: 'yaml' | 'json'): string {
+export function writeJobsFile(jobs: readonly JobView[], format: 'yaml' | 'json'): string {
   const tenants = new Set(jobs.map(({ tenant }) => tenant));
   const [only] = tenants;
   const file = {
@@ -115,7 +117,7 @@ function filedJob(entry: z.output<typeof entrySchema>, ofAll: string, where: str
 }
 
 /** `in` counts from a command: what waits is written as the time that it waits for. */
-function fixed({ spec, nextAt }: Job): JobSpec {
+function fixed({ spec, nextAt }: JobView): JobSpec {
   return spec.schedule.kind === 'in' && nextAt !== null ? { ...spec, schedule: { kind: 'at', at: nextAt } } : spec;
 }
 

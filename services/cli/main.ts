@@ -18,12 +18,16 @@ import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { shippedSchemaVersion } from '../adapters/postgres/migrate.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
 import { BelfryClient } from '../client/client.ts';
+import { KafkaTransport } from '../client/kafka-transport.ts';
 import { topicsOf } from '../core/topics.ts';
 import { migrate } from '../migrate/main.ts';
 import { readConfig, requireServers, type Config } from '../runtime/config.ts';
 import { runUntilStopped } from '../runtime/life-cycle.ts';
 import { makeLog } from '../runtime/logger.ts';
 import { kafkaConfigOf } from '../runtime/main.ts';
+import type { Backend } from './backend.ts';
+import { directBackend } from './backend-direct.ts';
+import { HttpBackend } from './backend-http.ts';
 import type { CliDeps } from './deps.ts';
 import { readDevFile, withDevFile, writeDevFile } from './dev-file.ts';
 import { runCli } from './program.ts';
@@ -76,7 +80,7 @@ const client = once(
     const { registry } = config();
     // Commands go out as JSON, which every deployment reads.
     const codec = jsonCodec(registry === undefined ? undefined : new Registry(registry));
-    return new BelfryClient({ broker: broker(), codec, clock, ids, log, topics });
+    return new BelfryClient({ transport: new KafkaTransport({ broker: broker(), codec, clock, log, topics }), ids });
   },
   (made) => made.close(),
 );
@@ -88,6 +92,22 @@ const pool = once(
   },
   (made) => made.close(),
 );
+
+/** The deployment's own servers, until an API is named. */
+let backend: Backend = directBackend({
+  ...{ client, broker, clock },
+  store: () => new PostgresInspect(pool()),
+  apiKeys: () => new PostgresApiKeys(pool()),
+  rejectedTopic: () => topicsOf(config().topicPrefix).rejected,
+  secretBytes: (count) => ids.bytes(count),
+});
+const direct = backend;
+
+function useApi(url: string): void {
+  const overHttp = new HttpBackend({ url, apiKey: env.BELFRY_API_KEY || undefined, clock, ids, log });
+  closers.unshift(() => overHttp.close());
+  backend = overHttp;
+}
 
 let interrupted: AbortController | undefined;
 
@@ -109,15 +129,16 @@ const deps: CliDeps = {
   clock,
   machineNow: () => clock.machine(),
   ids,
-  secretBytes: (count) => ids.bytes(count),
   readFile: (path) => (path === '-' ? text(process.stdin) : readFile(path, 'utf8')),
   env,
   config: () => config(),
   useServers: (servers) => {
     const read = readConfig({ ...env, ...servers });
     config = () => read;
+    backend = direct;
     return read;
   },
+  useApi,
   interrupted: () => {
     if (interrupted === undefined) {
       const controller = new AbortController();
@@ -126,9 +147,12 @@ const deps: CliDeps = {
     }
     return interrupted.signal;
   },
-  client,
-  inspect: () => new PostgresInspect(pool()),
-  apiKeys: () => new PostgresApiKeys(pool()),
+  tenant: () => backend.tenant(),
+  client: () => backend.client(),
+  inspect: () => backend.inspect(),
+  keys: () => backend.keys(),
+  rejected: () => backend.rejected(),
+  store: () => new PostgresInspect(pool()),
   tenants: () => new PostgresTenants(pool()),
   broker,
   topicAdmin: once(

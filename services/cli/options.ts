@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import type { Clock } from '../core/ports/clock.ts';
 import { parseDuration } from '../core/spec/duration.ts';
 import { explainInstant, parseInstant } from '../core/spec/instant.ts';
-import { JOB_ID, RUN_ID, TENANT, type NameRule } from '../core/spec/names.ts';
+import { EVENT, JOB_ID, RUN_ID, TENANT, type NameRule } from '../core/spec/names.ts';
 import { usageError } from './exit.ts';
 
 export type JsonOption = { json?: true };
@@ -51,6 +51,7 @@ export function byTime(command: Command, clock: Clock, what: string): Command {
 }
 
 export const jobIdArgument = named('the job id', JOB_ID);
+export const eventArgument = named("the event's name", EVENT);
 export const runIdArgument = (text: string): string => named('the run id', RUN_ID)(text.toLowerCase());
 
 export function oneOf<T extends string>(flags: string, description: string, choices: readonly T[]): Option {

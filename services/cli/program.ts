@@ -17,7 +17,7 @@ import { addSchedule } from './commands/schedule.ts';
 import { addServices } from './commands/services.ts';
 import { addTransfer } from './commands/transfer.ts';
 import type { Cli, CliDeps } from './deps.ts';
-import { EXIT, exitCodeOf, type ExitCode } from './exit.ts';
+import { EXIT, exitCodeOf, usageError, type ExitCode } from './exit.ts';
 import { examplesText } from './options.ts';
 import { json } from './output.ts';
 
@@ -34,13 +34,15 @@ const EXAMPLES = [
  */
 export async function runCli(args: readonly string[], deps: CliDeps): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
-  const program = new Command('belfry')
+  const program: Command = new Command('belfry')
     .version(deps.version)
     .description('Schedules jobs over Kafka: commands in, runs out, each occurrence once.')
     .addHelpText(
       'after',
       `${examplesText(EXAMPLES)}\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 rejected, 4 not found, 5 no answer in time.`,
     )
+    .option('--api-url <url>', 'work over the HTTP API alone, with the key in BELFRY_API_KEY (default: BELFRY_API_URL)')
+    .hook('preAction', (_program, command) => prepare(deps, program.opts<{ apiUrl?: string }>().apiUrl, command))
     .showHelpAfterError('(add --help for what it takes)')
     .configureOutput({ writeOut: (text) => deps.print(text.trimEnd()), writeErr: (text) => deps.warn(text.trimEnd()) })
     .exitOverride();
@@ -75,6 +77,21 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
   } catch (error) {
     return explain(error, deps, args.includes('--json'));
   }
+}
+
+/** Commands that run or examine the servers themselves. */
+const OF_SERVERS = ['dev', 'migrate', 'doctor', 'timer', 'executor', 'api'];
+
+/** Before a command runs: by which way it goes, and whose tenant it is where none is named. */
+async function prepare(deps: CliDeps, flag: string | undefined, command: Command): Promise<void> {
+  if (OF_SERVERS.includes(command.name()) && command.parent?.parent === null) {
+    if (flag !== undefined)
+      throw usageError(`belfry ${command.name()} needs the servers themselves: leave out --api-url.`);
+    return;
+  }
+  const url = flag ?? deps.env.BELFRY_API_URL;
+  if (url) deps.useApi(url);
+  if (command.getOptionValueSource('tenant') === 'default') command.setOptionValue('tenant', await deps.tenant());
 }
 
 /** One clear line for people, one document for programs. */

@@ -1,14 +1,14 @@
 /** Jobs, runs and outcomes as they are printed. */
-import type { Job } from '../core/model.ts';
 import type { RunSummary } from '../core/ports/inspect.ts';
 import type { Outcome } from '../core/records.ts';
+import type { JobView } from '../core/resources.ts';
 import { toWireSchedule } from '../core/spec/to-wire.ts';
 import { elapsed, iso, jobName, oneLine, relative, when } from './output.ts';
 
 const NAME_WIDTH = 20;
 
 /** `every 5m`, `cron 0 9 * * * (Europe/Paris)`. */
-export function scheduleText(job: Job): string {
+export function scheduleText(job: JobView): string {
   const wire = toWireSchedule(job.spec.schedule) as Record<string, unknown>;
   const { kind } = job.spec.schedule;
   const zone = kind === 'cron' ? ` (${String(wire.timezone)})` : '';

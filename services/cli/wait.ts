@@ -3,13 +3,11 @@ import type { Command } from 'commander';
 import type { CommandResult } from '../client/types.ts';
 import type { BelfryError } from '../core/errors.ts';
 import type { Outcome } from '../core/records.ts';
-import { topicsOf } from '../core/topics.ts';
 import { outcomeJson } from '../core/resources.ts';
 import type { CliDeps } from './deps.ts';
 import { EXIT, noAnswer, type ExitCode } from './exit.ts';
 import { duration, type JsonOption } from './options.ts';
 import { elapsed, json, jobName } from './output.ts';
-import { requireTopic } from './require-topic.ts';
 import { outcomeLine } from './views.ts';
 
 const STANDARD_WAIT_MS = 10 * 60_000;
@@ -41,7 +39,6 @@ export async function waitForRun(
   const heard: Outcome[] = [];
   let onOutcome = (outcome: Outcome): void => void heard.push(outcome);
   const statuses = ['COMPLETED', 'FAILED', 'CANCELLED'] as const;
-  await requireTopic(deps, topicsOf(deps.config().topicPrefix).completed);
   await deps.client().onOutcome((outcome) => onOutcome(outcome), { ...job, statuses });
   const result = await send();
   const dueAt = Math.max(result.nextFireAt?.getTime() ?? 0, deps.clock.now());

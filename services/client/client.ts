@@ -1,18 +1,15 @@
 import { BelfryError, messageOf } from '../core/errors.ts';
-import type { TerminalStatus } from '../core/model.ts';
-import { partitionOf } from '../core/murmur2.ts';
-import type { Broker, Tail } from '../core/ports/broker.ts';
-import type { Clock, Ids } from '../core/ports/clock.ts';
-import type { Codec } from '../core/ports/codec.ts';
-import type { Log } from '../core/ports/log.ts';
+import type { Ids } from '../core/ports/clock.ts';
 import type { Ack, Outcome } from '../core/records.ts';
-import { jobKey, type Topics } from '../core/topics.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
-import { Acks } from './acks.ts';
-import { Sender } from './sender.ts';
+import type { OutcomeFilter, Transport, WireCommand } from './transport.ts';
 import type {
+  BackfillOptions,
+  BackfillResult,
   CommandOptions,
   CommandResult,
+  EmitOptions,
+  EmitResult,
   PgConnection,
   ReplayOptions,
   ScheduleOptions,
@@ -21,36 +18,31 @@ import type {
 } from './types.ts';
 
 const ANSWER_TIMEOUT_MS = 10_000;
-const DEFAULT_TENANT = 'default';
 const DEFAULT_SCHEMA = 'belfry';
 /** SQLSTATE of what the SQL function `enqueue` does not take. */
 const REFUSED_BY_ENQUEUE = '22023';
 
 export type ClientDeps = {
-  broker: Broker;
-  codec: Codec;
-  clock: Clock;
+  transport: Transport;
   ids: Ids;
-  log: Log;
-  topics: Topics;
-  /** For commands with `pg`; default: `belfry`. */ databaseSchema?: string;
+  /** For commands with `pg`; default: `belfry`. */ databaseSchema?: string | undefined;
 };
 
 /**
- * Sends commands and hears outcomes, over Kafka. Every command resolves when it was applied (which means: is durable), and
- * throws a BelfryError with the rejection's code (`invalid`, `conflict`, `unknown_job`, …, with `field`) when it was refused,
- * `no_answer` (retryable) when no timer answered in time, `broker_unavailable` (retryable) when Kafka is away.
+ * Sends commands and hears outcomes, over Kafka or over HTTP. Every command resolves when it was applied (which means: is durable),
+ * and throws a BelfryError with the rejection's code (`invalid`, `conflict`, `unknown_job`, …, with `field`) when it was refused,
+ * `no_answer` (retryable) when no timer answered in time, `broker_unavailable` or `api_unavailable` (retryable) when Kafka or the
+ * API is away, over HTTP `unauthorized` or `forbidden` when the key does not permit it.
  */
 export class BelfryClient<H extends Handlers = Handlers> {
-  private readonly deps: ClientDeps;
-  private readonly acks: Acks;
-  private readonly sender: Sender;
-  private readonly tails = new Set<Tail>();
+  private readonly transport: Transport;
+  private readonly ids: Ids;
+  private readonly databaseSchema: string;
 
-  constructor(deps: ClientDeps) {
-    this.deps = deps;
-    this.acks = new Acks({ ...deps, topic: deps.topics.acks });
-    this.sender = new Sender(deps.broker);
+  constructor({ transport, ids, databaseSchema = DEFAULT_SCHEMA }: ClientDeps) {
+    this.transport = transport;
+    this.ids = ids;
+    this.databaseSchema = databaseSchema;
   }
 
   /** Creates or replaces a job. The same schedule again keeps its phase: applications may do this at every start. */
@@ -94,41 +86,39 @@ export class BelfryClient<H extends Handlers = Handlers> {
   }
 
   /**
+   * Tells of an event: every job with `schedule: { on: event }` whose filter lets it pass runs once. A job whose schedule was
+   * answered before is certain to be asked.
+   * @param payload any JSON of at most 256 KiB, which handlers get as `ctx.event.payload`
+   */
+  async emit(event: string, payload: unknown = null, options: EmitOptions = {}): Promise<EmitResult> {
+    const { eventId = this.ids.uuid(), tenant = this.transport.tenant } = options;
+    const command = { type: 'emit', commandId: this.ids.uuid(), tenant, event, eventId, payload };
+    const ack = await this.exchange(command, options);
+    const outcome = ack === undefined ? 'enqueued' : (ack.outcome as EmitResult['outcome']);
+    return { eventId, tenant: ack?.tenant ?? tenant ?? '', event, outcome, matched: ack?.matched ?? null };
+  }
+
+  /**
+   * Runs the occurrences of a recurring job (`cron`, `every`) in `[from, to)` that passed and had no run: skipped ones, and those
+   * before the job was made. They are marked `backfill`.
+   */
+  async backfill(jobId: string, options: BackfillOptions): Promise<BackfillResult> {
+    const { from, to, dryRun, overlap, limit } = options;
+    const fields = { from: timeText(from), to: timeText(to), dryRun, overlap, limit };
+    const { commandId = this.ids.uuid(), tenant = this.transport.tenant, timeoutMs } = options;
+    const ack = await this.send({ type: 'backfill', commandId, tenant, jobId, ...withoutUndefined(fields) }, timeoutMs);
+    const occurrences = (ack.occurrences ?? []).map((at) => new Date(at));
+    return { ...resultOf(ack), occurrences };
+  }
+
+  /**
    * Hears terminal outcomes from now on; repeats are possible and have the same `eventId`. To hear those of times when this
-   * process was down, read `job.completed` with a consumer group of your own.
+   * process was down, read `job.completed` with a consumer group of your own. Over HTTP they are those of the key's tenant, and a
+   * lost connection is taken up again where it ended.
    * @returns stops listening
    */
-  async onOutcome(
-    fn: (outcome: Outcome) => void,
-    options: { statuses?: readonly TerminalStatus[]; tenant?: string; jobId?: string } = {},
-  ): Promise<() => Promise<void>> {
-    const { broker, codec, log, topics } = this.deps;
-    const wanted = (outcome: Outcome): boolean =>
-      (options.statuses === undefined || options.statuses.includes(outcome.status)) &&
-      (options.tenant === undefined || options.tenant === outcome.tenant) &&
-      (options.jobId === undefined || options.jobId === outcome.jobId);
-    let last: Promise<void> = Promise.resolve();
-    const hear = async (value: Buffer): Promise<void> => {
-      try {
-        const outcome = await codec.decodeOutcome(value);
-        if (wanted(outcome)) fn(outcome);
-      } catch (error) {
-        log.error({ err: error }, 'an outcome could not be handed to its listener');
-      }
-    };
-    const tail = await broker.tail({
-      topics: [topics.completed],
-      from: 'end',
-      isolation: 'read_committed',
-      onRecord: ({ value }) => {
-        if (value !== null) last = last.then(() => hear(value)); // one after the other, in the order of the topic
-      },
-    });
-    this.tails.add(tail);
-    return async () => {
-      this.tails.delete(tail);
-      await tail.close();
-    };
+  onOutcome(fn: (outcome: Outcome) => void, options: OutcomeFilter = {}): Promise<() => Promise<void>> {
+    return this.transport.onOutcome(fn, options);
   }
 
   /** Hears runs that completed. */
@@ -137,85 +127,79 @@ export class BelfryClient<H extends Handlers = Handlers> {
   }
 
   /** Disconnects. Commands still waiting for their answer reject with `closed`. */
-  async close(): Promise<void> {
-    await Promise.all([...this.tails].map((tail) => tail.close()));
-    await this.acks.close();
-    await this.sender.close();
-    await this.deps.broker.close();
+  close(): Promise<void> {
+    return this.transport.close();
+  }
+
+  /**
+   * Sends a command as it stands on job.commands, for programs that pass commands on.
+   * @param timeoutMs how long to wait for the answer, ms
+   * @returns the answer to a command that was not refused
+   */
+  async send(command: WireCommand, timeoutMs = ANSWER_TIMEOUT_MS): Promise<Ack> {
+    return accepted(await this.transport.send(command, timeoutMs));
   }
 
   private async command(type: string, jobId: string, options: CommandOptions, fields: object): Promise<CommandResult> {
-    const commandId = options.commandId ?? this.deps.ids.uuid();
-    const tenant = options.tenant ?? DEFAULT_TENANT;
-    const ids = { commandId, tenant, jobId };
-    const { pg } = options;
-    if (pg !== undefined) return this.enqueue(pg, { type, ...ids, ...withoutUndefined(fields) });
-    const command = { type, ...ids, ack: true, ...withoutUndefined(fields) };
-    const record = await this.recordOf(tenant, jobId, command);
-    await this.acks.open();
-    const { answer, forget } = this.acks.wait({ tenant, jobId, commandId }, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
-    answer.catch(() => undefined); // heard below; not unhandled when sending fails first
-    try {
-      await this.sender.send(record);
-    } catch (error) {
-      forget();
-      throw error;
-    }
-    return resultOf(await answer);
+    const { commandId = this.ids.uuid(), tenant = this.transport.tenant } = options;
+    const ack = await this.exchange({ type, commandId, tenant, jobId, ...withoutUndefined(fields) }, options);
+    return ack === undefined ? enqueuedAs({ commandId, tenant: tenant ?? '', jobId }) : resultOf(ack);
   }
 
-  private async enqueue(
-    pg: PgConnection,
-    command: { type: string; commandId: string; tenant: string; jobId: string },
-  ): Promise<CommandResult> {
-    const { commandId, tenant, jobId } = command;
+  /**
+   * Sends a command, in a transaction where there is one.
+   * @returns the answer to a command that was not refused; undefined: it is enqueued
+   */
+  private async exchange(command: WireCommand, { pg, timeoutMs }: CommandOptions): Promise<Ack | undefined> {
+    if (pg === undefined) return this.send(command, timeoutMs);
+    await this.enqueue(pg, command);
+    return undefined;
+  }
+
+  private async enqueue(pg: PgConnection, command: WireCommand): Promise<void> {
+    const { tenant, jobId } = command;
+    if (tenant === undefined) {
+      const message =
+        'Name the tenant: a command with pg goes to the database itself, which does not know the API key.';
+      throw new BelfryError('invalid', message, { field: 'tenant' });
+    }
     try {
-      await pg.query(`SELECT ${this.deps.databaseSchema ?? DEFAULT_SCHEMA}.enqueue($1)`, [JSON.stringify(command)]);
+      await pg.query(`SELECT ${this.databaseSchema}.enqueue($1)`, [JSON.stringify(command)]);
     } catch (cause) {
       if ((cause as { code?: unknown }).code !== REFUSED_BY_ENQUEUE) throw cause;
-      throw new BelfryError('invalid', messageOf(cause).replace(/^belfry: /, ''), { cause, ids: { tenant, jobId } });
+      throw new BelfryError('invalid', messageOf(cause).replace(/^belfry: /, ''), {
+        cause,
+        ids: { tenant, ...(jobId !== undefined && { jobId }) },
+      });
     }
-    return { commandId, tenant, jobId, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
-  }
-
-  private async recordOf(
-    tenant: string,
-    jobId: string,
-    command: object,
-  ): Promise<{ topic: string; partition: number; key: Buffer; value: Buffer; headers: Record<string, string> }> {
-    const { broker, codec, topics } = this.deps;
-    const partitions = await broker.partitions(topics.commands);
-    if (partitions === undefined) {
-      throw new BelfryError(
-        'not_migrated',
-        `The topic ${topics.commands} does not exist: run "belfry migrate", or check KAFKA_BROKERS and BELFRY_TOPIC_PREFIX.`,
-      );
-    }
-    const key = jobKey(tenant, jobId);
-    return {
-      topic: topics.commands,
-      partition: partitionOf(key, partitions),
-      key: Buffer.from(key),
-      value: codec.encodeCommand(command),
-      headers: {},
-    };
   }
 }
 
-function resultOf(ack: Ack): CommandResult {
-  const { commandId, tenant, jobId, outcome, error, job } = ack;
-  if (outcome === 'rejected') {
-    throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
-      field: error?.field,
-      ids: { commandId, tenant, jobId },
-    });
-  }
+/** @throws BelfryError: the rejection */
+function accepted(ack: Ack): Ack {
+  const { commandId, tenant, jobId, outcome, error } = ack;
+  if (outcome !== 'rejected') return ack;
+  throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
+    field: error?.field,
+    ids: { commandId, tenant, jobId },
+  });
+}
+
+function enqueuedAs(ids: { commandId: string; tenant: string; jobId: string }): CommandResult {
+  return { ...ids, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
+}
+
+function timeText(time: string | Date): string {
+  return typeof time === 'string' ? time : time.toISOString();
+}
+
+function resultOf({ commandId, tenant, jobId, outcome, job }: Ack): CommandResult {
   const next = job?.nextFireAt ?? null;
   return {
     commandId,
     tenant,
     jobId,
-    outcome,
+    outcome: outcome as CommandResult['outcome'],
     state: (job?.state ?? null) as CommandResult['state'],
     version: job?.version ?? null,
     nextFireAt: next === null ? null : new Date(next),

@@ -46,6 +46,37 @@ export type ScheduleOptions = CommandOptions & {
 export type TriggerOptions = CommandOptions & { payload?: unknown; overlap?: Overlap };
 export type ReplayOptions = CommandOptions & { force?: boolean };
 
+export type EmitOptions = Omit<CommandOptions, 'commandId'> & {
+  /** Yours, for safe repeats: the same id twice is one event, for a day at least. Default: a random UUID. */
+  eventId?: string;
+};
+export type BackfillOptions = Omit<CommandOptions, 'pg'> & {
+  /** The first time that belongs to it, with an offset. */
+  from: string | Date;
+  /** The first time that does not any more. */
+  to: string | Date;
+  /** Only answers which occurrences would run. Default: false. */
+  dryRun?: boolean;
+  /** One after the other, or all at once. Default: `buffer_all`. */
+  overlap?: 'buffer_all' | 'allow';
+  /** It is refused when there are more: 1 to 1,000. Default: 1,000. */
+  limit?: number;
+};
+
+/** What came of an event. */
+export type EmitResult = {
+  eventId: string;
+  tenant: string;
+  event: string;
+  /** `duplicate`: an event of this id was emitted before; `enqueued`: it will be, once the transaction commits. */
+  outcome: 'applied' | 'duplicate' | 'enqueued';
+  /** How many jobs listen to it and let it pass; null where that is not known. */
+  matched: number | null;
+};
+
+/** What a backfill runs, or would run. */
+export type BackfillResult = CommandResult & { occurrences: Date[] };
+
 /** The job as it is after an applied command. */
 export type CommandResult = {
   commandId: string;

@@ -14,7 +14,19 @@ export type ScheduleCommand = Head & {
 /** `hasPayload` tells an absent payload (the job's own is used) from an explicit null. */
 export type TriggerCommand = Head & { type: 'trigger'; hasPayload: boolean; payload: unknown; overlap: Overlap | null };
 export type ReplayCommand = Head & { type: 'replay'; runId: string; force: boolean };
+/** `jobId` is the event's name: its place in the job space. */
+export type EmitCommand = Head & { type: 'emit'; eventId: string; payload: unknown };
+export type BackfillCommand = Head & {
+  type: 'backfill';
+  /** `[from, to)`, ms. */
+  from: number;
+  to: number;
+  dryRun: boolean;
+  overlap: 'buffer_all' | 'allow';
+  /** The most runs that it may make; with more it is refused. */
+  limit: number;
+};
 export type SimpleCommand = Head & { type: 'cancel' | 'pause' | 'resume' };
 
 /** A command after validation (`spec/parse-command.ts`): every default is filled in. */
-export type Command = ScheduleCommand | TriggerCommand | ReplayCommand | SimpleCommand;
+export type Command = ScheduleCommand | TriggerCommand | ReplayCommand | EmitCommand | BackfillCommand | SimpleCommand;

@@ -2,6 +2,7 @@
  * Makes the records that Belfry writes: one place that knows which topic, key, partition and headers each kind has.
  * Headers are CloudEvents 1.0 in binary mode (https://github.com/cloudevents/spec, Kafka protocol binding).
  */
+import type { InternalCommand } from './internal-command.ts';
 import type { TerminalStatus } from './model.ts';
 import { partitionOf } from './murmur2.ts';
 import type { Codec } from './ports/codec.ts';
@@ -85,6 +86,13 @@ export class Records {
     if (tracked) headers[TRACKED_HEADER] = '1';
     if (traceparent !== null) headers.traceparent = traceparent;
     return this.ofJob(this.topics.completed, outcome.tenant, outcome.jobId, this.codec.encodeOutcome(outcome), headers);
+  }
+
+  /** A command to the owner of another place: JSON, which every timer reads. */
+  internal(command: InternalCommand, traceparent?: string): OutgoingRecord {
+    const headers = traceparent === undefined ? JSON_HEADERS : { ...JSON_HEADERS, traceparent };
+    const { tenant, jobId } = command;
+    return this.ofJob(this.topics.commands, tenant, jobId, Buffer.from(JSON.stringify(command)), headers);
   }
 
   deadRun(dead: DeadRun): OutgoingRecord {

@@ -67,7 +67,9 @@ export type Schedule =
   | { kind: 'in'; delayMs: number }
   | ({ kind: 'cron'; cron: string; timezone: string; dst: DstPolicy } & Bounds)
   | ({ kind: 'every'; everyMs: number; timezone: string } & Bounds)
-  | ({ kind: 'fixedDelay'; delayMs: number; timezone: string } & Bounds);
+  | ({ kind: 'fixedDelay'; delayMs: number; timezone: string } & Bounds)
+  /** A run per event of that name whose payload passes the filter (CEL; null: all do), `waitMs` after it. */
+  | ({ kind: 'on'; event: string; filter: string | null; waitMs: number; timezone: string } & Bounds);
 
 /** A job as validated: every default is filled in. Kept as JSON in `jobs.spec`. */
 export type JobSpec = {
@@ -89,6 +91,9 @@ export type JobSpec = {
   concurrencyKey?: ConcurrencyKey;
 };
 
+/** An event as the handlers of its runs get it. */
+export type EmittedEvent = { name: string; id: string; payload: unknown };
+
 /** What made a run: kept on the run and in its events. */
 export type Origin = { trigger: Trigger; cause: string; replayOf: string | null };
 
@@ -102,6 +107,8 @@ export type BufferedRun = {
   origin: Origin;
   payload?: unknown;
   idempotencyKey?: string;
+  /** Of a run that an event made. */
+  event?: EmittedEvent;
 };
 
 /** A run of the job that was decided and has no terminal outcome yet, as far as the timer knows. */
@@ -118,7 +125,10 @@ export type Job = {
   spec: JobSpec;
   /** Raised by every cancel (and by `cancel_running`); due and retry records carry the value they were decided under. */
   cancelGen: number;
-  /** The instant that `every` and `fixedDelay` count from: startAt, or when the schedule was applied. */
+  /**
+   * The instant that `every` and `fixedDelay` count from: startAt, or when the schedule was applied. Of `on` it names the schedule:
+   * it grows with each that is applied anew, so that runs that wait know whether theirs still holds.
+   */
   anchorAt: number;
   /** `scheduledFor` of the next undecided occurrence; null: there is none (finished, cancelled, waiting for the end of a run). */
   nextAt: number | null;

@@ -5,6 +5,7 @@
 import type {
   ConcurrencyKey,
   Delivery,
+  EmittedEvent,
   JobType,
   Overlap,
   Priority,
@@ -55,6 +56,8 @@ export type DueRecord = {
   tracked: boolean;
   failures: readonly Failure[];
   traceparent: string | null;
+  /** Of a run that an event made. */
+  event?: EmittedEvent;
 };
 
 /** The terminal outcome of a run (or of a group of skipped occurrences): the value of `job.completed`. Times here are ms; codecs write ISO 8601. */
@@ -97,7 +100,16 @@ export type DeadRun = {
   originOffset: string | null;
 };
 
-export const COMMAND_TYPES = ['schedule', 'cancel', 'pause', 'resume', 'trigger', 'replay'] as const;
+export const COMMAND_TYPES = [
+  'schedule',
+  'cancel',
+  'pause',
+  'resume',
+  'trigger',
+  'replay',
+  'emit',
+  'backfill',
+] as const;
 export type CommandType = (typeof COMMAND_TYPES)[number];
 
 export const REJECTION_CODES = [
@@ -123,6 +135,10 @@ export type Ack = {
   outcome: 'applied' | 'unchanged' | 'duplicate' | 'rejected';
   error: Rejection | null;
   job: { state: string; version: number; nextFireAt: number | null } | null;
+  /** Of an emit: how many jobs listen to the event and let it pass. Of a backfill: how many runs it makes. */
+  matched: number | null;
+  /** Of a backfill: the occurrences that are run. */
+  occurrences: readonly number[] | null;
 };
 
 /** What `trigger` may bring along. */

@@ -8,11 +8,19 @@ import { formatDuration } from './spec/duration.ts';
 import { formatInstant } from './spec/instant.ts';
 import { toWireJob } from './spec/to-wire.ts';
 
-export function jobJson(job: Job): object {
-  const { tenant, jobId, state, version, nextFireAt, runCount, active, buffered, pausedAt, createdAt, updatedAt } = job;
+/** What is told of a job. */
+export type JobView = Omit<Job, 'partition' | 'cancelGen' | 'recentCommands' | 'active' | 'buffered'> & {
+  active: readonly { runId: string }[];
+  buffered: readonly { runId: string }[];
+};
+
+export function jobJson(job: JobView): object {
+  const { tenant, jobId, state, version, runCount, active, buffered, pausedAt, createdAt, updatedAt } = job;
   return {
     ...{ tenant, jobId, state, version },
-    nextFireAt: isoOrNull(nextFireAt),
+    nextFireAt: isoOrNull(job.nextFireAt),
+    nextAt: isoOrNull(job.nextAt),
+    anchorAt: formatInstant(job.anchorAt),
     runCount,
     active: active.map(({ runId }) => runId),
     buffered: buffered.map(({ runId }) => runId),

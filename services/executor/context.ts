@@ -38,6 +38,7 @@ export function contextOf({
     labels: due.labels,
     idempotencyKey: due.idempotencyKey,
     traceparent: due.traceparent,
+    event: due.event ?? null,
     get signal() {
       return signal();
     },

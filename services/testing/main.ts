@@ -17,6 +17,7 @@ import { Records } from '../core/events.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Outcome } from '../core/records.ts';
 import { topicSpecs } from '../core/topic-specs.ts';
+import { KafkaTransport } from '../client/kafka-transport.ts';
 import { topicsOf } from '../core/topics.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import { Executor } from '../executor/executor.ts';
@@ -126,7 +127,7 @@ export async function createTestBelfry<H extends Handlers>(options: TestBelfryOp
   const outcomes: Outcome[] = [];
   const listener = broker.client('listener');
   const belfry = new TestBelfry<H>(
-    { broker: broker.client('client'), codec, clock: time, ids, log, topics },
+    { transport: new KafkaTransport({ broker: broker.client('client'), codec, clock: time, log, topics }), ids },
     {
       ...{ stage, outcomes, now: () => time.now(), runs: () => runsOf(db), failure: () => failure },
       messages: (topic) => messagesOf(broker, topic),

@@ -9,7 +9,7 @@ import type { DueRecord, RunError } from '../core/records.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { parseJobSpec } from '../core/spec/parse-command.ts';
 import type { JobInput, RetryInput } from '../core/spec/input.ts';
-import type { Trigger } from '../core/model.ts';
+import type { EmittedEvent, Trigger } from '../core/model.ts';
 import type { HandlerFunction, Handlers } from '../executor/handlers/define.ts';
 import { makeRegistry } from '../executor/handlers/registry.ts';
 import { settlementOf } from '../executor/outcome.ts';
@@ -29,6 +29,8 @@ export type RunHandlerOptions<Payload = unknown> = {
   /** Default: now. */
   scheduledFor?: Date;
   trigger?: Trigger;
+  /** What `ctx.event` is. Default: null. */
+  event?: EmittedEvent;
   labels?: Record<string, string>;
   /** The job's own, such as `2s`, in real time. Default: the handler's, or 15m. */
   timeout?: string;
@@ -84,7 +86,8 @@ export async function attempt<H extends Handlers[string]>(
 
 /** @throws BelfryError `invalid` for a job that no timer would take */
 function dueOf(options: RunHandlerOptions, now: number): DueRecord {
-  const { payload, timeout, retry, labels, tenant = 'default', jobId = 'test', trigger = 'schedule' } = options;
+  const { payload, timeout, retry, labels, tenant = 'default', jobId = 'test', event } = options;
+  const { trigger = event === undefined ? 'schedule' : 'event' } = options;
   // What Kafka and PostgreSQL would make of it.
   const stored = payload === undefined ? undefined : (JSON.parse(JSON.stringify(payload)) as unknown);
   const job = { type: 'CUSTOM', handler: NAME, payload: stored, schedule: { in: '0s' }, timeout, retry, labels };
@@ -100,6 +103,7 @@ function dueOf(options: RunHandlerOptions, now: number): DueRecord {
     ...{ timeoutMs: spec.timeoutMs, delivery: spec.delivery, queue: spec.queue, priority: spec.priority },
     ...{ jobVersion: 1, replayOf: null, cancelGen: 0, tracked: false, failures: [], traceparent: null },
     attempt: options.attempt ?? 1,
+    ...(event === undefined ? {} : { event }),
   };
 }
 

@@ -1,8 +1,12 @@
 /** Belfry as a test sees it: the client, the clock, and what became of the runs. */
 import { BelfryClient, type ClientDeps } from '../client/client.ts';
 import type {
+  BackfillOptions,
+  BackfillResult,
   CommandOptions,
   CommandResult,
+  EmitOptions,
+  EmitResult,
   ReplayOptions,
   ScheduleOptions,
   TriggerOptions,
@@ -136,6 +140,14 @@ export class TestBelfry<H extends Handlers = Handlers> extends BelfryClient<H> {
 
   override replay(jobId: string, runId: string, options?: ReplayOptions): Promise<CommandResult> {
     return this.answered(super.replay(jobId, runId, options));
+  }
+
+  override emit(event: string, payload?: unknown, options?: EmitOptions): Promise<EmitResult> {
+    return this.answered(super.emit(event, payload, options));
+  }
+
+  override backfill(jobId: string, options: BackfillOptions): Promise<BackfillResult> {
+    return this.answered(super.backfill(jobId, options));
   }
 
   override async onOutcome(...args: Parameters<BelfryClient['onOutcome']>): Promise<() => Promise<void>> {

@@ -11,16 +11,19 @@ export type CommandContext = DecideContext & {
   /** The sender's trace. */
   traceparent: string | null;
   spec: SpecOptions;
-  /** Whether this trigger or replay was applied before. */
+  /** Whether this trigger, replay or delivery was applied before. */
   seen: boolean;
   /** The run that a replay names, if it exists. */
   stored: StoredRun | undefined;
   hasTopic(topic: string): boolean;
+  /** What is stored of the occurrences that a backfill asks for; undefined: it was not looked up. */
+  occurrenceRuns: (runId: string) => StoredRun | null | undefined;
 };
 
 export type Applied =
-  | { outcome: 'applied'; effects: Effects }
-  | { outcome: 'unchanged' | 'duplicate' }
+  /** `occurrences`: those that a backfill runs. */
+  | { outcome: 'applied'; effects: Effects; occurrences?: readonly number[] }
+  | { outcome: 'unchanged' | 'duplicate'; occurrences?: readonly number[] }
   | { outcome: 'rejected'; rejection: Rejection };
 
 export function rejected(code: Rejection['code'], message: string): Applied {

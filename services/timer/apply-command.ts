@@ -8,11 +8,12 @@
  *
  * A paused job fires nothing by itself; a trigger still runs it, and retries of runs decided before go on.
  */
-import type { Command, SimpleCommand } from '../core/command.ts';
+import type { Command, EmitCommand, SimpleCommand } from '../core/command.ts';
 import type { Job } from '../core/model.ts';
 import { skipPassed } from '../core/occurrences/due.ts';
 import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
 import { rejected, type Applied, type CommandContext } from './applied.ts';
+import { applyBackfill } from './apply-backfill.ts';
 import { applyReplay, applyTrigger } from './apply-run-commands.ts';
 import { applySchedule } from './apply-schedule.ts';
 import { makeDue } from './due-record.ts';
@@ -23,13 +24,17 @@ import { finishedIfDone, hasRunsLeft, jitterFor, retime, withNextAt } from './oc
 /** So many applied commands of a job are remembered; triggers and replays are remembered by time. */
 const RECENT_COMMANDS = 16;
 
+/** A command to one job; an emit is to many. */
+export type JobCommand = Exclude<Command, EmitCommand>;
+
 /**
  * Applies a valid command to its job (undefined: there is none).
  * @returns what happens, or why nothing does; never throws for what a user sent
  */
-export function applyCommand(job: Job | undefined, command: Command, context: CommandContext): Applied {
+export function applyCommand(job: Job | undefined, command: JobCommand, context: CommandContext): Applied {
   if (command.type === 'trigger') return applyTrigger(job, command, context);
   if (command.type === 'replay') return applyReplay(job, command, context);
+  if (command.type === 'backfill') return applyBackfill(job, command, context);
   if (job?.recentCommands.includes(command.commandId) === true) return { outcome: 'duplicate' };
   const applied =
     command.type === 'schedule' ? applySchedule(job, command, context) : applySimple(job, command, context);
@@ -99,7 +104,7 @@ function resume(job: Job, context: CommandContext): Applied {
 function nextAfterPause(job: Job, context: CommandContext, effects: Effects): number | null {
   const { nextAt, anchorAt } = job;
   const { schedule } = job.spec;
-  if (nextAt === null) return null;
+  if (nextAt === null || schedule.kind === 'on') return nextAt;
   const passed = skipPassed({ schedule, anchorAt, nextAt, now: context.now, jitter: jitterFor(job), reason: 'paused' });
   for (const decision of passed.decisions) {
     if (decision.kind !== 'run') effects.ended.push(skipped(job, decision, context));

@@ -1,6 +1,6 @@
 /** The schedule command: a new job, or another version of one. */
 import type { ScheduleCommand } from '../core/command.ts';
-import type { Job } from '../core/model.ts';
+import type { Job, Schedule } from '../core/model.ts';
 import { anchorOf, firstOccurrence, neverFires } from '../core/occurrences/schedule.ts';
 import { sameSchedule } from '../core/spec/to-wire.ts';
 import type { Applied, CommandContext } from './applied.ts';
@@ -21,6 +21,7 @@ export function applySchedule(job: Job | undefined, command: ScheduleCommand, co
   if (job !== undefined && keepsPhase(job, command)) return store(job, updated, context);
 
   const { schedule } = command.job;
+  if (schedule.kind === 'on') return listen(job, updated, schedule, context);
   const appliedAt = schedule.kind === 'in' ? Math.min(context.recordTimestampMs, context.now) : context.now;
   const anchorAt = anchorOf(schedule, appliedAt);
   const first = firstOccurrence(schedule, anchorAt, context.now, job?.updatedAt);
@@ -30,6 +31,20 @@ export function applySchedule(job: Job | undefined, command: ScheduleCommand, co
   const state = job?.state === 'PAUSED' ? 'PAUSED' : 'SCHEDULED';
   const anew: Job = { ...updated, state, anchorAt, runCount: 0 };
   return store(job, withNextAt(anew, first), context);
+}
+
+/** An event may come at any time; what is known beforehand is the end. */
+function listen(
+  job: Job | undefined,
+  updated: Job,
+  schedule: Extract<Schedule, { kind: 'on' }>,
+  context: CommandContext,
+): Applied {
+  if (neverFires(schedule, context.now, context.now))
+    return rejected('never_fires', 'the schedule has ended', 'job.schedule');
+  const anchorAt = Math.max(context.now, job === undefined ? context.now : job.anchorAt + 1);
+  const state = job?.state === 'PAUSED' ? 'PAUSED' : 'SCHEDULED';
+  return store(job, withNextAt({ ...updated, state, anchorAt, runCount: 0 }, schedule.endAt), context);
 }
 
 function refuseNew({ ifVersion }: ScheduleCommand): Applied | undefined {

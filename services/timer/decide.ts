@@ -2,8 +2,9 @@
  * One partition's step, decided in memory: its inputs in, what the store is to do out. Ends of runs come first, so that
  * what waits for them can go on; then commands, so that a cancel stops what is due in the same moment; timers last.
  */
-import type { Command } from '../core/command.ts';
+import type { EmitCommand } from '../core/command.ts';
 import type { Records } from '../core/events.ts';
+import type { DeliverCommand, FanOutCommand, InternalCommand } from '../core/internal-command.ts';
 import type { Job } from '../core/model.ts';
 import type { JobRef, TimerRow } from '../core/ports/timer-store.ts';
 import type { ConsumedRecord, DueRecord, OutgoingRecord, Rejection } from '../core/records.ts';
@@ -11,17 +12,21 @@ import type { CommandHead } from '../core/spec/parse-command.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import { jobKey, type Intake } from '../core/topics.ts';
 import type { Applied, CommandContext } from './applied.ts';
-import { applyCommand } from './apply-command.ts';
+import { applyCommand, type JobCommand } from './apply-command.ts';
+import { applyDelivery } from './apply-delivery.ts';
 import { applyCompletion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';
 import type { DecideContext } from './effects.ts';
 import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
-import type { Gathered, Knowledge } from './gather.ts';
+import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
+import { subscriberKey, type Gathered, type Knowledge } from './gather.ts';
 import type { ReadItem } from './intake-queue.ts';
 import { nextStartAt } from './occurrence.ts';
 import { Plan, type PlannedStep } from './plan.ts';
 import type { TenantQuotas } from './quotas.ts';
+import { seenRefOf } from './seen.ts';
+import { fireWaiting } from './waiting-run.ts';
 
 export type DecideOptions = {
   now: number;
@@ -42,6 +47,8 @@ class Decision {
   private readonly options: DecideOptions;
   private readonly plan: Plan;
   private readonly existing: ReadonlySet<string>;
+  private readonly budget = new FanOutBudget();
+  private readonly startedWaiting = new Set<string>();
 
   constructor(gathered: Gathered, knowledge: Knowledge, options: DecideOptions) {
     this.gathered = gathered;
@@ -78,7 +85,11 @@ class Decision {
   private applyItem(record: ConsumedRecord, input: Exclude<ReadItem['input'], null>): void {
     switch (input.kind) {
       case 'command':
+        if (input.command.type === 'emit') return this.emit(record, input.command);
         return this.command(record, input.command);
+      case 'internal':
+        if (input.command.type === 'fanOut') return this.spread(record, input.command, input.command);
+        return this.deliver(record, input.command);
       case 'retry':
         return this.retry(input.due);
       case 'completion':
@@ -90,7 +101,65 @@ class Decision {
     }
   }
 
-  private command(record: ConsumedRecord, sent: Command): void {
+  private emit(record: ConsumedRecord, command: EmitCommand): void {
+    const { tenant, jobId, eventId: id, payload, commandId, ack } = command;
+    const event = { name: jobId, id, payload };
+    const emit = { tenant, jobId, event, at: this.options.now, after: '', part: 0, matched: 0, commandId, ack };
+    this.spread(record, command, emit);
+  }
+
+  /** An emit, or a part of one. */
+  private spread(record: ConsumedRecord, command: EmitCommand | FanOutCommand, emit: Emit): void {
+    const ref = seenRefOf(command)!;
+    if (this.isSeen(ref)) {
+      if (command.type === 'emit') this.answerEmit(record, emit, 'duplicate', null);
+      return;
+    }
+    this.plan.remember(ref);
+    const found = this.knowledge.subscribers.get(subscriberKey(emit))!;
+    const { jobIds, failed, rest } = fanOut(emit, found, this.budget);
+    if (failed > 0) this.options.metrics.filtersFailed(failed);
+    const { tenant, event, at } = emit;
+    const { traceparent } = record.headers;
+    const send = (internal: InternalCommand): void =>
+      this.plan.write(this.options.records.internal(internal, traceparent));
+    for (const jobId of jobIds) send({ type: 'deliver', tenant, jobId, event, at });
+    if (rest === undefined) this.answerEmit(record, emit, 'applied', emit.matched + jobIds.length);
+    else send({ type: 'fanOut', ...rest });
+  }
+
+  private answerEmit(
+    record: ConsumedRecord,
+    emit: Emit,
+    outcome: 'applied' | 'duplicate',
+    matched: number | null,
+  ): void {
+    this.options.metrics.applied(outcome);
+    if (!emit.ack) return;
+    const { commandId, tenant, jobId } = emit;
+    const none = { error: null, job: null, occurrences: null };
+    this.plan.write(this.options.records.ack({ commandId, tenant, jobId, outcome, matched, ...none }, record.key));
+  }
+
+  private deliver(record: ConsumedRecord, command: DeliverCommand): void {
+    const { gathered, plan } = this;
+    const ref = seenRefOf(command)!;
+    const context = {
+      partition: gathered.owned.partition,
+      seen: this.isSeen(ref),
+      traceparent: record.headers.traceparent ?? null,
+    };
+    const applied = applyDelivery(plan.job(command), command, context);
+    if (applied.outcome === 'applied') plan.merge(applied.effects);
+    if (applied.outcome !== 'duplicate') plan.remember(ref);
+  }
+
+  private isSeen(ref: JobRef & { commandId: string }): boolean {
+    const { tenant, jobId, commandId } = ref;
+    return this.knowledge.known.seen.has(`${jobKey(tenant, jobId)}/${commandId}`) || this.plan.remembers(ref);
+  }
+
+  private command(record: ConsumedRecord, sent: JobCommand): void {
     const { quotas, now } = this.options;
     const command = quotas?.routed(sent) ?? sent;
     const before = this.plan.job(command);
@@ -99,12 +168,10 @@ class Decision {
     if (refused !== undefined) return this.reject(record, refused, command);
     if (applied.outcome === 'rejected') return this.reject(record, applied.rejection, command);
     if (applied.outcome === 'applied') this.plan.merge(applied.effects);
-    if (applied.outcome === 'applied' && (command.type === 'trigger' || command.type === 'replay')) {
-      const { tenant, jobId, commandId } = command;
-      this.plan.remember({ tenant, jobId, commandId });
-    }
+    const seen = applied.outcome === 'applied' ? seenRefOf(command) : undefined;
+    if (seen !== undefined) this.plan.remember(seen);
     this.options.metrics.applied(applied.outcome);
-    if (command.ack) this.ack(record, command, applied.outcome, null);
+    if (command.ack) this.ack(record, command, applied.outcome, null, applied.occurrences);
   }
 
   private reject(record: ConsumedRecord, rejection: Rejection, head: CommandHead): void {
@@ -120,11 +187,14 @@ class Decision {
     head: JobRef & { commandId: string },
     outcome: Applied['outcome'],
     error: Rejection | null,
+    occurrences: readonly number[] | null = null,
   ): void {
     const { commandId, tenant, jobId } = head;
     const job = this.plan.job(head);
     const state = job === undefined ? null : { state: job.state, version: job.version, nextFireAt: nextStartAt(job) };
-    this.plan.write(this.options.records.ack({ commandId, tenant, jobId, outcome, error, job: state }, record.key));
+    const matched = occurrences?.length ?? null;
+    const ack = { commandId, tenant, jobId, outcome, error, job: state, matched, occurrences };
+    this.plan.write(this.options.records.ack(ack, record.key));
   }
 
   private complete(completion: JobRef & { runId: string; finishedAt: number }): void {
@@ -165,6 +235,12 @@ class Decision {
       if (job !== undefined) this.plan.merge(fireOccurrence(job, this.context(job)));
       return;
     }
+    if (timer.kind === 'run') {
+      if (job === undefined || this.startedWaiting.has(timer.runId)) return;
+      this.startedWaiting.add(timer.runId);
+      this.plan.merge(fireWaiting(job, timer, this.context(job)));
+      return;
+    }
     this.plan.merge(fireReady(timer, this.context(job)));
     if (timer.kind !== 'once') return;
     if (job === undefined) this.plan.finish(timer);
@@ -177,10 +253,9 @@ class Decision {
     return { now, worker, topics: records.topics, retryTimers, existing: this.existing };
   }
 
-  private commandContext(record: ConsumedRecord, command: Command): CommandContext {
-    const { known, stored, missingTopics } = this.knowledge;
-    const { tenant, jobId, commandId } = command;
-    const ref = { tenant, jobId, commandId };
+  private commandContext(record: ConsumedRecord, command: JobCommand): CommandContext {
+    const { stored, missingTopics, occurrenceRuns } = this.knowledge;
+    const ref = seenRefOf(command);
     const run = command.type === 'replay' ? stored.get(command.runId) : undefined;
     return {
       ...this.context(this.plan.job(command)),
@@ -188,9 +263,10 @@ class Decision {
       recordTimestampMs: record.timestampMs,
       traceparent: record.headers.traceparent ?? null,
       spec: this.options.spec,
-      seen: known.seen.has(`${jobKey(tenant, jobId)}/${commandId}`) || this.plan.remembers(ref),
+      seen: ref !== undefined && this.isSeen(ref),
       stored: run && { ...run, replays: [...run.replays, ...this.plan.plannedReplays(run.runId)] },
       hasTopic: (topic) => !missingTopics.has(topic),
+      occurrenceRuns: (runId) => occurrenceRuns.get(runId),
     };
   }
 

@@ -64,6 +64,8 @@ export type TimerMetrics = {
   stepped(durationMs: number, partitions: number): void;
   produced(records: number): void;
   refusedStep(): void;
+  /** Filters that could not be evaluated on an event: no match. */
+  filtersFailed(count: number): void;
 };
 
 export const NO_METRICS: TimerMetrics = {
@@ -72,4 +74,5 @@ export const NO_METRICS: TimerMetrics = {
   stepped: () => {},
   produced: () => {},
   refusedStep: () => {},
+  filtersFailed: () => {},
 };

@@ -41,6 +41,7 @@ export function makeDue(job: Job, run: BufferedRun, { dueAt, traceparent, tracke
     tracked: tracked || tracksRuns(spec),
     failures: [],
     traceparent,
+    ...(run.event === undefined ? {} : { event: run.event }),
   };
 }
 

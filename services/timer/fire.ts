@@ -29,6 +29,7 @@ export function fireOccurrence(job: Job, context: DecideContext): Effects {
   const effects = noEffects();
   if (job.state !== 'SCHEDULED' || job.nextAt === null) return effects;
   const { schedule, missed } = job.spec;
+  if (schedule.kind === 'on') return endEvents(job, context);
   const maxRuns = isOneShot(schedule) ? null : schedule.maxRuns;
   const decided = decideDue({
     schedule,
@@ -49,6 +50,13 @@ export function fireOccurrence(job: Job, context: DecideContext): Effects {
   // The timer that struck is removed by whoever fires it.
   retime(undefined, after, context.topics, effects);
   return { ...effects, job: after };
+}
+
+/** The end of a job that listens to events. */
+function endEvents(job: Job, context: DecideContext): Effects {
+  const { buffered } = job;
+  const ended = { ...withNextAt(job, null), runCount: job.runCount, updatedAt: context.now };
+  return { ...noEffects(), job: buffered.length > 0 ? ended : { ...ended, state: 'FINISHED' } };
 }
 
 /** The rows and events of occurrences that get no run. */

@@ -1,7 +1,7 @@
 /** What a step takes from each partition, and what must be read before it can be decided. */
 import type { Job } from '../core/model.ts';
 import { isOneShot } from '../core/occurrences/schedule.ts';
-import type { JobRef, Known, StoredRun, TimerRow, TimerStore } from '../core/ports/timer-store.ts';
+import type { JobRef, Known, StoredRun, Subscribers, TimerRow, TimerStore } from '../core/ports/timer-store.ts';
 import { INTAKES, jobKey, type Intake, type Topics } from '../core/topics.ts';
 import type { TimerLimits } from './deps.ts';
 import { dueTopicOf, scheduledRun } from './due-record.ts';
@@ -9,6 +9,8 @@ import type { EnqueuedItem } from './enqueued.ts';
 import type { Input } from './inputs.ts';
 import type { ReadItem } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
+import { occurrencesToLookUp } from './apply-backfill.ts';
+import { seenRefOf } from './seen.ts';
 import type { TopicCache } from './topic-cache.ts';
 
 /** The inputs of one partition's step. They stay where they are until the step is accepted. */
@@ -30,6 +32,10 @@ export type Knowledge = {
   retries: ReadonlyMap<string, readonly TimerRow[]>;
   existing: ReadonlySet<string>;
   missingTopics: ReadonlySet<string>;
+  /** Of each emit, by `subscriberKey`. */
+  subscribers: ReadonlyMap<string, Subscribers>;
+  /** What is stored of the occurrences that backfills ask for; null: nothing. */
+  occurrenceRuns: ReadonlyMap<string, StoredRun | null>;
 };
 
 const NONE: readonly never[] = [];
@@ -108,9 +114,11 @@ export async function learn(
     readRuns(all, known, now, store),
     readRetries(all, known, store),
     cache.missing(dueTopics(all, known, topics)),
+    readSubscribers(all, store),
+    readOccurrences(all, known, now, store),
   ]);
-  const [{ stored, existing }, retries, missingTopics] = needs;
-  return { known, stored, existing, retries, missingTopics };
+  const [{ stored, existing }, retries, missingTopics, subscribers, occurrenceRuns] = needs;
+  return { known, stored, existing, retries, missingTopics, subscribers, occurrenceRuns };
 }
 
 async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Known> {
@@ -121,16 +129,58 @@ async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Kn
     for (const input of inputsOf(gathered)) {
       if (input.kind === 'completion') need(input.completion);
       if (input.kind === 'retry') need(input.due);
-      if (input.kind !== 'command') continue;
-      const { type, tenant, jobId, commandId } = input.command;
-      need(input.command);
-      if (type === 'trigger' || type === 'replay') commands.push({ tenant, jobId, commandId });
+      if (input.kind !== 'command' && input.kind !== 'internal') continue;
+      if (input.command.type !== 'emit' && input.command.type !== 'fanOut') need(input.command);
+      const seen = seenRefOf(input.command);
+      if (seen !== undefined) commands.push(seen);
     }
     gathered.news.swept.forEach(need);
-    for (const timer of gathered.due) if (timer.kind === 'occurrence') need(timer);
+    for (const timer of gathered.due) if (timer.kind === 'occurrence' || timer.kind === 'run') need(timer);
   }
-  if (jobs.size === 0) return { jobs: new Map(), seen: new Set() };
+  if (jobs.size + commands.length === 0) return { jobs: new Map(), seen: new Set() };
   return store.read([...jobs.values()], commands);
+}
+
+/** So many subscribers of one event, and of all events together, are looked at in one step. */
+const MOST_SUBSCRIBERS = 1_000;
+const MOST_SUBSCRIBERS_OF_ALL = 10_000;
+
+async function readSubscribers(all: readonly Gathered[], store: TimerStore): Promise<ReadonlyMap<string, Subscribers>> {
+  const wanted = new Map<string, JobRef & { after: string }>();
+  for (const input of all.flatMap(inputsOf)) {
+    if (input.kind !== 'command' && input.kind !== 'internal') continue;
+    const { type, tenant, jobId } = input.command;
+    if (type !== 'emit' && type !== 'fanOut') continue;
+    const after = type === 'emit' ? '' : input.command.after;
+    wanted.set(subscriberKey({ tenant, jobId, after }), { tenant, jobId, after });
+  }
+  if (wanted.size === 0) return new Map();
+  const keys = [...wanted.values()].map(({ jobId: event, ...rest }) => ({ ...rest, event }));
+  const limit = Math.min(MOST_SUBSCRIBERS, Math.ceil(MOST_SUBSCRIBERS_OF_ALL / keys.length));
+  const found = await store.subscribers(keys, limit);
+  return new Map([...wanted.keys()].map((key, index) => [key, found[index]!]));
+}
+
+export function subscriberKey({ tenant, jobId, after }: JobRef & { after: string }): string {
+  return `${jobKey(tenant, jobId)}/${after}`;
+}
+
+/** What is there already of the occurrences that backfills ask for. */
+async function readOccurrences(
+  all: readonly Gathered[],
+  { jobs }: Known,
+  now: number,
+  store: TimerStore,
+): Promise<ReadonlyMap<string, StoredRun | null>> {
+  const runIds = new Set<string>();
+  for (const input of all.flatMap(inputsOf)) {
+    if (input.kind !== 'command' || input.command.type !== 'backfill') continue;
+    const job = jobs.get(jobKey(input.command.tenant, input.command.jobId));
+    for (const runId of occurrencesToLookUp(job, input.command, now)) runIds.add(runId);
+  }
+  if (runIds.size === 0) return new Map();
+  const stored = await store.runs([...runIds]);
+  return new Map([...runIds].map((runId) => [runId, stored.get(runId) ?? null]));
 }
 
 /** Runs to be replayed, and occurrences scheduled anew that may have had their run. */
@@ -152,6 +202,12 @@ async function readRuns(
     const first = schedule.kind === 'at' ? schedule.at : isOneShot(schedule) ? null : schedule.startAt;
     if (first === null || first > now || !jobs.has(jobKey(command.tenant, command.jobId))) continue;
     repeated.push(scheduledRun(command, first).runId);
+  }
+  for (const { due } of all) {
+    // Of two backfills of one occurrence the second may still wait when the first has run.
+    for (const { kind, runId, due: waiting } of due) {
+      if (kind === 'run' && waiting.includes('"trigger":"backfill"')) repeated.push(runId);
+    }
   }
   if (replayed.length + repeated.length === 0) return { stored: new Map(), existing: new Set() };
   const stored = await store.runs([...new Set([...replayed, ...repeated])]);

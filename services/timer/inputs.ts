@@ -1,5 +1,6 @@
 /** What the records of the three topics mean to a timer: read once, before the step that applies them. Nothing throws for what stands in a record. */
 import type { Command } from '../core/command.ts';
+import type { InternalCommand } from '../core/internal-command.ts';
 import { TRACKED_HEADER } from '../core/events.ts';
 import { messageOf } from '../core/errors.ts';
 import { partitionOf } from '../core/murmur2.ts';
@@ -7,11 +8,13 @@ import type { Codec } from '../core/ports/codec.ts';
 import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import { headOf, parseCommand, type CommandHead } from '../core/spec/parse-command.ts';
+import { parseInternal } from '../core/spec/parse-internal.ts';
 import { jobKey, parseJobKey } from '../core/topics.ts';
 import type { Completion } from './completion.ts';
 
 export type Input =
   | { kind: 'command'; command: Command }
+  | { kind: 'internal'; command: InternalCommand }
   | { kind: 'retry'; due: DueRecord }
   | { kind: 'completion'; completion: Completion }
   /** The record belongs to another partition of its topic. */
@@ -30,16 +33,22 @@ export async function readCommand(record: ConsumedRecord, { codec, spec, partiti
   }
   const decoded = await codec.decodeCommand(record.value);
   if ('rejection' in decoded) return { kind: 'rejected', rejection: decoded.rejection, head: {} };
-  const command = parseCommand(decoded.value, spec);
+  const internal = parseInternal(decoded.value);
+  const command = internal ?? parseCommand(decoded.value, spec);
   const head = headOf(decoded.value);
   if ('rejection' in command) return { kind: 'rejected', rejection: command.rejection, head };
   const key = jobKey(command.tenant, command.jobId);
   if (record.key !== null && record.key.toString() !== key) {
-    const message = `the key of the record is not the job's: ${key}`;
+    const message = `the key of the record is not the ${command.type === 'emit' ? "event's" : "job's"}: ${key}`;
     return { kind: 'rejected', rejection: { code: 'key_mismatch', message }, head };
   }
   const partition = partitionOf(key, partitions);
-  return partition === record.partition ? { kind: 'command', command } : { kind: 'forward', partition };
+  if (partition !== record.partition) return { kind: 'forward', partition };
+  return isInternal(command) ? { kind: 'internal', command } : { kind: 'command', command };
+}
+
+function isInternal(command: Command | InternalCommand): command is InternalCommand {
+  return command.type === 'deliver' || command.type === 'fanOut';
 }
 
 /** Reads a retry; a record that is none is refused, since nobody but Belfry should write there. */

@@ -21,7 +21,7 @@ export function withNextAt(job: Job, nextAt: number | null): Job {
 /** FINISHED as soon as nothing is left to come: no occurrence, no waiting run, no run whose end brings the next one. */
 export function finishedIfDone(job: Job): Job {
   const open = job.state === 'SCHEDULED' || job.state === 'PAUSED';
-  if (!open || job.nextAt !== null || job.buffered.length > 0 || awaitsEnd(job)) return job;
+  if (!open || job.nextAt !== null || job.buffered.length > 0 || awaitsEnd(job) || awaitsEvents(job)) return job;
   return { ...job, state: 'FINISHED', pausedAt: null };
 }
 
@@ -34,6 +34,12 @@ function awaitsEnd(job: Job): boolean {
   return job.spec.schedule.kind === 'fixedDelay' && job.active.length > 0 && hasRunsLeft(job);
 }
 
+/** One with an end has a `nextAt`: that end. */
+function awaitsEvents(job: Job): boolean {
+  const { schedule } = job.spec;
+  return schedule.kind === 'on' && schedule.endAt === null && hasRunsLeft(job);
+}
+
 /**
  * The next moment at which the job really starts a run, excluded occurrences passed over and jitter included; null when
  * there is none or it is not known yet.
@@ -41,6 +47,7 @@ function awaitsEnd(job: Job): boolean {
 export function nextStartAt(job: Job): number | null {
   if (job.nextAt === null || job.state !== 'SCHEDULED') return null;
   const { schedule } = job.spec;
+  if (schedule.kind === 'on') return null;
   const at = isOneShot(schedule) ? job.nextAt : nextFrom(job, job.nextAt);
   return at === null ? null : at + jitterFor(job)(at);
 }

@@ -11,6 +11,7 @@ import type {
   Offsets,
   OutboxBatch,
   PartitionStep,
+  Subscription,
   TimerKey,
   TimerRow,
 } from '../core/ports/timer-store.ts';
@@ -32,6 +33,7 @@ export class Plan {
   private readonly records: Records;
   private readonly now: number;
   private readonly surplus: Surplus;
+  private readonly stored: ReadonlyMap<string, Job>;
   private readonly jobs: Map<string, Job>;
   private readonly changed = new Set<string>();
   private readonly finished: JobRef[] = [];
@@ -50,6 +52,7 @@ export class Plan {
   constructor(fence: Fence, jobs: ReadonlyMap<string, Job>, records: Records, now: number, surplus: Surplus) {
     this.fence = fence;
     this.nextOffsets = fence.offsets;
+    this.stored = jobs;
     this.jobs = new Map(jobs);
     this.records = records;
     this.now = now;
@@ -171,8 +174,19 @@ export class Plan {
       outbox: batches.map(({ partition, seq, lane, body }) => ({ partition, seq, lane, body })),
       producedSeqs,
       enqueued,
+      subscriptions: this.subscriptions(),
     };
     return { step, batches, exactRunIds };
+  }
+
+  /** Who listens to what follows from the jobs alone: it is written wherever it differs from what is stored. */
+  private subscriptions(): Subscription[] {
+    return [...this.changed].flatMap((key) => {
+      const job = this.jobs.get(key)!;
+      const [before, after] = [subscriptionOf(this.stored.get(key)), subscriptionOf(job)];
+      if (before?.event === after?.event && before?.filter === after?.filter) return [];
+      return [after ?? { tenant: job.tenant, jobId: job.jobId, event: null, filter: null }];
+    });
   }
 
   private emit(emission: Emission): void {
@@ -183,6 +197,14 @@ export class Plan {
 }
 
 export type PlannedStep = { step: PartitionStep; batches: readonly PlannedBatch[]; exactRunIds: readonly string[] };
+
+function subscriptionOf(job: Job | undefined): Subscription | undefined {
+  if (job === undefined || (job.state !== 'SCHEDULED' && job.state !== 'PAUSED')) return undefined;
+  const { tenant, jobId, spec } = job;
+  return spec.schedule.kind === 'on'
+    ? { tenant, jobId, event: spec.schedule.event, filter: spec.schedule.filter }
+    : undefined;
+}
 
 function placeOf({ fireAt, runId }: Pick<TimerKey, 'fireAt' | 'runId'>): string {
   return `${fireAt} ${runId}`;

@@ -19,11 +19,16 @@ export function timerMetrics(metrics: Metrics): TimerMetrics {
     'steps_refused_total',
     'Steps refused because another timer owns the partition by now.',
   );
+  const filters = metrics.counter(
+    'event_filters_failed_total',
+    'Filters that could not be evaluated on an event, which therefore did not pass.',
+  );
   return {
     fired: (lateMs) => lateness.observe(lateMs / 1_000),
     applied: (outcome) => commands.inc({ outcome }),
     stepped: (durationMs) => steps.observe(durationMs / 1_000),
     produced: (records) => produced.inc(records),
     refusedStep: () => refused.inc(),
+    filtersFailed: (count) => filters.inc(count),
   };
 }

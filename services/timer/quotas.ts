@@ -47,7 +47,7 @@ export class TenantQuotas {
   }
 
   /** The command with its tenant's queue, where that has one and the job names none. */
-  routed(command: Command): Command {
+  routed<C extends Command>(command: C): C {
     const queue = this.known.get(command.tenant)?.queue ?? null;
     if (queue === null || command.type !== 'schedule' || command.job.queue !== 'default') return command;
     return { ...command, job: { ...command.job, queue } };

@@ -134,6 +134,8 @@ function missing(job: string, reign: Reign, view: View, history: History, option
       return missingAt(job, schedule.at, reign, view);
     case 'in':
       return missingIn(job, schedule.delayMs, reign, view, options);
+    case 'on':
+      return [];
     case 'fixedDelay':
       return reign.undisturbed ? missingAfterRuns(job, reign, view, history) : [];
     case 'every':

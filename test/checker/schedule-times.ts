@@ -40,6 +40,8 @@ export function occurrencesIn(
     case 'in':
     case 'fixedDelay':
       return undefined;
+    case 'on':
+      return [];
   }
 }
 

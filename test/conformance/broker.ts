@@ -148,6 +148,21 @@ export function brokerConformance(name: string, makeHarness: () => Promise<Broke
         assert.deepEqual(valuesOf(tail.records), ['former', 'current']);
       });
 
+      it('that is closed in the middle does not take the id back from who initialised it meanwhile', async () => {
+        const [topic, asked] = [await harness.createTopic(1), await harness.createTopic(1)];
+        const id = unique('tx');
+        const [former, current] = [await harness.client().transactional(id), await harness.client().transactional(id)];
+        await former.transact([record(topic, 0, 'former')], []);
+        await current.init();
+        // The topic is new to it: it asks for it first, and is closed while it does.
+        const zombie = assert.rejects(former.transact([record(asked, 0, 'zombie')], []));
+        await former.close();
+        await zombie;
+        await current.transact([record(topic, 0, 'current')], []);
+        const tail = await openTail(harness.client(), asked);
+        assert.deepEqual(valuesOf(tail.records), []);
+      });
+
       it('left open holds up read_committed readers only until its id is fenced, and is never seen by them', async () => {
         const topic = await harness.createTopic(1);
         const id = unique('tx');

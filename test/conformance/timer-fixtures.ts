@@ -157,6 +157,7 @@ export function stepOf(
       outbox: [],
       producedSeqs: [],
       enqueued: [],
+      subscriptions: [],
     },
     ...effects,
   };

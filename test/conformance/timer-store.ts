@@ -18,6 +18,7 @@ import {
   type TimerStoreHarness,
 } from './timer-fixtures.ts';
 import { timerStoreEnqueuedConformance } from './timer-store-enqueued.ts';
+import { timerStoreSubscriptionsConformance } from './timer-store-subscriptions.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
 export const PARTITIONS = 64;
@@ -312,6 +313,7 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
 
     timerStoreRowsConformance(() => store, owner);
     timerStoreEnqueuedConformance(() => harness, PARTITIONS);
+    timerStoreSubscriptionsConformance(() => harness);
   });
 }
 

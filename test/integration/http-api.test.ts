@@ -79,9 +79,6 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
     assert.ok([400, 422].includes(never.status), JSON.stringify(never.body));
     const chained = await api.ask('POST', '/api/jobs', { body: greet({ after: [{ job: 'x' }] }) });
     assert.deepEqual([chained.status, chained.body.errors[0].pointer], [400, '#/schedule/after']);
-    const emitted = await api.ask('POST', '/api/events/user.signup', { body: { payload: 1 } });
-    assert.equal(emitted.status, 400);
-    assert.match(emitted.body.detail, /emit is not available yet/);
   });
 
   it('replaces a job, only the version that was meant where If-Match says so', async () => {
@@ -261,6 +258,28 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
     assert.equal((await api.ask('GET', '/api/events/stream', { headers: { 'last-event-id': '?' } })).status, 400);
   });
 
+  it('takes commands as they stand on job.commands, many at once, and shows what timers refused', async () => {
+    const schedule = { type: 'schedule', commandId: 'b1', jobId: 'commanded', ifExists: 'reject', job: greet(LATER) };
+    const commands = [schedule, { type: 'pause', commandId: 'b2', jobId: 'nobody' }, { type: 'nonsense' }];
+    const { status, body } = await api.ask('POST', '/api/commands', { body: { commands, wait: '10s' } });
+    const told = body.results.map(({ outcome, error }: Json) => [outcome, error?.code]);
+    const expected = [
+      ['applied', undefined],
+      ['rejected', 'unknown_job'],
+      ['rejected', 'invalid'],
+    ];
+    assert.deepEqual([status, told], [200, expected]);
+    const again = await api.ask('POST', '/api/commands', { body: { commands: [schedule] } });
+    assert.equal(again.body.results[0].outcome, 'duplicate');
+    const { body: page } = await api.ask('GET', '/api/rejected?limit=1');
+    const [refused] = page.rejected as Json[];
+    assert.deepEqual([refused.key, refused.error.code], ['default/nobody', 'unknown_job']);
+    assert.equal((await api.ask('GET', `/api/rejected/${refused.place}`)).body.value, refused.value);
+    const acme = await belfry.key(['read'], 'acme');
+    assert.equal((await api.ask('GET', `/api/rejected/${refused.place}`, { key: acme })).status, 404);
+    assert.deepEqual((await api.ask('GET', '/api/me', { key: acme })).body, { tenant: 'acme', scopes: ['read'] });
+  });
+
   it('keeps tenants apart: what is not theirs is not there', async () => {
     await create('private', greet(LATER));
     const runs = await api.ask('GET', '/api/runs?limit=1');
@@ -357,7 +376,8 @@ async function* eventsOf(response: Response): AsyncGenerator<{ id: string; data:
     for (const block of blocks) {
       const fields = new Map(block.split('\n').map((line) => line.split(/: (.*)/s) as [string, string]));
       const [id, data] = [fields.get('id'), fields.get('data')];
-      if (id !== undefined && data !== undefined) yield { id, data: JSON.parse(data) };
+      if (fields.get('event') === 'outcome' && id !== undefined && data !== undefined)
+        yield { id, data: JSON.parse(data) };
     }
   }
 }

@@ -97,6 +97,7 @@ function jobOf(random: Random, epochMs: number): Record<string, unknown> {
     ...common,
     // Long runs in a row would outlast the wait for quiet.
     ...(handler === 'long' || handler === 'hanging' ? { overlap: 'skip' } : {}),
+    ...(handler === 'stubborn' && overlap === 'buffer_all' ? { overlap: 'buffer_one' } : {}),
     type: 'CUSTOM',
     handler,
     timeout: handler === 'long' ? '60s' : random.pick(['4s', '4s', '12s']),

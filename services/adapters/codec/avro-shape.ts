@@ -20,6 +20,7 @@ export function fromAvro(decoded: unknown): { value: unknown } | { rejection: Re
 /** The other way: JSON text for free JSON. What is absent stays so: the schema's defaults are null. */
 export function toAvro(command: object): object {
   const packed: Record<string, unknown> = { ...command };
+  if (packed.type === 'emit') packed.jobId = packed.event; // the schema has a jobId in every command
   if (isRecord(packed.job)) packed.job = packPayload(packed.job);
   return packPayload(packed);
 }

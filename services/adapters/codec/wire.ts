@@ -115,6 +115,7 @@ export function ackToWire(ack: Ack): Wire {
   return withoutNulls({
     ...ack,
     job: ack.job === null ? null : withoutNulls({ ...ack.job, nextFireAt: time(ack.job.nextFireAt) }),
+    occurrences: ack.occurrences?.map(formatInstant) ?? null,
   });
 }
 
@@ -124,5 +125,7 @@ export function ackFromWire(wire: Wire): Ack {
     ...(wire as unknown as Ack),
     error: wire.error ? (withoutNulls({ ...wire.error }) as Rejection) : null,
     job: job === null ? null : { ...job, nextFireAt: msOrNull(job.nextFireAt) },
+    matched: (wire.matched ?? null) as number | null,
+    occurrences: (wire.occurrences as string[] | null | undefined)?.map(ms) ?? null,
   };
 }

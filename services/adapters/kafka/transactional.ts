@@ -2,7 +2,9 @@
  * Whole transactions under a transactional id.
  *
  * Invariants: `connection` is used by one transaction at a time (the caller serialises) and has never failed; `fenced` is
- * set when another process holds the id, and only `init`, which the caller asks for, takes it back.
+ * set when another process holds the id, and only `init`, which the caller asks for, takes it back. Once closed there is no
+ * new connection: a transaction of a process that was frozen, closed in the middle of it, would otherwise make one, take the
+ * id back from its new holder, and write what that one has written.
  *
  * Traps closed here:
  * - After an error kafkajs may stay in COMMITTING or ABORTING for ever (upstream #1275, #1416): any error discards the
@@ -135,7 +137,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   private async attempt(what: string, ms: number, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const gaveUp = new AbortController();
     try {
-      if (this.closed) throw unavailable('This producer was closed.');
+      this.requireOpen();
       await within(this.context.clock, ms, what, work(gaveUp.signal));
     } catch (error) {
       gaveUp.abort();
@@ -148,6 +150,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   private async connected(signal: AbortSignal): Promise<ProducerConnection> {
+    this.requireOpen();
     if (this.connection) return this.connection;
     const { config, log } = this.context;
     const client = openClient(config, log, { requestTimeoutMs: REQUEST_MS, retry: CONCURRENT_RETRY });
@@ -159,11 +162,16 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     try {
       await producer.connect();
       signal.throwIfAborted();
+      this.requireOpen();
     } catch (error) {
       client.destroy();
       throw error;
     }
     return (this.connection = { producer, client });
+  }
+
+  private requireOpen(): void {
+    if (this.closed) throw unavailable('This producer was closed.');
   }
 
   private async disconnect(): Promise<void> {

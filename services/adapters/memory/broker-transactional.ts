@@ -1,6 +1,6 @@
 /**
  * A transactional producer in memory; behaves as the one on Kafka: after an error it initialises itself anew at its next
- * use, unless it was fenced.
+ * use, unless it was fenced or closed.
  *
  * A transaction takes two requests, so a process that dies in between leaves it open.
  */
@@ -17,6 +17,7 @@ export class MemoryTransactionalProducer implements TransactionalProducer {
   private readonly request: Request;
   private epoch: number | undefined;
   private fenced = false;
+  private closed = false;
 
   constructor(broker: MemoryCluster, transactionalId: string, request: Request) {
     this.broker = broker;
@@ -25,6 +26,7 @@ export class MemoryTransactionalProducer implements TransactionalProducer {
   }
 
   async init(): Promise<void> {
+    if (this.closed) throw new BelfryError('broker_unavailable', 'This producer was closed.', { retryable: true });
     this.epoch = await this.request('init', () => this.broker.transactions.init(this.transactionalId));
     this.fenced = false;
   }
@@ -51,5 +53,8 @@ export class MemoryTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.closed = true;
+    this.epoch = undefined;
+  }
 }

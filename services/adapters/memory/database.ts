@@ -14,6 +14,7 @@ import type {
   EnqueuedListener,
   Offsets,
   OutboxBatch,
+  Subscription,
   TimerRow,
 } from '../../core/ports/timer-store.ts';
 
@@ -51,6 +52,8 @@ export class MemoryDatabase {
   readonly seenCommands = new Map<string, number>();
   /** Replays that were decided, by the run they repeat. */
   readonly replays = new Map<string, Set<string>>();
+  /** Who listens to what, by job. */
+  readonly subscriptions = new Map<string, Subscription>();
   readonly runs = new Map<string, RunEntry>();
   readonly leases = new Map<string, LeaseEntry>();
   readonly parked = new Map<string, ParkedEntry>();

@@ -55,6 +55,11 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
   for (const timer of step.addTimers) addTimer(timers, timer);
 
   applyJobs(db, step);
+  for (const subscription of step.subscriptions) {
+    const key = jobKey(subscription.tenant, subscription.jobId);
+    if (subscription.event === null) db.subscriptions.delete(key);
+    else db.subscriptions.set(key, subscription);
+  }
   for (const run of step.runs) if (!db.runs.has(run.outcome.runId)) db.runs.set(run.outcome.runId, runEntryOf(run));
   for (const { tenant, jobId, commandId } of step.seenCommands) {
     const key = `${jobKey(tenant, jobId)}/${commandId}`;

@@ -7,6 +7,7 @@ import type {
   Known,
   PartitionStep,
   StoredRun,
+  Subscribers,
   TimerRow,
   TimerStats,
   TimerStore,
@@ -97,6 +98,19 @@ export class MemoryTimerStore implements TimerStore {
         bytes += Buffer.byteLength(command);
         return before < maxBytes;
       });
+    });
+  }
+
+  async subscribers(
+    events: readonly { tenant: string; event: string; after: string }[],
+    limit: number,
+  ): Promise<Subscribers[]> {
+    return events.map(({ tenant, event, after }) => {
+      const all = [...this.db.subscriptions.values()]
+        .filter((each) => each.tenant === tenant && each.event === event && each.jobId > after)
+        .sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
+      const subscribers = all.slice(0, limit).map(({ jobId, filter }) => ({ jobId, filter }));
+      return { subscribers, isAll: all.length <= limit };
     });
   }
 

@@ -100,9 +100,9 @@ export class PostgresInspect implements Inspect {
     return (await this.query<JobRow>(JOB, [tenant, jobId])).map(jobOf)[0];
   }
 
-  async managedJobs(): Promise<Job[]> {
+  async managedJobs(name: string): Promise<Job[]> {
     const jobs = (await this.query<JobRow>(MANAGED_JOBS)).map(jobOf);
-    return jobs.filter(({ spec }) => MANAGED_BY in spec.labels);
+    return jobs.filter(({ spec }) => spec.labels[MANAGED_BY] === name);
   }
 
   async runs(filter: RunFilter, limit: number): Promise<RunSummary[]> {

@@ -9,6 +9,7 @@ import type {
   JobRef,
   OutboxBatch,
   PartitionStep,
+  Subscription,
   TimerKey,
   TimerRow,
 } from '../../core/ports/timer-store.ts';
@@ -130,6 +131,17 @@ export const OUTBOX_COLUMNS: Columns<OutboxBatch> = {
 export const SEEN_COLUMNS: Columns<InPartition<JobRef & { commandId: string }>> = {
   ...FINISHED_COLUMNS,
   command_id: column(textArray, (command) => command.commandId),
+};
+
+export const ENQUEUED_COLUMNS: Columns<{ partition: number; id: number }> = {
+  partition: column(int4Array, (command) => command.partition),
+  id: column(int8Array, (command) => command.id),
+};
+
+export const SUBSCRIPTION_COLUMNS: Columns<InPartition<Subscription>> = {
+  ...FINISHED_COLUMNS,
+  event: column(textArray, (subscription) => subscription.event),
+  filter: column(textArray, (subscription) => subscription.filter),
 };
 
 export const REPLAY_COLUMNS: Columns<InPartition<{ original: string; replay: string }>> = {

@@ -1,7 +1,10 @@
-/** A step of the timer as one call of the SQL function `step`: its statement, and its parameters. */
+/**
+ * A step of the timer as one call of the SQL function `step`: its statement, and its parameters. Effects that few steps have are
+ * functions of their own, called in the same statement only when there are any.
+ */
 import type { JobRef, PartitionStep } from '../../core/ports/timer-store.ts';
-import { int4Array, int8Array } from './arrays.ts';
 import {
+  ENQUEUED_COLUMNS,
   FINISHED_COLUMNS,
   JOB_COLUMNS,
   OUTBOX_COLUMNS,
@@ -11,6 +14,7 @@ import {
   REPLAY_COLUMNS,
   RUN_COLUMNS,
   SEEN_COLUMNS,
+  SUBSCRIPTION_COLUMNS,
   TIMER_COLUMNS,
   type Columns,
   type InPartition,
@@ -103,19 +107,42 @@ const STEP: Statement = {
     .map((name, index) => `${name} => $${index + 1}`)
     .join(', ')}) AS accepted`,
 };
-const PARAMETERS = GROUPS.flatMap(({ names }) => names).length;
-/** The same, and the commands that it applied are gone with it. OFFSET keeps the step a single call. */
-const STEP_OF_ENQUEUED: Statement = {
-  name: 'timer_step_of_enqueued',
-  text: `SELECT accepted, forget_enqueued(accepted, $${PARAMETERS + 1}, $${PARAMETERS + 2})
-         FROM (${STEP.text} OFFSET 0) AS done`,
-};
+
+/** SQL functions that get the accepted partitions and the columns of their group, after the step. */
+type Extra = Group & { call: string; isIn: (step: PartitionStep) => boolean };
+
+const EXTRAS: readonly Extra[] = [
+  {
+    call: 'forget_enqueued',
+    isIn: ({ enqueued }) => enqueued.length > 0,
+    ...group(
+      'enqueued_',
+      ENQUEUED_COLUMNS,
+      (step) => step.enqueued.map((id) => ({ partition: step.partition, id })),
+      ({ partition, id }) => `${partition} ${id}`,
+    ),
+  },
+  {
+    call: 'subscribe',
+    isIn: ({ subscriptions }) => subscriptions.length > 0,
+    ...group('subscription_', SUBSCRIPTION_COLUMNS, (step) => within(step, step.subscriptions), byJob),
+  },
+];
+
+/** The same, and its extras with it. OFFSET keeps the step a single call. */
+function stepWith(extras: readonly Extra[]): Statement {
+  let parameters = GROUPS.flatMap(({ names }) => names).length;
+  const calls = extras.map(({ call, names }) => `${call}(accepted, ${names.map(() => `$${++parameters}`).join(', ')})`);
+  return {
+    name: ['timer_step_with', ...extras.map(({ call }) => call)].join('_'),
+    text: `SELECT accepted, ${calls.join(', ')} FROM (${STEP.text} OFFSET 0) AS done`,
+  };
+}
 
 /** @throws BelfryError `bad_data`, RangeError: what no column can hold */
 export function stepCall(steps: readonly PartitionStep[]): [Statement, Buffer[]] {
   const values = GROUPS.flatMap(({ encode }) => encode(steps));
-  const applied = steps.flatMap(({ partition, enqueued }) => enqueued.map((id) => ({ partition, id })));
-  if (applied.length === 0) return [STEP, values];
-  const ids = int8Array(applied.map(({ id }) => id));
-  return [STEP_OF_ENQUEUED, [...values, int4Array(applied.map(({ partition }) => partition)), ids]];
+  const extras = EXTRAS.filter(({ isIn }) => steps.some(isIn));
+  if (extras.length === 0) return [STEP, values];
+  return [stepWith(extras), [...values, ...extras.flatMap(({ encode }) => encode(steps))]];
 }

@@ -10,6 +10,7 @@ import type {
   Known,
   PartitionStep,
   StoredRun,
+  Subscribers,
   TimerRow,
   TimerStats,
   TimerStore,
@@ -57,6 +58,17 @@ const SEEN = {
   text: `SELECT s.tenant, s.job_id AS "jobId", s.command_id AS "commandId"
          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (tenant, job_id, command_id)
          JOIN seen_commands s USING (tenant, job_id, command_id)`,
+};
+
+const SUBSCRIBERS = {
+  name: 'timer_subscribers',
+  text: `SELECT k.question, s.job_id AS "jobId", s.filter
+         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (tenant, event, after, question)
+         CROSS JOIN LATERAL (
+           SELECT job_id, filter FROM subscriptions
+           WHERE tenant = k.tenant AND event = k.event AND job_id > k.after ORDER BY job_id LIMIT $4::int
+         ) s
+         ORDER BY k.question, s.job_id`,
 };
 
 const RUNS = {
@@ -161,6 +173,25 @@ export class PostgresTimerStore implements TimerStore {
 
   enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]> {
     return this.pool.query<EnqueuedCommand>(ENQUEUED, [int4Array(partitions), limit, maxBytes]);
+  }
+
+  async subscribers(
+    events: readonly { tenant: string; event: string; after: string }[],
+    limit: number,
+  ): Promise<Subscribers[]> {
+    const keys = [
+      textArray(events.map(({ tenant }) => tenant)),
+      textArray(events.map(({ event }) => event)),
+      textArray(events.map(({ after }) => after)),
+    ];
+    type Row = { question: number; jobId: string; filter: string | null };
+    const rows = await this.pool.query<Row>(SUBSCRIBERS, [...keys, limit + 1]);
+    const byQuestion = Map.groupBy(rows, ({ question }) => question);
+    return events.map((_, index) => {
+      const found = byQuestion.get(index + 1) ?? [];
+      const subscribers = found.slice(0, limit).map(({ jobId, filter }) => ({ jobId, filter }));
+      return { subscribers, isAll: found.length <= limit };
+    });
   }
 
   async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {

@@ -9,7 +9,7 @@ import { bulkFields, runBulk, type Bulk } from '../bulk.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { deadFilterBody, deadQuery } from '../query.ts';
-import { answers, bulkResult, deadRun, pageOf, replayResult } from '../resources.ts';
+import { answers, deadRun, discardResult, pageOf, replayResult } from '../resources.ts';
 
 const tags = ['dlq'];
 const MOST_NAMED = 1_000;
@@ -96,19 +96,21 @@ export function addDlq(api: Api, deps: ApiDeps): void {
         ...{ tags, operationId: 'discardDead', summary: 'Take dead runs off the list without running them again' },
         description: 'Chosen as for a replay.',
         body: discardBody,
-        response: answers({ 200: bulkResult }),
+        response: answers({ 200: discardResult }),
       },
     },
     async (request) => {
       const { note } = request.body;
-      return runBulk(
+      const discarded: string[] = [];
+      const result = await runBulk(
         chosen(request.body),
         (limit) => find(deps, request.caller, request.body, limit),
         ({ runId }) => runId,
         async ({ runId }) => {
-          await inspect.discard([runId], note);
+          discarded.push(...(await inspect.discard([runId], note)));
         },
       );
+      return { ...result, discarded };
     },
   );
 }

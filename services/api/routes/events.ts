@@ -2,18 +2,17 @@
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { TERMINAL_STATUSES } from '../../core/model.ts';
-import { BelfryError } from '../../core/errors.ts';
 import { outcomeJson } from '../../core/resources.ts';
 import { name, record, word } from '../../core/spec/fields.ts';
-import { JOB_ID } from '../../core/spec/names.ts';
-import { parseCommand } from '../../core/spec/parse-command.ts';
+import { EVENT, EVENT_ID, JOB_ID } from '../../core/spec/names.ts';
+import { checkPayloadLimits } from '../../core/spec/payload.ts';
 import type { Outcome } from '../../core/records.ts';
-import { idempotencyKeyOf } from '../command.ts';
+import { ANSWER_MS, answeredInTime, idempotencyKeyOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { OutcomeFeed } from '../outcome-feed.ts';
-import { readPosition, type Position } from '../position.ts';
+import { positionText, readPosition, type Position } from '../position.ts';
 import { RequestError } from '../problem.ts';
-import { answers } from '../resources.ts';
+import { answers, emitted } from '../resources.ts';
 import { refuse } from './jobs.ts';
 
 const tags = ['events'];
@@ -48,7 +47,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
       schema: {
         ...{ tags, operationId: 'streamOutcomes', summary: 'Terminal outcomes as they come, as server-sent events' },
         description:
-          'Events are named `outcome`; data is an Outcome. With the `Last-Event-ID` of a former stream it goes on behind that event; repeats are possible and have the same eventId.',
+          'Events are named `outcome`; data is an Outcome; a first one, `position`, has only an id. With the `Last-Event-ID` of a former stream it goes on behind that event; repeats are possible and have the same eventId.',
         querystring: streamQuery,
         response: answers({ 200: z.string().meta({ description: 'text/event-stream' }) }),
       },
@@ -65,6 +64,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
         (jobId === undefined || outcome.jobId === jobId) &&
         (status === undefined || outcome.status === status);
       await feed.start(); // what cannot be had is said before the stream begins
+      const from = after ?? feed.position();
       const gone = new AbortController();
       const { raw } = reply;
       const write = (text: string): void => {
@@ -80,14 +80,15 @@ export function addEvents(api: Api, deps: ApiDeps): void {
         if (wanted(outcome)) write(`id: ${id}\nevent: outcome\ndata: ${JSON.stringify(outcomeJson(outcome))}\n\n`);
       };
       reply.hijack();
-      raw.writeHead(200, HEAD).write('retry: 2000\n\n');
+      // Whoever loses the stream before the first outcome has a place to come back to.
+      raw.writeHead(200, HEAD).write(`retry: 2000\nid: ${positionText(from)}\nevent: position\ndata: {}\n\n`);
       const keepAlive = (): void => {
         if (gone.signal.aborted) return;
         write(': still here\n\n');
         deps.clock.after(KEEP_ALIVE_MS, keepAlive);
       };
       deps.clock.after(KEEP_ALIVE_MS, keepAlive);
-      feed.listen(after, hear, gone.signal).catch((error: unknown) => {
+      feed.listen(from, hear, gone.signal).catch((error: unknown) => {
         deps.log.warn({ err: error }, 'a stream of outcomes ends');
         raw.destroy();
       });
@@ -99,19 +100,23 @@ export function addEvents(api: Api, deps: ApiDeps): void {
     {
       config: { scope: 'run' },
       schema: {
-        ...{ tags, operationId: 'emitEvent', summary: 'Emit an event that jobs wait for (to come)' },
-        params: record('the path', { name: name(JOB_ID) }),
-        body: record('an event', { payload: z.unknown().optional() }),
-        response: answers({}),
+        ...{ tags, operationId: 'emitEvent', summary: 'Emit an event: every job that listens to it runs' },
+        description:
+          'The same `eventId` twice is one event, for a day at least; without one, the `Idempotency-Key` is it. `matched` tells how many jobs listen to it and let it pass. `GET /api/runs?cause=EVENT_ID` finds their runs.',
+        params: record('the path', { name: name(EVENT) }),
+        body: record('an event', { eventId: name(EVENT_ID).optional(), payload: z.unknown().optional() }),
+        response: answers({ 200: emitted, 202: emitted }),
       },
     },
-    (request) => {
+    async (request, reply) => {
       const { tenant } = request.caller;
-      const commandId = idempotencyKeyOf(request) ?? deps.ids.uuid();
-      const command = { type: 'emit', commandId, tenant, event: request.params.name, ...request.body };
-      const parsed = parseCommand(command, deps.spec);
-      refuse('rejection' in parsed ? parsed.rejection : undefined);
-      throw new BelfryError('bug', 'The core takes events, the API does not publish them yet.');
+      const { name: event } = request.params;
+      const { payload = null, eventId = idempotencyKeyOf(request) ?? deps.ids.uuid() } = request.body;
+      refuse(checkPayloadLimits(payload, ['payload']));
+      const result = await answeredInTime(deps.client.emit(event, payload, { tenant, eventId, timeoutMs: ANSWER_MS }));
+      if (result !== undefined) return { eventId, event, outcome: result.outcome, matched: result.matched };
+      reply.code(202);
+      return { eventId, event, outcome: 'accepted', matched: null };
     },
   );
 }

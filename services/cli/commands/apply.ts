@@ -2,9 +2,9 @@
 import type { BelfryClient } from '../../client/client.ts';
 import { messageOf } from '../../core/errors.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
-import type { Job } from '../../core/model.ts';
-import type { Inspect } from '../../core/ports/inspect.ts';
+import type { JobView } from '../../core/resources.ts';
 import { jobKey } from '../../core/topics.ts';
+import type { Reader } from '../backend.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit.ts';
 import { differenceOf, type Change, type Difference, type FieldChange } from '../job-diff.ts';
@@ -36,7 +36,7 @@ async function apply(deps: CliDeps, flags: Flags): Promise<ExitCode> {
   const file = await readJobsFile(deps, flags.file);
   const inspect = deps.inspect();
   const stored = await lookUp(inspect, file.jobs);
-  const kept = (await inspect.managedJobs()).filter(({ spec }) => spec.labels[MANAGED_BY] === file.name);
+  const kept = await inspect.managedJobs(file.name);
   const difference = differenceOf(file, stored, kept);
   const refused = flags.dryRun ? [] : await carryOut(deps.client(), file, difference, flags.prune ?? false);
   if (flags.json) deps.print(json(document(difference, flags, refused)));
@@ -46,10 +46,10 @@ async function apply(deps: CliDeps, flags: Flags): Promise<ExitCode> {
 
 /** The jobs of these names that there are, by `tenant/jobId`. */
 export async function lookUp(
-  inspect: Pick<Inspect, 'job'>,
+  inspect: Pick<Reader, 'job'>,
   jobs: readonly Pick<FiledJob, 'tenant' | 'jobId'>[],
-): Promise<Map<string, Job>> {
-  const found = new Map<string, Job>();
+): Promise<Map<string, JobView>> {
+  const found = new Map<string, JobView>();
   for (let at = 0; at < jobs.length; at += AT_ONCE) {
     const some = jobs.slice(at, at + AT_ONCE).map(({ tenant, jobId }) => inspect.job(tenant, jobId));
     for (const job of await Promise.all(some)) if (job !== undefined) found.set(jobKey(job.tenant, job.jobId), job);

@@ -1,9 +1,10 @@
-import { JOB_STATES, OVERLAPS, type ConcurrencyKey, type Job, type JobState, type Overlap } from '../../core/model.ts';
+import { JOB_STATES, OVERLAPS, type ConcurrencyKey, type JobState, type Overlap } from '../../core/model.ts';
 import { isOneShot } from '../../core/occurrences/schedule.ts';
 import type { CommandOptions, CommandResult } from '../../client/types.ts';
-import { jobJson, runJson } from '../../core/resources.ts';
+import { jobJson, runJson, type JobView } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
+import { addBackfill } from './backfill.ts';
 import { byTenant, group, jobIdArgument, jsonValue, leaf, limited, ofTenant, oneOf } from '../options.ts';
 import type { JsonOption, TenantOption } from '../options.ts';
 import { facts, iso, jobName, json, table, when } from '../output.ts';
@@ -15,7 +16,8 @@ const RUNS_SHOWN = 5;
 type ListOptions = JsonOption & { tenant?: string; state?: JobState; limit: number };
 type TriggerFlags = JsonOption & TenantOption & WaitOption & { payload?: { value: unknown }; overlap?: Overlap };
 
-export function addJobs({ program, deps, action }: Cli): void {
+export function addJobs(cli: Cli): void {
+  const { program, deps, action } = cli;
   const jobs = group(program, 'jobs', 'Look at jobs, and steer them', ['belfry jobs list', 'belfry jobs pause report']);
 
   const list = leaf(jobs, 'list', 'List jobs', ['belfry jobs list', 'belfry jobs list --state PAUSED --json']);
@@ -43,6 +45,8 @@ export function addJobs({ program, deps, action }: Cli): void {
         }),
       );
   }
+
+  addBackfill(jobs, cli);
 
   const trigger = leaf(jobs, 'trigger', 'Run a job now, beside its schedule', [
     'belfry jobs trigger report --wait',
@@ -81,7 +85,7 @@ async function listJobs(deps: CliDeps, options: ListOptions): Promise<ExitCode> 
   return EXIT.ok;
 }
 
-function jobCells(job: Job, now: number): string[] {
+function jobCells(job: JobView, now: number): string[] {
   return [
     jobName(job.tenant, job.jobId),
     job.state,
@@ -92,7 +96,7 @@ function jobCells(job: Job, now: number): string[] {
 }
 
 /** Runs are counted for the sake of `maxRuns`: one-shots are not. */
-function runCountText({ spec, runCount }: Job): string | null {
+function runCountText({ spec, runCount }: JobView): string | null {
   return isOneShot(spec.schedule) ? null : String(runCount);
 }
 

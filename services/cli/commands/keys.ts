@@ -1,7 +1,8 @@
-import { KEY_BYTES, KEY_PREFIX, makeKey } from '../../core/api-key.ts';
+import { KEY_PREFIX } from '../../core/api-key.ts';
 import { SCOPES, type ApiKey, type Scope } from '../../core/ports/api-keys.ts';
 import { keyJson } from '../../core/resources.ts';
 import { LABEL_VALUE } from '../../core/spec/names.ts';
+import type { ShownKey } from '../backend.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, usageError, type ExitCode } from '../exit.ts';
 import { byTenant, duration, group, leaf, named, ofTenant, type JsonOption, type TenantOption } from '../options.ts';
@@ -33,15 +34,14 @@ export function addKeys({ program, deps, action }: Cli): void {
     )
     .action(
       action(async (name: string, { tenant, scopes, expires, ...options }: CreateFlags) => {
-        const { text, prefix, hash } = makeKey(deps.secretBytes(KEY_BYTES));
-        const made = await deps.apiKeys().create({ prefix, hash, tenant, name, scopes, ttlMs: expires ?? null });
-        return shown(deps, options, made, text);
+        const made = await deps.keys().create({ tenant, name, scopes, ttlMs: expires ?? null });
+        return shown(deps, options, made);
       }),
     );
 
   byTenant(leaf(keys, 'list', 'List keys, ended ones too', ['belfry keys list --tenant acme'])).action(
     action(async ({ tenant, ...options }: JsonOption & { tenant?: string }) => {
-      const found = await deps.apiKeys().list(tenant);
+      const found = await deps.keys().list(tenant);
       deps.print(options.json ? json({ keys: found.map(keyJson) }) : listText(found, deps.clock.now()));
       return EXIT.ok;
     }),
@@ -51,7 +51,7 @@ export function addKeys({ program, deps, action }: Cli): void {
     .argument('<prefix>', 'the key, as the list names it', prefixArgument)
     .action(
       action(async (prefix: string, options: JsonOption) => {
-        const key = await deps.apiKeys().revoke(prefix);
+        const key = await deps.keys().revoke(prefix);
         if (key === undefined) throw notFound(`There is no key ${prefix}: see belfry keys list.`);
         deps.print(options.json ? json(keyJson(key)) : `revoked  ${prefix}  ${key.tenant}  ${key.name}`);
         return EXIT.ok;
@@ -65,15 +65,14 @@ export function addKeys({ program, deps, action }: Cli): void {
     .option('--grace <duration>', 'how long the former key works on (default: 1d)', duration('--grace'), DAY_MS)
     .action(
       action(async (former: string, { grace, ...options }: RotateFlags) => {
-        const { text, prefix, hash } = makeKey(deps.secretBytes(KEY_BYTES));
-        const made = await deps.apiKeys().rotate(former, { prefix, hash }, grace);
+        const made = await deps.keys().rotate(former, grace);
         if (made === undefined) throw notFound(`There is no key ${former} that works: see belfry keys list.`);
-        return shown(deps, options, made, text);
+        return shown(deps, options, made);
       }),
     );
 }
 
-function shown(deps: CliDeps, options: JsonOption, key: ApiKey, text: string): ExitCode {
+function shown(deps: CliDeps, options: JsonOption, { text, key }: ShownKey): ExitCode {
   if (options.json) {
     deps.print(json({ key: text, ...keyJson(key) }));
     return EXIT.ok;

@@ -1,7 +1,8 @@
 /** Jobs out of a deployment into a file, and from a file into a deployment. */
 import { BelfryError } from '../../core/errors.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
-import { JOB_STATES, type Job, type JobState } from '../../core/model.ts';
+import { JOB_STATES, type JobState } from '../../core/model.ts';
+import type { JobView } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, usageError, type ExitCode } from '../exit.ts';
 import { readJobsFile, writeJobsFile, type FiledJob } from '../jobs-file.ts';
@@ -57,7 +58,7 @@ async function exportJobs(deps: CliDeps, flags: ExportFlags): Promise<ExitCode> 
 }
 
 /** The others would fire again, or are wanted no more. */
-function isLive({ state }: Job): boolean {
+function isLive({ state }: JobView): boolean {
   return state === 'SCHEDULED' || state === 'PAUSED';
 }
 

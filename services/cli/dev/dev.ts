@@ -3,7 +3,6 @@ import { messageOf } from '../../core/errors.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { Outcome } from '../../core/records.ts';
 import type { Config } from '../../runtime/config.ts';
-import { KEY_BYTES, makeKey } from '../../core/api-key.ts';
 import type { DevFile } from '../dev-file.ts';
 import type { CliDeps, DevStack, ExecutorOptions } from '../deps.ts';
 import { facts } from '../output.ts';
@@ -108,13 +107,11 @@ function handlersOf({ demo, handlers }: DevFlags, say: (line: string) => void): 
 
 /** A key for whoever runs this `belfry dev`: those of former ones end. */
 async function devKey(deps: CliDeps): Promise<string> {
-  const keys = deps.apiKeys();
+  const keys = deps.keys();
   for (const { name, prefix, revokedAt } of await keys.list('default')) {
     if (name === DEV_KEY && revokedAt === null) await keys.revoke(prefix);
   }
-  const { text, prefix, hash } = makeKey(deps.secretBytes(KEY_BYTES));
-  await keys.create({ prefix, hash, tenant: 'default', name: DEV_KEY, scopes: ['admin'], ttlMs: null });
-  return text;
+  return (await keys.create({ tenant: 'default', name: DEV_KEY, scopes: ['admin'], ttlMs: null })).text;
 }
 
 function writeFile(deps: CliDeps, config: Config, ports: Ports, apiKey: string | null): Promise<Stop> {

@@ -28,7 +28,7 @@ export async function examine(deps: CliDeps): Promise<Finding[]> {
 
   const brokers = await check('Kafka', 'check KAFKA_BROKERS', () => deps.topicAdmin().brokerCount());
   if (brokers !== undefined) findings.push(ok('Kafka', `${brokers} ${brokers === 1 ? 'broker' : 'brokers'}`));
-  const inspect = deps.inspect();
+  const inspect = deps.store();
   const state = await check('database', 'check DATABASE_URL and BELFRY_DB_SCHEMA', async () => {
     const offsetMs = await clockOffset(deps);
     findings.push(clockFinding(offsetMs));
@@ -52,7 +52,7 @@ export async function examine(deps: CliDeps): Promise<Finding[]> {
 async function clockOffset(deps: CliDeps): Promise<number> {
   let best = -Infinity;
   for (let sample = 0; sample < CLOCK_SAMPLES; sample += 1) {
-    const answer = await deps.inspect().databaseNow();
+    const answer = await deps.store().databaseNow();
     best = Math.max(best, answer - deps.machineNow());
   }
   return best;

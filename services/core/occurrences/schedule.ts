@@ -1,5 +1,5 @@
 /**
- * When a schedule occurs. Excluded occurrences are included here, since each of them gets a row that says so.
+ * When a schedule occurs; events (`on`) come without one, and have no occurrences here. Excluded occurrences are included here, since each of them gets a row that says so.
  *
  * `anchorAt` is what `anchorOf` gave when the schedule was applied; `every` and `in` count from it. A schedule has no
  * occurrence before it was applied, except that a `startAt` of a moment ago still is the first one.
@@ -41,6 +41,7 @@ export function firstOccurrence(
   decidedUntil = -Infinity,
 ): number | null {
   if (isOneShot(schedule)) return instantOf(schedule, anchorAt);
+  if (schedule.kind === 'on') return null;
   const { startAt } = schedule;
   if (startAt === null) return nextOccurrence(schedule, anchorAt, appliedAt);
   const isRecent = startAt >= appliedAt - START_GRACE_MS && (startAt > decidedUntil || startAt > appliedAt);
@@ -54,6 +55,7 @@ export function nextOccurrence(schedule: Schedule, anchorAt: number, after: numb
     const at = instantOf(schedule, anchorAt);
     return at > after ? at : null;
   }
+  if (schedule.kind === 'on') return null;
   const first = earliest(schedule, anchorAt);
   if (schedule.kind === 'cron') {
     const next = cronNext(schedule, Math.max(after, first - 1));
@@ -71,6 +73,7 @@ export function prevOccurrence(schedule: Schedule, anchorAt: number, before: num
     const at = instantOf(schedule, anchorAt);
     return at < before ? at : null;
   }
+  if (schedule.kind === 'on') return null;
   const first = earliest(schedule, anchorAt);
   const end = Math.min(before, schedule.endAt ?? Infinity);
   if (first >= end) return null;
@@ -105,6 +108,7 @@ export function prevIncluded(schedule: Schedule, anchorAt: number, before: numbe
 
 /** Whether a schedule applied at `now` would never run: no occurrence ahead, or only excluded ones. */
 export function neverFires(schedule: Schedule, anchorAt: number, now: number): boolean {
+  if (schedule.kind === 'on') return schedule.endAt !== null && schedule.endAt <= now + schedule.waitMs;
   const first = firstOccurrence(schedule, anchorAt, now);
   if (first === null) return true;
   // An excluded fixed delay goes on from the decision to skip it, so the days it is kept off do not end it.
@@ -124,7 +128,7 @@ function instantOf(schedule: OneShot, anchorAt: number): number {
 }
 
 /** The first instant at which a recurring schedule occurs or, for a cron, may. A cron without startAt has no beginning. */
-function earliest(schedule: Recurring, anchorAt: number): number {
+function earliest(schedule: Exclude<Recurring, { kind: 'on' }>, anchorAt: number): number {
   if (schedule.startAt !== null) return anchorAt;
   if (schedule.kind === 'cron') return -Infinity;
   return anchorAt + (schedule.kind === 'every' ? schedule.everyMs : schedule.delayMs);

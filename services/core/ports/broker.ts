@@ -29,6 +29,7 @@ export interface TransactionalProducer {
    * (not initialised again by itself when it was fenced: then `producer_fenced`, not retryable).
    */
   transact(records: readonly OutgoingRecord[], offsets: readonly GroupOffset[]): Promise<void>;
+  /** From here on nothing takes the id again, not even a transaction that is under way: it fails, or was committed. */
   close(): Promise<void>;
 }
 

@@ -155,8 +155,8 @@ export interface Inspect {
   /** The first `limit`, by tenant and id unless told otherwise. */
   jobs(filter: JobFilter, limit: number, order?: JobOrder): Promise<Job[]>;
   job(tenant: string, jobId: string): Promise<Job | undefined>;
-  /** Jobs that `belfry apply` made (label `MANAGED_BY`), by tenant and id. */
-  managedJobs(): Promise<Job[]>;
+  /** Jobs that `belfry apply` made under this name (label `MANAGED_BY`), by tenant and id. */
+  managedJobs(name: string): Promise<Job[]>;
   /** The latest `limit` by scheduled time, newest first. */
   runs(filter: RunFilter, limit: number): Promise<RunSummary[]>;
   run(runId: string): Promise<RunDetail | undefined>;

@@ -15,8 +15,9 @@ export type Offsets = Readonly<Record<Intake, bigint>>;
  * - `once`: the occurrence of a one-shot that nobody tracks: fired without reading the job, which becomes FINISHED.
  * - `occurrence`: the next occurrence of any other job: the job is read, policies are applied.
  * - `retry`: the next attempt of a run: passed on as it is.
+ * - `run`: a run that was decided and waits for its time: the job is read, policies are applied.
  */
-export type TimerKind = 'once' | 'occurrence' | 'retry';
+export type TimerKind = 'once' | 'occurrence' | 'retry' | 'run';
 
 /** One row of `timers`; (partition, fireAt, runId) is its key and its order. */
 export type TimerRow = {
@@ -28,7 +29,7 @@ export type TimerRow = {
   jobId: string;
   /** Where the due record goes. The topic of a KAFKA_MESSAGE's due is the empty string: it takes the exact lane. */
   topic: string;
-  /** JSON of the DueRecord, made at intake, so that firing parses nothing; empty for `occurrence`, decided from its job. */
+  /** JSON of the DueRecord, made at intake, so that firing parses nothing; empty for `occurrence`, decided from its job; of `run` the waiting run. */
   due: string;
 };
 export type TimerKey = Pick<TimerRow, 'partition' | 'fireAt' | 'runId'>;
@@ -82,7 +83,7 @@ export type PartitionStep = {
   removeTimers: readonly TimerKey[];
   /** Inserted unless a row with this run id exists. */
   runs: readonly DecidedRun[];
-  /** Ids of trigger and replay commands to remember for a day. */
+  /** Commands to remember for a day: triggers, replays, and what comes of emits. */
   seenCommands: readonly (JobRef & { commandId: string })[];
   /** Replays that were decided: the run that is repeated, and the one that repeats it. */
   replays: readonly { original: string; replay: string }[];
@@ -91,7 +92,15 @@ export type PartitionStep = {
   producedSeqs: readonly number[];
   /** Enqueued commands that were decided: they go with the effects that they have. */
   enqueued: readonly number[];
+  /** Jobs whose subscription changed. */
+  subscriptions: readonly Subscription[];
 };
+
+/** The event that a job listens to; null: none any more. */
+export type Subscription = JobRef & { event: string | null; filter: string | null };
+
+/** Who listens to an event, in the order of job ids; `isAll`: there are no more behind them. */
+export type Subscribers = { subscribers: readonly { jobId: string; filter: string | null }[]; isAll: boolean };
 
 export type Known = {
   jobs: ReadonlyMap<string, Job>;
@@ -149,6 +158,14 @@ export interface TimerStore {
   read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;
   /** Enqueued commands of these partitions: each one's first `limit`, in order, and no more than `maxBytes` but for the first. */
   enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]>;
+  /**
+   * Who listens to each of these events, job ids greater than `after` only, each `limit` at the most; in the
+   * order of the questions.
+   */
+  subscribers(
+    events: readonly { tenant: string; event: string; after: string }[],
+    limit: number,
+  ): Promise<Subscribers[]>;
   /** Runs by id, for replay. */
   runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>>;
   /** Jobs of the partition with active runs older than `before`, and those of their active runs that ended meanwhile. */

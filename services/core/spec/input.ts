@@ -64,8 +64,21 @@ export type FixedDelayInput = BoundsInput & {
   timezone?: string;
 };
 
-/** When a job runs: exactly one of `at`, `in`, `cron`, `every`, `fixedDelay`. */
-export type ScheduleInput = AtInput | InInput | CronInput | EveryInput | FixedDelayInput;
+/** Runs once for every event of a name. */
+export type OnInput = Pick<BoundsInput, 'startAt' | 'endAt' | 'maxRuns'> & {
+  /** The event's name: letters, digits and `. _ : -`, such as `user.signup`. */
+  on: string;
+  /**
+   * An expression of CEL on `event`, the payload: `event.plan == "pro" && event.seats > 10`. At most 1,000 characters, without loops
+   * and regular expressions. One that fails on an event (a missing field, types that do not fit) does not let it pass. Default: all pass.
+   */
+  filter?: string;
+  /** How long after the event the run comes due: `24h`. Default: `0s`. */
+  wait?: string;
+};
+
+/** When a job runs: exactly one of `at`, `in`, `cron`, `every`, `fixedDelay`, `on`. */
+export type ScheduleInput = AtInput | InInput | CronInput | EveryInput | FixedDelayInput | OnInput;
 
 /** How failed attempts are tried again: the n-th retry waits initialDelay · factor^(n−1), at most maxDelay. */
 export type RetryInput = {
@@ -113,7 +126,7 @@ type CommonInput = {
   retry?: RetryInput;
   /** For one attempt; at most `7d`. Default: `30s` for HTTP_REQUEST, `15m` otherwise. */
   timeout?: string;
-  /** What a run does that comes due while another is active. Default: `skip`; for `at` and `in` `allow`. */
+  /** What a run does that comes due while another is active. Default: `skip`; for `at`, `in` and `on` `allow`. */
   overlap?: Overlap;
   missed?: MissedInput;
   /** `at_most_once` for what must never be tried twice. Default: `at_least_once`. */
@@ -206,7 +219,41 @@ export type ReplayCommandInput = HeadInput & {
   force?: boolean;
 };
 
+/** Tells of an event: every job that listens to it (`schedule: { on }`) and whose filter lets it pass runs once. */
+export type EmitCommandInput = Omit<HeadInput, 'jobId'> & {
+  type: 'emit';
+  /** Nothing but the event's name, for formats that have it in every command. */
+  jobId?: string;
+  /** Its name, which is its place on the topic, too: the key is `tenant/event`. */
+  event: string;
+  /** At most 300 characters: the same id twice is one event, for a day at least. Default: the commandId. */
+  eventId?: string;
+  /** Any JSON of at most 256 KiB; handlers get it as `ctx.event.payload`. Default: null. */
+  payload?: unknown;
+};
+
+/** Runs occurrences of a recurring job (`cron`, `every`) that lie in the past and had no run. */
+export type BackfillCommandInput = HeadInput & {
+  type: 'backfill';
+  /** The first time that belongs to it. */
+  from: string;
+  /** The first time that does not any more. What was not decided yet, or is to come, is left to the schedule. */
+  to: string;
+  /** Only answers which occurrences would run. Default: false. */
+  dryRun?: boolean;
+  /** `buffer_all`: one after the other; `allow`: all at once. Default: `buffer_all`. */
+  overlap?: 'buffer_all' | 'allow';
+  /** It is refused when there are more: 1 to 1,000. Default: 1,000. */
+  limit?: number;
+};
+
 export type SimpleCommandInput = HeadInput & { type: 'cancel' | 'pause' | 'resume' };
 
 /** A command as users write it: the value of a record on job.commands. */
-export type CommandInput = ScheduleCommandInput | TriggerCommandInput | ReplayCommandInput | SimpleCommandInput;
+export type CommandInput =
+  | ScheduleCommandInput
+  | TriggerCommandInput
+  | ReplayCommandInput
+  | EmitCommandInput
+  | BackfillCommandInput
+  | SimpleCommandInput;

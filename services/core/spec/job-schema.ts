@@ -104,8 +104,9 @@ function contradictions({
   if (retry?.maxDelay !== undefined && retry.maxDelay < retry.initialDelay) {
     found.push([['retry', 'maxDelay'], 'is shorter than initialDelay']);
   }
-  if (missed !== undefined && isOneShot(schedule)) {
-    found.push([['missed'], 'belongs to cron, every and fixedDelay; a one-shot runs however late it is']);
+  if (missed !== undefined && (isOneShot(schedule) || schedule.kind === 'on')) {
+    const kind = schedule.kind === 'on' ? 'what an event made' : 'a one-shot';
+    found.push([['missed'], `belongs to cron, every and fixedDelay; ${kind} runs however late it is`]);
   }
   return found;
 }
@@ -121,7 +122,7 @@ function specOf(written: Fields): JobSpec {
     queue: written.queue,
     retry: retryOf(written.retry, delivery),
     timeoutMs: written.timeout ?? (type === 'HTTP_REQUEST' ? 30_000 : 15 * 60_000),
-    overlap: written.overlap ?? (isOneShot(schedule) ? 'allow' : 'skip'),
+    overlap: written.overlap ?? (isOneShot(schedule) || schedule.kind === 'on' ? 'allow' : 'skip'),
     missed: missedOf(written.missed),
     delivery,
     labels: written.labels,

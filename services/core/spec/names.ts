@@ -25,6 +25,12 @@ export const JOB_ID: NameRule = rule(
 
 export const COMMAND_ID: NameRule = plainText(1, 128);
 
+/** Of an event. */
+export const EVENT: NameRule = JOB_ID;
+
+/** Room for the topic, partition and offset of a record of the user's own. */
+export const EVENT_ID: NameRule = plainText(1, 300);
+
 /** Not a job type: executors have the handlers of types under those names. */
 export const HANDLER: NameRule = {
   allowed: `${plainText(1, 200).allowed}, and none of ${JOB_TYPES.join(', ')}`,

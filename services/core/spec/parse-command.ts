@@ -3,12 +3,12 @@ import { z } from 'zod';
 import type { Command } from '../command.ts';
 import { OVERLAPS, type JobSpec } from '../model.ts';
 import { COMMAND_TYPES, type CommandType, type Rejection } from '../records.ts';
-import { flag, name, record, whole, withoutNulls, word } from './fields.ts';
+import { flag, instant, name, record, whole, withoutNulls, word } from './fields.ts';
 import { jobSchema } from './job-schema.ts';
-import { COMMAND_ID, JOB_ID, RUN_ID, TENANT } from './names.ts';
+import { COMMAND_ID, EVENT, EVENT_ID, JOB_ID, RUN_ID, TENANT } from './names.ts';
 import type { SpecOptions } from './options.ts';
 import { checkPayload, checkPayloadLimits } from './payload.ts';
-import { invalid, listed, rejectionOf } from './problems.ts';
+import { invalid, rejectionOf } from './problems.ts';
 
 const DEFAULT_TENANT = 'default';
 
@@ -39,6 +39,27 @@ const replayCommand = record('a replay command', {
   force: flag.default(false),
 });
 
+const { jobId: _jobId, ...emitHead } = head('emit');
+const emitCommand = record('an emit command', {
+  ...emitHead,
+  // Avro has it in every command; it says what `event` says.
+  jobId: name(EVENT).optional(),
+  event: name(EVENT),
+  eventId: name(EVENT_ID).optional(),
+  payload: z.unknown().optional(),
+});
+
+export const MAX_BACKFILL = 1_000;
+
+/** What a backfill says besides its head. */
+export const backfillFields = {
+  from: instant,
+  to: instant,
+  dryRun: flag.default(false),
+  overlap: word(['buffer_all', 'allow']).default('buffer_all'),
+  limit: whole(1, MAX_BACKFILL).default(MAX_BACKFILL),
+};
+
 /** The schema of each type of command. */
 export const commandSchemas = {
   schedule: scheduleCommand,
@@ -47,9 +68,9 @@ export const commandSchemas = {
   resume: record('a resume command', head('resume')),
   trigger: triggerCommand,
   replay: replayCommand,
+  emit: emitCommand,
+  backfill: record('a backfill command', { ...head('backfill'), ...backfillFields }),
 };
-
-const NOT_YET: readonly unknown[] = ['emit', 'backfill'];
 
 /**
  * Validates a command and fills in its defaults.
@@ -65,6 +86,8 @@ export function parseCommand(value: unknown, options: SpecOptions): Command | { 
   if (type === 'trigger' && value.payload === null) written.payload = null;
   const { data, error } = commandSchemas[type].safeParse(written);
   if (error !== undefined) return { rejection: rejectionOf(error, written, 'a command') };
+  if (data.type === 'emit' && (data.jobId ?? data.event) !== data.event)
+    return { rejection: invalid(['jobId'], "is not the event's name; leave it out") };
   const command = commandOf(data);
   const rejection = payloadRejection(command, options);
   return rejection === undefined ? command : { rejection };
@@ -89,7 +112,8 @@ export type CommandHead = { commandId?: string; tenant?: string; jobId?: string;
 /** What can be told about an invalid command, so that its rejection can be acknowledged. */
 export function headOf(value: unknown): CommandHead {
   if (!isObject(value)) return {};
-  const { commandId, tenant, jobId, ack } = withoutNulls(value, 1) as Record<string, unknown>;
+  const { commandId, tenant, ack, ...place } = withoutNulls(value, 1) as Record<string, unknown>;
+  const jobId = place.event ?? place.jobId;
   const result: CommandHead = {};
   if (typeof commandId === 'string' && COMMAND_ID.holds(commandId)) result.commandId = commandId;
   if (tenant === undefined) result.tenant = DEFAULT_TENANT;
@@ -107,18 +131,22 @@ function commandOf(written: Validated): Command {
     const { payload, overlap, ...rest } = written;
     return { ...rest, hasPayload: payload !== undefined, payload: payload ?? null, overlap: overlap ?? null };
   }
+  if (written.type === 'emit') {
+    const { event, eventId = written.commandId, payload = null, jobId: _jobId, ...rest } = written;
+    return { ...rest, jobId: event, eventId, payload };
+  }
   return written;
 }
 
 function payloadRejection(command: Command, options: SpecOptions): Rejection | undefined {
   if (command.type === 'schedule')
     return checkPayload(command.job.type, command.job.payload, options, ['job', 'payload']);
-  return command.type === 'trigger' ? checkPayloadLimits(command.payload, ['payload']) : undefined;
+  return command.type === 'trigger' || command.type === 'emit'
+    ? checkPayloadLimits(command.payload, ['payload'])
+    : undefined;
 }
 
 function badType(type: unknown): Rejection {
-  if (NOT_YET.includes(type))
-    return invalid(['type'], `${String(type)} is not available yet; use ${listed(COMMAND_TYPES)}`);
   const { error } = word(COMMAND_TYPES).safeParse(type);
   return rejectionOf(error!, type, 'a command', ['type']);
 }

@@ -3,11 +3,13 @@ import { z } from 'zod';
 import type { Bounds, Schedule } from '../model.ts';
 import { validateCron } from '../occurrences/cron.ts';
 import { isTimeZone } from '../occurrences/time-zone.ts';
-import { duration, instant, record, whole, word } from './fields.ts';
+import { filterProblem } from '../event-filter.ts';
+import { duration, instant, name, record, whole, word } from './fields.ts';
 import { isDay } from './instant.ts';
+import { EVENT } from './names.ts';
 import { listed } from './problems.ts';
 
-const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay'] as const;
+const SCHEDULE_KINDS = ['at', 'in', 'cron', 'every', 'fixedDelay', 'on'] as const;
 type Kind = (typeof SCHEDULE_KINDS)[number];
 
 /** What bounds and thins a recurring schedule; a one-shot has none of it. */
@@ -15,9 +17,6 @@ const BOUND_FIELDS = ['startAt', 'endAt', 'exclude', 'jitter', 'maxRuns'] as con
 
 const NOT_YET = {
   after: 'is not available yet: chains are to come',
-  on: 'is not available yet: event-triggered jobs are to come',
-  filter: 'is not available yet: event-triggered jobs are to come',
-  wait: 'is not available yet: event-triggered jobs are to come',
   delay: 'is not a field of a schedule; did you mean in or fixedDelay?',
 };
 
@@ -34,6 +33,9 @@ const fields = record(
     cron: z.string({ error: 'must be a cron expression such as 0 9 * * MON-FRI' }).optional(),
     every: duration(1_000).optional(),
     fixedDelay: duration(1).optional(),
+    on: name(EVENT).optional(),
+    filter: z.string({ error: 'must be an expression such as event.plan == "pro"' }).optional(),
+    wait: duration().optional(),
     timezone: z.string({ error: 'must be the name of a time zone such as Europe/Paris' }).optional(),
     dst: dstSchema.optional(),
     startAt: instant.optional(),
@@ -80,6 +82,18 @@ function checkCompany(kind: Kind, written: Fields, refuse: Refuse): void {
         refuse([field], `belongs to cron, every and fixedDelay; a one-shot (${kind}) has none`);
     }
   }
+  if (kind === 'on') {
+    for (const field of ['exclude', 'jitter', 'timezone'] as const) {
+      if (written[field] !== undefined)
+        refuse([field], 'belongs to cron, every and fixedDelay; an event comes when it comes');
+    }
+    const problem = written.filter === undefined ? undefined : filterProblem(written.filter);
+    if (problem !== undefined) refuse(['filter'], problem);
+  } else {
+    for (const field of ['filter', 'wait'] as const) {
+      if (written[field] !== undefined) refuse([field], `belongs to on, which waits for an event; ${kind} does not`);
+    }
+  }
   if (kind !== 'cron' && written.dst !== undefined) refuse(['dst'], `belongs to cron; ${kind} counts real time`);
   const { timezone, exclude, startAt, endAt } = written;
   if ((kind === 'every' || kind === 'fixedDelay') && timezone !== undefined && !exclude?.length) {
@@ -117,6 +131,10 @@ function scheduleOf(kind: Kind, written: Fields): Schedule {
       return { kind, everyMs: written.every!, timezone, ...boundsOf(written) };
     case 'fixedDelay':
       return { kind, delayMs: written.fixedDelay!, timezone, ...boundsOf(written) };
+    case 'on': {
+      const { on: event, filter = null, wait: waitMs = 0 } = written;
+      return { kind, event: event!, filter, waitMs, timezone, ...boundsOf(written) };
+    }
   }
 }
 

@@ -18,7 +18,7 @@ export function toWireJob(spec: JobSpec): JobInput {
     retry: toWireRetry(spec.retry),
     timeout: formatDuration(spec.timeoutMs),
     overlap: spec.overlap,
-    ...(isOneShot(spec.schedule) ? {} : { missed: toWireMissed(spec.missed) }),
+    ...(isOneShot(spec.schedule) || spec.schedule.kind === 'on' ? {} : { missed: toWireMissed(spec.missed) }),
     delivery: spec.delivery,
     labels: { ...spec.labels },
     ...(spec.concurrencyKey === undefined ? {} : { concurrencyKey: { ...spec.concurrencyKey } }),
@@ -40,6 +40,11 @@ export function toWireSchedule(schedule: Schedule): ScheduleInput {
       return { every: formatDuration(schedule.everyMs), ...zoneOfDays(schedule), ...toWireBounds(schedule) };
     case 'fixedDelay':
       return { fixedDelay: formatDuration(schedule.delayMs), ...zoneOfDays(schedule), ...toWireBounds(schedule) };
+    case 'on': {
+      const { event, filter, waitMs } = schedule;
+      const wait = waitMs === 0 ? {} : { wait: formatDuration(waitMs) };
+      return { on: event, ...(filter === null ? {} : { filter }), ...wait, ...toWireBounds(schedule) };
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a handler is, and what it gets: the interface between the executor and the code that does a job's work. */
 import type { ClientBase } from 'pg';
-import type { RetryPolicy, Trigger } from '../../core/model.ts';
+import type { EmittedEvent, RetryPolicy, Trigger } from '../../core/model.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { DueRecord } from '../../core/records.ts';
 import type { JobInput } from '../../core/spec/input.ts';
@@ -28,6 +28,8 @@ export type HandlerContext<Payload = unknown> = {
   /** The same through all attempts and replays: send it along with every effect outside PostgreSQL. */
   readonly idempotencyKey: string;
   readonly traceparent: string | null;
+  /** The event that made the run, of a job with `schedule: { on }`; `payload` stays the job's own. Null: none did. */
+  readonly event: EmittedEvent | null;
   /** Aborted on timeout, cancel, lost lease and shutdown; `signal.reason` is a BelfryError whose `code` tells which. */
   readonly signal: AbortSignal;
   readonly logger: Log;

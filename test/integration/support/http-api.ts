@@ -14,7 +14,7 @@ type OpenApi = { openapi: string; paths: Record<string, Record<string, Operation
 export class HttpApi {
   readonly url: string;
   readonly document: OpenApi;
-  private readonly key: string;
+  readonly key: string;
   private readonly ajv = new Ajv2020({ strict: false, validateFormats: false });
   private readonly validators = new Map<string, ValidateFunction>();
   /** Operations that were asked, as `GET /api/jobs`. */
@@ -49,7 +49,8 @@ export class HttpApi {
     return answer;
   }
 
-  private check(method: string, path: string, { status, headers, body }: Answer): void {
+  /** @throws when the answer is none that the document describes */
+  check(method: string, path: string, { status, headers, body }: Answer): void {
     const problem = status >= 400;
     if (problem) {
       assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);

@@ -32,7 +32,7 @@ function cli(files: Record<string, string>, jobs: Job[] = []): FakeCli {
   fake.files = files;
   const byKey = new Map(jobs.map((each) => [jobKey(each.tenant, each.jobId), each]));
   fake.inspect.job = async (tenant, jobId) => byKey.get(jobKey(tenant, jobId));
-  fake.inspect.managedJobs = async () => jobs.filter((each) => 'belfry.managed-by' in each.spec.labels);
+  fake.inspect.managedJobs = async (name) => jobs.filter(({ spec }) => spec.labels['belfry.managed-by'] === name);
   fake.inspect.jobs = async ({ state }) => jobs.filter((each) => (state ?? each.state) === each.state);
   return fake;
 }

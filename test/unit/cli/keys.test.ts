@@ -4,8 +4,6 @@ import { FakeCli } from './support.ts';
 
 void test('belfry keys: makes a key that is shown once, lists, rotates and revokes it', async () => {
   const cli = new FakeCli();
-  let byte = 0;
-  cli.deps.secretBytes = (count) => Buffer.alloc(count, (byte += 1));
   assert.equal(
     await cli.run('keys', 'create', 'ci', '--tenant', 'acme', '--scopes', 'read,write', '--expires', '90d'),
     0,

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
+import { directBackend } from '../../../services/cli/backend-direct.ts';
 import type { CliDeps } from '../../../services/cli/deps.ts';
 import { runCli } from '../../../services/cli/program.ts';
 import type { BelfryClient } from '../../../services/client/client.ts';
+import type { Broker } from '../../../services/core/ports/broker.ts';
 import type { CommandResult } from '../../../services/client/types.ts';
 import type { Job } from '../../../services/core/model.ts';
 import type {
@@ -80,6 +82,18 @@ export class FakeCli {
   files: Record<string, string> = {};
   env: Record<string, string>;
   deps: CliDeps;
+  /** Where refused commands are read. */
+  broker = (): Broker => assert.fail('the broker was not expected to be asked');
+  private keysMade = 0;
+  private readonly direct = directBackend({
+    client: () => this.client as unknown as BelfryClient,
+    store: () => this.inspect as Inspect,
+    apiKeys: () => this.apiKeys,
+    broker: () => this.broker(),
+    clock: this.clock,
+    rejectedTopic: () => 'job.commands.rejected',
+    secretBytes: (count) => Buffer.alloc(count, (this.keysMade += 1)),
+  });
 
   constructor(env: Record<string, string> = SERVERS, overrides: Partial<CliDeps> = {}) {
     this.env = env;
@@ -91,17 +105,16 @@ export class FakeCli {
       clock: this.clock,
       machineNow: () => this.clock.now(),
       ids: { uuid: () => `id-${(ids += 1)}`, random: () => 0 },
-      secretBytes: (count) => Buffer.alloc(count, 7),
       readFile: async (path) => this.files[path] ?? Promise.reject(new Error('no such file')),
       env,
       config: () => readConfig(this.env),
       useServers: (servers) => readConfig((this.env = { ...this.env, ...servers })),
       interrupted: () => this.stop.signal,
-      client: () => this.client as unknown as BelfryClient,
-      inspect: () => this.inspect as Inspect,
-      apiKeys: () => this.apiKeys,
+      useApi: unexpected('useApi'),
+      ...this.direct,
+      store: () => this.inspect as Inspect,
       tenants: () => this.tenants,
-      broker: () => ({ partitions: async () => 1 }) as unknown as ReturnType<CliDeps['broker']>,
+      broker: unexpected('broker'),
       topicAdmin: unexpected('topicAdmin'),
       disconnect: async () => undefined,
       migrate: unexpected('migrate'),

@@ -5,6 +5,9 @@ import { FakeCli } from './support.ts';
 describe('belfry tenants', () => {
   it('sets, shows, lists and removes quotas', async () => {
     const cli = new FakeCli();
+    const partitions = async (topic: string) => (topic === 'job.due.acme.medium' ? 1 : undefined);
+    cli.deps.broker = () => ({ partitions }) as unknown as ReturnType<typeof cli.deps.broker>;
+    assert.equal(await cli.run('tenants', 'set', 'acme', '--queue', 'nowhere'), 4);
     assert.equal(await cli.run('tenants', 'set', 'acme', '--jobs', '10', '--min-interval', '1m', '--queue', 'acme'), 0);
     assert.equal(await cli.run('tenants', 'set', 'acme', '--jobs', 'none', '--json'), 0);
     const set = JSON.parse(cli.out.at(-1)!) as Record<string, unknown>;

@@ -5,6 +5,7 @@ import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { MemoryBroker } from '../../../services/adapters/memory/broker.ts';
 import type { MemoryBrokerClient } from '../../../services/adapters/memory/broker-client.ts';
 import { BelfryClient } from '../../../services/client/client.ts';
+import { KafkaTransport } from '../../../services/client/kafka-transport.ts';
 import { partitionOf } from '../../../services/core/murmur2.ts';
 import type { Ack, Outcome, Rejection } from '../../../services/core/records.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
@@ -22,6 +23,8 @@ type Command = { type: string; commandId: string; tenant: string; jobId: string;
 >;
 type Answer = Partial<Ack> | null;
 
+const NOTHING = { matched: null, occurrences: null };
+
 describe('the client', () => {
   let clock: VirtualClock;
   let server: MemoryBrokerClient;
@@ -37,7 +40,10 @@ describe('the client', () => {
     server = broker.client('timer');
     let made = 0;
     const ids = { uuid: () => `id-${(made += 1)}`, random: () => 0 };
-    client = new BelfryClient({ broker: broker.client('client'), codec, clock, ids, log: NO_LOG, topics });
+    client = new BelfryClient({
+      transport: new KafkaTransport({ broker: broker.client('client'), codec, clock, log: NO_LOG, topics }),
+      ids,
+    });
     commands = [];
     answer = () => ({});
     const producer = await server.producer();
@@ -52,7 +58,7 @@ describe('the client', () => {
         if (ack === null) return;
         const { commandId, tenant, jobId } = command;
         const job = { state: 'SCHEDULED', version: 1, nextFireAt: clock.now() } as const;
-        const whole = { commandId, tenant, jobId, outcome: 'applied' as const, error: null, job, ...ack };
+        const whole = { commandId, tenant, jobId, outcome: 'applied' as const, error: null, job, ...NOTHING, ...ack };
         void producer.send([{ topic: topics.acks, partition, key, value: codec.encodeAck(whole), headers: {} }]);
       },
     });
@@ -177,11 +183,18 @@ describe('the client', () => {
   it('says that there is no deployment where the topic of commands is missing', async () => {
     const empty = new MemoryBroker({ clock }).client();
     const ids = { uuid: () => 'id', random: () => 0 };
-    const lost = new BelfryClient({ broker: empty, codec, clock, ids, log: NO_LOG, topics });
+    const lost = new BelfryClient({
+      transport: new KafkaTransport({ broker: empty, codec, clock, log: NO_LOG, topics }),
+      ids,
+    });
     await assert.rejects(lost.cancel('hello'), {
       code: 'not_migrated',
       message: /belfry migrate.*BELFRY_TOPIC_PREFIX/,
     });
+    await assert.rejects(
+      lost.onCompleted(() => undefined),
+      { code: 'not_migrated', message: /job\.completed/ },
+    );
   });
 
   it('hears the outcomes that it asked for, in their order, until it stops listening', async () => {

@@ -129,9 +129,18 @@ export const fullAck: Ack = {
   outcome: 'rejected',
   error: { code: 'invalid', message: 'job.timeout must be a duration', field: 'job.timeout' },
   job: { state: 'SCHEDULED', version: 3, nextFireAt: at },
+  matched: 1,
+  occurrences: [at],
 };
 
-export const bareAck: Ack = { ...fullAck, outcome: 'applied', error: null, job: null };
+export const bareAck: Ack = {
+  ...fullAck,
+  outcome: 'applied',
+  error: null,
+  job: null,
+  matched: null,
+  occurrences: null,
+};
 
 const failure = { attempt: 1, startedAt: at, finishedAt: at + 5, worker: 'executor-1', error };
 

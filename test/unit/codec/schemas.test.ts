@@ -69,6 +69,11 @@ function commandShape(): Shape {
   const shapes = Object.values(commandSchemas).map((schema) =>
     shapeOfValidator(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema),
   );
+  // An emit may leave it out, in Avro it is in every command.
+  for (const shape of shapes) {
+    delete shape['jobId?'];
+    shape.jobId = 'string';
+  }
   const all = Object.assign({}, ...shapes) as Shape;
   const everywhere = (name: string) => shapes.every((shape) => name in shape);
   const topLevel = (name: string) => !name.includes('.') && !name.endsWith('?') && !everywhere(name);

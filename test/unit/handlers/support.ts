@@ -20,6 +20,7 @@ export function contextWith(fields: Partial<HandlerContext> = {}): HandlerContex
     labels: {},
     idempotencyKey: '019ae2c0-5f00-8d3a-9c41-0b7e6a2f1d55',
     traceparent: null,
+    event: null,
     signal: new AbortController().signal,
     logger: silent,
     progress: () => {},

@@ -60,6 +60,24 @@ describe('a valid command', () => {
     assert.deepEqual(parse({ ...trigger, payload: null }), { ...own, hasPayload: true, payload: null });
   });
 
+  it('emits an event, whose id is that of the command unless it is given', () => {
+    const { jobId: _jobId, ...place } = full;
+    const emit = { type: 'emit', commandId: head.commandId, event: 'user.signup' };
+    const whole = { ...place, type: 'emit', jobId: 'user.signup', eventId: head.commandId, payload: null };
+    assert.deepEqual(parse(emit), whole);
+    const given = { eventId: 'e-1', payload: { plan: null } };
+    assert.deepEqual(parse({ ...emit, ...given, jobId: 'user.signup' }), { ...whole, ...given });
+  });
+
+  it('backfills one after the other, 1,000 at the most, unless it says otherwise', () => {
+    const backfill = { type: 'backfill', ...head, from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' };
+    const span = { from: Date.UTC(2026, 0, 1), to: Date.UTC(2026, 0, 2) };
+    const whole = { ...full, type: 'backfill', ...span, dryRun: false, overlap: 'buffer_all', limit: 1_000 };
+    assert.deepEqual(parse(backfill), whole);
+    const given = { dryRun: true, overlap: 'allow', limit: 5 };
+    assert.deepEqual(parse({ ...backfill, ...given }), { ...whole, ...given });
+  });
+
   it('replays a dead run', () => {
     const replay = { type: 'replay', ...full, runId: RUN_ID, force: false };
     assert.deepEqual(parse({ type: 'replay', ...head, runId: RUN_ID }), replay);
@@ -70,6 +88,8 @@ describe('a valid command', () => {
   });
 });
 
+const FROM = '2026-01-01T00:00:00Z';
+
 describe('an invalid command', () => {
   for (const [what, value, field, message] of [
     ['null', null, undefined, /^a command must be an object$/],
@@ -77,8 +97,11 @@ describe('an invalid command', () => {
     ['text', 'schedule', undefined, /must be an object/],
     ['no type', head, 'type', /type is missing; it must be schedule, cancel/],
     ['an unknown type', { type: 'delete', ...head }, 'type', /not "delete"/],
-    ['emit', { type: 'emit', event: 'x' }, 'type', /emit is not available yet/],
-    ['backfill', { type: 'backfill', ...head }, 'type', /backfill is not available yet/],
+    ['an emit without an event', { type: 'emit', commandId: 'c' }, 'event', /event is missing/],
+    ['an emit of no name', { type: 'emit', commandId: 'c', event: 'a/b' }, 'event', /1 to 200 letters/],
+    ['an emit for a job', { type: 'emit', ...head, event: 'x' }, 'jobId', /is not the event's name; leave it out/],
+    ['a backfill without a time', { type: 'backfill', ...head, from: FROM }, 'to', /to is missing/],
+    ['a large backfill', { type: 'backfill', ...head, from: FROM, to: FROM, limit: 1_001 }, 'limit', /1 to 1000/],
     ['no commandId', { type: 'cancel', jobId: 'a' }, 'commandId', /commandId is missing/],
     ['a null commandId', { type: 'cancel', jobId: 'a', commandId: null }, 'commandId', /commandId is missing/],
     ['an empty commandId', { type: 'cancel', ...head, commandId: '' }, 'commandId', /1 to 128 characters/],

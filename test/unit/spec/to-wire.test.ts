@@ -54,6 +54,9 @@ const recurring = fc.oneof(
     .tuple(fc.constantFrom('0 9 * * MON-FRI', '@daily', '*/10 0 9 * * *'), zones, dst, bounds)
     .map(([cron, timezone, policy, rest]) => ({ cron, timezone, dst: policy, ...rest })),
 );
+const listening = fc
+  .tuple(some({ filter: fc.constantFrom('event.a == 1', 'true'), wait: durations(0) }), bounds)
+  .map(([own, { startAt, endAt, maxRuns }]) => ({ on: 'user.signup', ...own, startAt, endAt, maxRuns }));
 const oneShot = fc.oneof(
   instants.map((at) => ({ at })),
   durations(0).map((text) => ({ in: text })),
@@ -86,7 +89,7 @@ const missed = some({
 const custom = { type: fc.constant('CUSTOM'), handler: names };
 const required = ['type', 'handler', 'schedule'] as const;
 const jobs = fc.oneof(
-  fc.record({ ...custom, schedule: oneShot, ...common }, { requiredKeys: [...required] }),
+  fc.record({ ...custom, schedule: fc.oneof(oneShot, listening), ...common }, { requiredKeys: [...required] }),
   fc.record({ ...custom, schedule: recurring, missed, ...common }, { requiredKeys: [...required] }),
 );
 

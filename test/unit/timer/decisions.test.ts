@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Command } from '../../../services/core/command.ts';
 import type { Job } from '../../../services/core/model.ts';
 import { parseCommand } from '../../../services/core/spec/parse-command.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
 import type { Applied, CommandContext } from '../../../services/timer/applied.ts';
-import { applyCommand } from '../../../services/timer/apply-command.ts';
+import { applyCommand, type JobCommand } from '../../../services/timer/apply-command.ts';
 import { applyCompletion } from '../../../services/timer/completion.ts';
 import { scheduledRun } from '../../../services/timer/due-record.ts';
 import { fireOccurrence } from '../../../services/timer/fire.ts';
@@ -28,18 +27,20 @@ function context(changes: Partial<CommandContext> = {}): CommandContext {
     seen: false,
     stored: undefined,
     hasTopic: () => true,
+    occurrenceRuns: () => null,
     ...changes,
   };
 }
 
 let ids = 0;
-function command(value: Record<string, unknown>): Command {
+function command(value: Record<string, unknown>): JobCommand {
   const parsed = parseCommand({ commandId: `c${++ids}`, tenant: 't', jobId: 'j', ...value }, spec);
   if ('rejection' in parsed) throw new Error(parsed.rejection.message);
-  return parsed;
+  assert.notEqual(parsed.type, 'emit');
+  return parsed as JobCommand;
 }
 
-const schedule = (when: object, job: object = {}, head: object = {}): Command =>
+const schedule = (when: object, job: object = {}, head: object = {}): JobCommand =>
   command({ type: 'schedule', job: { type: 'CUSTOM', handler: 'h', schedule: when, ...job }, ...head });
 
 function effectsOf(applied: Applied): Extract<Applied, { outcome: 'applied' }>['effects'] {
@@ -47,14 +48,14 @@ function effectsOf(applied: Applied): Extract<Applied, { outcome: 'applied' }>['
   return applied.effects;
 }
 
-const apply = (job: Job | undefined, what: Command, changes?: Partial<CommandContext>): Job =>
+const apply = (job: Job | undefined, what: JobCommand, changes?: Partial<CommandContext>): Job =>
   effectsOf(applyCommand(job, what, context(changes))).job!;
 
 const every = { every: '1h' };
 const hourly = (): Job => apply(undefined, schedule(every));
 const later = (job: Job, changes: Partial<Job>): Job => ({ ...job, ...changes });
 
-const states: { name: string; from: Job; what: Command; to: Partial<Job> }[] = [
+const states: { name: string; from: Job; what: JobCommand; to: Partial<Job> }[] = [
   {
     name: 'an equal schedule keeps phase, next occurrence and run count, and takes over the rest',
     from: later(hourly(), { runCount: 3, nextAt: NOW + 5, nextFireAt: NOW + 5, anchorAt: NOW - 7 }),
@@ -119,7 +120,7 @@ for (const { name, from, what, to } of states) {
 }
 
 const finished = later(hourly(), { state: 'FINISHED', nextAt: null, nextFireAt: null });
-const answers: { name: string; job?: Job; what: Command; answer: string; changes?: Partial<CommandContext> }[] = [
+const answers: { name: string; job?: Job; what: JobCommand; answer: string; changes?: Partial<CommandContext> }[] = [
   {
     name: 'keep leaves an existing job',
     job: hourly(),

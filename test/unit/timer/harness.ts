@@ -136,6 +136,14 @@ export class Cluster {
     return this.answer(commandId);
   }
 
+  /** Emits an event and waits for the answer. */
+  async emit(event: string, eventId: string, payload: unknown = null): Promise<Ack> {
+    const commandId = `c-${++this.commands}`;
+    const value = { type: 'emit', commandId, tenant: 'acme', event, eventId, payload, ack: true };
+    await this.raw(jobKey('acme', event), JSON.stringify(value));
+    return this.answer(commandId);
+  }
+
   /** Schedules a job and waits for the answer. */
   async put(job: Record<string, unknown>, command: Record<string, unknown> = {}): Promise<Ack> {
     return this.answer(await this.schedule(job, command));

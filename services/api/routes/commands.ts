@@ -1,0 +1,118 @@
+/**
+ * Commands as they stand on job.commands, many in one request: what the client and the CLI speak over HTTP. They mean the same
+ * here as there, and are answered as on job.commands.acks.
+ */
+import { z } from 'zod';
+import { BelfryError } from '../../core/errors.ts';
+import type { CommandAnswer } from '../../core/read-resources.ts';
+import { COMMAND_TYPES, REJECTION_CODES, type Ack, type CommandType, type Rejection } from '../../core/records.ts';
+import { formatInstant } from '../../core/spec/instant.ts';
+import { duration, record } from '../../core/spec/fields.ts';
+import { MAX_COMMAND_BYTES } from '../../core/spec/decode-command.ts';
+import { headOf, parseCommand } from '../../core/spec/parse-command.ts';
+import type { WireCommand } from '../../client/transport.ts';
+import { notPermitted, permits } from '../auth.ts';
+import type { Api, ApiDeps, Caller } from '../deps.ts';
+import { answers, caller as callerResource, commandAnswers } from '../resources.ts';
+
+const MOST = 1_000;
+const MAX_BYTES = 16 * 1024 * 1024;
+const LONGEST_WAIT_MS = 30_000;
+const tags = ['commands'];
+
+const SCOPES: Readonly<Record<CommandType, 'run' | 'write'>> = {
+  ...{ schedule: 'write', cancel: 'write', pause: 'write', resume: 'write' },
+  ...{ trigger: 'run', replay: 'run', emit: 'run', backfill: 'run' },
+};
+
+const commandsBody = record('a request', {
+  commands: z
+    .array(z.unknown().meta({ description: 'A command, with its commandId; the tenant is the key’s.' }), {
+      error: 'must be a list of commands',
+    })
+    .min(1, { error: 'is empty' })
+    .max(MOST, { error: `has too many entries; at most ${MOST} are allowed` }),
+  wait: duration(0, LONGEST_WAIT_MS)
+    .default(2_000)
+    .meta({ description: 'How long to wait for timers to answer; then a command is answered as accepted.' }),
+});
+
+export function addCommands(api: Api, deps: ApiDeps): void {
+  api.post(
+    '/api/commands',
+    {
+      config: { scope: ['run', 'write'] },
+      bodyLimit: MAX_BYTES,
+      schema: {
+        ...{ tags, operationId: 'sendCommands', summary: `Send up to ${MOST} commands; an answer for each, in order` },
+        description: 'The same commandId sent again has one effect. What is refused stops no other.',
+        body: commandsBody,
+        response: answers({ 200: commandAnswers }),
+      },
+    },
+    async (request) => {
+      const { commands, wait } = request.body;
+      const results = commands.map((command) => answerTo(deps, request.caller, command, wait));
+      return { results: await Promise.all(results) };
+    },
+  );
+
+  api.get(
+    '/api/me',
+    {
+      config: { scope: ['read', 'run', 'write'] },
+      schema: {
+        ...{ tags: ['keys'], operationId: 'getCaller', summary: 'On whose behalf the key acts, and what it permits' },
+        response: answers({ 200: callerResource }),
+      },
+    },
+    async ({ caller: { tenant, scopes } }) => ({ tenant, scopes }),
+  );
+}
+
+async function answerTo(deps: ApiDeps, caller: Caller, written: unknown, timeoutMs: number): Promise<CommandAnswer> {
+  const { commandId = null, jobId = null } = headOf(written);
+  const head = { commandId, tenant: caller.tenant, jobId, job: null, matched: null, occurrences: null };
+  const rejection = refusal(deps, caller, written);
+  if (rejection !== undefined) return { ...head, outcome: 'rejected', error: rejection };
+  try {
+    const command = { ...(written as WireCommand), tenant: caller.tenant };
+    return answerOf(await deps.client.send(command, timeoutMs));
+  } catch (error) {
+    if (!(error instanceof BelfryError)) throw error;
+    const { code, message, field } = error;
+    const told = { code, message, ...(field !== undefined && { field }) };
+    if (REJECTION_CODES.some((known) => known === code)) return { ...head, outcome: 'rejected', error: told };
+    if (code === 'no_answer') return { ...head, outcome: 'accepted', error: null };
+    if (error.retryable) return { ...head, outcome: 'failed', error: told };
+    throw error;
+  }
+}
+
+/** Why a command is not even sent. */
+function refusal(
+  { spec }: ApiDeps,
+  caller: Caller,
+  written: unknown,
+): Rejection | { code: string; message: string } | undefined {
+  if (Buffer.byteLength(JSON.stringify(written)) > MAX_COMMAND_BYTES)
+    return { code: 'too_large', message: `a command has at most ${MAX_COMMAND_BYTES} bytes` };
+  const { tenant = caller.tenant, type } = (written ?? {}) as { tenant?: unknown; type?: unknown };
+  if (tenant !== null && tenant !== caller.tenant)
+    return { code: 'forbidden', message: `The key acts for the tenant ${caller.tenant} alone.` };
+  const known = COMMAND_TYPES.find((each) => each === type);
+  if (known !== undefined && !permits(caller, SCOPES[known])) {
+    const { code, message } = notPermitted(caller, SCOPES[known]);
+    return { code, message };
+  }
+  const parsed = parseCommand(written, spec);
+  return 'rejection' in parsed ? parsed.rejection : undefined;
+}
+
+function answerOf({ job, occurrences, ...ack }: Ack): CommandAnswer {
+  return {
+    ...ack,
+    job: job && { ...job, nextFireAt: job.nextFireAt === null ? null : formatInstant(job.nextFireAt) },
+    occurrences: occurrences?.map(formatInstant) ?? null,
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * The backend on the HTTP API alone. A key belongs to one tenant: that is the one of whoever names none, and another is
+ * refused here, where the message can say why.
+ */
+import { BelfryClient } from '../client/client.ts';
+import { HttpApi, type ApiDeps } from '../client/http/api.ts';
+import { HttpTransport } from '../client/http/transport.ts';
+import type { RejectedCommand, RejectedPage } from '../client/rejected.ts';
+import { BelfryError } from '../core/errors.ts';
+import type { ApiKey } from '../core/ports/api-keys.ts';
+import type { Log } from '../core/ports/log.ts';
+import { keyOf } from '../core/read-resources.ts';
+import { formatDuration } from '../core/spec/duration.ts';
+import type { Backend, KeyRing, Rejected, Reader, ShownKey } from './backend.ts';
+import { HttpReader } from './http-reader.ts';
+
+/** What the API reads at once. */
+const MOST_REJECTED = 1_000;
+
+export class HttpBackend implements Backend {
+  private readonly api: HttpApi;
+  private readonly commands: BelfryClient;
+  private caller: Promise<{ tenant: string }> | undefined;
+
+  /** @throws BelfryError `config_invalid` */
+  constructor(deps: ApiDeps & { log: Log }) {
+    this.api = new HttpApi(deps);
+    this.commands = new BelfryClient({ transport: new HttpTransport(deps), ids: deps.ids });
+  }
+
+  async tenant(): Promise<string> {
+    this.caller ??= this.api.ask<{ tenant: string }>('GET', '/api/me');
+    return (await this.caller).tenant;
+  }
+
+  client(): BelfryClient {
+    return this.commands;
+  }
+
+  inspect(): Reader {
+    return new HttpReader(this.api, (tenant) => this.check(tenant));
+  }
+
+  keys(): KeyRing {
+    return {
+      create: async ({ tenant, name, scopes, ttlMs }) => {
+        await this.check(tenant);
+        const expiresIn = ttlMs === null ? {} : { expiresIn: formatDuration(ttlMs) };
+        const body = { name, scopes, ...expiresIn };
+        return shown(await this.api.ask<KeyJson>('POST', '/api/keys', { body, repeat: false }));
+      },
+      list: async (tenant) => {
+        await this.check(tenant);
+        return (await this.api.ask<{ keys: KeyJson[] }>('GET', '/api/keys')).keys.map(keyOf);
+      },
+      revoke: async (prefix) => {
+        const json = await this.api.find<KeyJson>('DELETE', `/api/keys/${prefix}`);
+        return json && keyOf(json);
+      },
+      rotate: async (former, graceMs) => {
+        const request = { body: { grace: formatDuration(graceMs) }, repeat: false };
+        const json = await this.api.find<KeyJson>('POST', `/api/keys/${former}/rotate`, request);
+        return json && shown(json);
+      },
+    };
+  }
+
+  rejected(): Rejected {
+    return {
+      list: (limit) =>
+        this.api.ask<RejectedPage>('GET', '/api/rejected', { query: { limit: Math.min(limit, MOST_REJECTED) } }),
+      find: (place) => this.api.find<RejectedCommand>('GET', `/api/rejected/${place}`),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.api.close();
+    await this.commands.close();
+  }
+
+  /** @throws BelfryError `forbidden` for another tenant than the key's */
+  private async check(tenant: string | undefined): Promise<void> {
+    if (tenant === undefined) return;
+    const own = await this.tenant();
+    if (tenant === own) return;
+    const message = `The API key acts for the tenant ${own} alone: use a key of the tenant ${tenant}, or leave out --tenant.`;
+    throw new BelfryError('forbidden', message);
+  }
+}
+
+type KeyJson = Record<string, unknown>;
+
+function shown({ key: text, ...json }: KeyJson): ShownKey {
+  return { text: text as string, key: keyOf(json) satisfies ApiKey };
+}

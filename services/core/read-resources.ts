@@ -1,0 +1,96 @@
+/** From what the HTTP API answers back to jobs, runs and outcomes: `outcomeOf(outcomeJson(outcome))` equals `outcome`. */
+import { BelfryError } from './errors.ts';
+import type { ApiKey } from './ports/api-keys.ts';
+import type { DeadRunSummary, RunDetail, RunSummary } from './ports/inspect.ts';
+import type { Ack, Outcome } from './records.ts';
+import type { JobView } from './resources.ts';
+import { parseInstant } from './spec/instant.ts';
+import { parseJobSpec } from './spec/parse-command.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What this installation refuses, the API has refused. */
+const PERMISSIVE = { allowInlineSecrets: true, topicPrefix: '', allowTopics: null };
+
+/** @throws BelfryError `api_unreadable`, as all of these */
+export function jobOf(json: Json): JobView {
+  const spec = parseJobSpec(json.job, PERMISSIVE);
+  if ('rejection' in spec) throw unreadable('a job', spec.rejection.message);
+  const { job: _written, active, buffered, ...rest } = json;
+  const runs = (ids: unknown): { runId: string }[] => (ids as string[]).map((runId) => ({ runId }));
+  return {
+    ...rest,
+    ...withTimes(json, ['anchorAt', 'createdAt', 'updatedAt'], ['nextAt', 'nextFireAt', 'pausedAt']),
+    ...{ spec, active: runs(active), buffered: runs(buffered) },
+  } as unknown as JobView;
+}
+
+export function runOf(json: Json): RunSummary {
+  const times = withTimes(json, ['scheduledFor'], ['startedAt', 'finishedAt', 'retryAt', 'from', 'to']);
+  return { ...json, ...times } as unknown as RunSummary;
+}
+
+export function deadRunOf(json: Json): DeadRunSummary {
+  return { ...runOf(json), discarded: discardOf(json) } as DeadRunSummary;
+}
+
+export function runDetailOf(json: Json): RunDetail {
+  const due = json.due as Json | null;
+  const detail = { ...runOf(json), discarded: discardOf(json) };
+  return { ...detail, due: due && { ...due, ...withTimes(due, ['scheduledFor', 'dueAt']) } } as RunDetail;
+}
+
+export function outcomeOf(json: Json): Outcome {
+  const times = withTimes(json, ['scheduledFor', 'finishedAt'], ['startedAt', 'from', 'to']);
+  return { ...json, ...times } as unknown as Outcome;
+}
+
+export function keyOf(json: Json): ApiKey {
+  return { ...json, ...withTimes(json, ['createdAt'], ['expiresAt', 'revokedAt', 'lastUsedAt']) } as unknown as ApiKey;
+}
+
+/** The answer to a command: an ack; `accepted` when no timer answered yet; `failed` when it could not be sent. */
+export type CommandAnswer = {
+  commandId: string | null;
+  tenant: string;
+  jobId: string | null;
+  outcome: Ack['outcome'] | 'accepted' | 'failed';
+  error: { code: string; message: string; field?: string } | null;
+  job: { state: string; version: number; nextFireAt: string | null } | null;
+  matched: number | null;
+  occurrences: readonly string[] | null;
+};
+
+export function ackOf({ job, occurrences, ...answer }: CommandAnswer): Ack {
+  return {
+    ...answer,
+    job: job && { ...job, ...withTimes(job, [], ['nextFireAt']) },
+    occurrences: occurrences?.map((at) => timeOf({ at }, 'at')) ?? null,
+  } as Ack;
+}
+
+function discardOf({ discarded }: Json): object | null {
+  return discarded === null ? null : { ...(discarded as Json), ...withTimes(discarded as Json, ['at']) };
+}
+
+function withTimes(
+  json: Json,
+  always: readonly string[],
+  maybe: readonly string[] = [],
+): Record<string, number | null> {
+  const times = always.map((name) => [name, timeOf(json, name)] as const);
+  const others = maybe.map((name) => [name, json[name] === null ? null : timeOf(json, name)] as const);
+  return Object.fromEntries([...times, ...others]);
+}
+
+function timeOf(json: Json, name: string): number {
+  const text = json[name];
+  const ms = typeof text === 'string' ? parseInstant(text) : undefined;
+  if (ms === undefined) throw unreadable(name, 'no time');
+  return ms;
+}
+
+function unreadable(what: string, why: string): BelfryError {
+  const message = `The API answered ${what} that this version cannot read (${why}): use a client of the API's version.`;
+  return new BelfryError('api_unreadable', message);
+}
