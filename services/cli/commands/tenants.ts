@@ -59,7 +59,7 @@ export function addTenants({ program, deps, action }: Cli): void {
     action(async (tenant: string, { json: asJson, ...flags }: Flags) => {
       const changes = quotasOf(read(flags));
       if (Object.keys(changes).length === 0) throw usageError('Say what to change, such as --jobs 1000.');
-      if (changes.queue != null) await requireQueue(deps, changes.queue);
+      if (typeof changes.queue === 'string') await requireQueue(deps, changes.queue);
       return shown(deps, { json: asJson }, await deps.tenants().set(tenant, changes));
     }),
   );
