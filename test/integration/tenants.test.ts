@@ -24,14 +24,14 @@ describe('quotas of a tenant', { timeout: 120_000 }, () => {
       acme: { queue: 'acme' },
     };
     for (const [tenant, body] of Object.entries(quotas))
-      assert.equal((await api.ask('PATCH', `/api/tenants/${tenant}`, { body })).status, 200);
+      assert.equal((await api.ask('PUT', `/api/tenants/${tenant}`, { body })).status, 200);
     [isolated] = await Promise.all([belfry.executor({ queue: 'acme' }), belfry.executor(), belfry.timer()]);
   });
   after(() => belfry.destroy());
 
   it('are set by the operator alone; a tenant sees its own', async () => {
     const key = await belfry.key(['admin'], 'small');
-    assert.equal((await api.ask('PATCH', '/api/tenants/small', { key, body: { jobs: 1_000 } })).status, 403);
+    assert.equal((await api.ask('PUT', '/api/tenants/small', { key, body: { jobs: 1_000 } })).status, 403);
     assert.equal((await api.ask('DELETE', '/api/tenants/small', { key })).status, 403);
     assert.equal((await api.ask('GET', '/api/tenants/narrow', { key })).status, 404);
     const own = await api.ask('GET', '/api/tenants', { key });
@@ -39,7 +39,7 @@ describe('quotas of a tenant', { timeout: 120_000 }, () => {
       own.body.tenants.map(({ tenant, minInterval }: { tenant: string; minInterval: string }) => [tenant, minInterval]),
       [['small', '1m']],
     );
-    assert.equal((await api.ask('PATCH', '/api/tenants/other', { body: { queue: 'nowhere' } })).status, 400);
+    assert.equal((await api.ask('PUT', '/api/tenants/other', { body: { queue: 'nowhere' } })).status, 400);
     assert.equal((await api.ask('DELETE', '/api/tenants/other')).status, 404);
   });
 

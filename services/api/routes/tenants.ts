@@ -3,7 +3,7 @@
  * tenant sees its own alone: it must not raise them.
  */
 import { z } from 'zod';
-import type { Tenant } from '../../core/ports/tenants.ts';
+import { NO_QUOTAS, type Tenant } from '../../core/ports/tenants.ts';
 import { tenantJson } from '../../core/resources.ts';
 import { name, record } from '../../core/spec/fields.ts';
 import { TENANT } from '../../core/spec/names.ts';
@@ -48,12 +48,12 @@ export function addTenants(api: Api, { tenants, broker, topics }: ApiDeps): void
     },
   );
 
-  api.patch(
+  api.put(
     '/api/tenants/:tenant',
     {
       config: { scope: 'admin' },
       schema: {
-        ...{ tags, operationId: 'setTenant', summary: 'Change quotas of a tenant; null takes one away' },
+        ...{ tags, operationId: 'setTenant', summary: 'Set the quotas of a tenant: what is absent, it has not' },
         params: tenantParams,
         body: quotasSchema,
         response: answers({ 200: tenant }),
@@ -67,7 +67,7 @@ export function addTenants(api: Api, { tenants, broker, topics }: ApiDeps): void
         (await broker.partitions(topics.due(changes.queue, 'medium'))) === undefined
       )
         throw new RequestError('invalid', noSuchQueue(changes.queue));
-      return tenantJson(await tenants.set(params.tenant, changes));
+      return tenantJson(await tenants.set(params.tenant, { ...NO_QUOTAS, ...changes }));
     },
   );
 

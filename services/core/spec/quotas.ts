@@ -1,4 +1,4 @@
-/** Quotas of a tenant as people write them: what is absent stays as it is, null takes a quota away. */
+/** Quotas of a tenant as people write them. */
 import type { z } from 'zod';
 import type { Quotas } from '../ports/tenants.ts';
 import { duration, name, record, whole } from './fields.ts';
@@ -7,7 +7,7 @@ import { QUEUE } from './names.ts';
 const MOST = 1_000_000_000;
 const LARGEST_PAYLOAD_BYTES = 256 * 1024;
 
-/** Takes null as a value, unlike commands, where it means absent. */
+/** The command line takes null for a quota that goes. */
 export const quotasSchema = record('quotas', {
   jobs: whole(0, MOST).nullable().optional(),
   runsPerSecond: whole(1, 100_000).nullable().optional(),
