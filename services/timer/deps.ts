@@ -6,6 +6,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { EnqueuedListener, TimerStore } from '../core/ports/timer-store.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
+import type { EventSource } from './event-sources.ts';
 
 export type TimerDeps = {
   store: TimerStore;
@@ -24,6 +25,8 @@ export type TimerDeps = {
   historyMs: number;
   /** The client cannot recover: the process must end with an error. */
   onFatal(error: Error): void;
+  /** Topics of the user's own whose records are events. */
+  eventSources?: readonly EventSource[];
   /** Wakes the timer for enqueued commands; without it they wait for up to a second. */
   listenEnqueued?: EnqueuedListener;
   /** Quotas of tenants; without them nobody has any. */
