@@ -29,6 +29,8 @@ import { seenRefOf } from './seen.ts';
 import { fireWaiting } from './waiting-run.ts';
 
 export type DecideOptions = {
+  /** Whether the deployment has jobs of several tenants. */
+  isShared: () => boolean;
   now: number;
   worker: string;
   spec: SpecOptions;
@@ -55,7 +57,9 @@ class Decision {
     this.knowledge = knowledge;
     this.options = options;
     const { fence, exactPending, surplus } = gathered.owned;
-    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now, surplus);
+    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now, (tenant, topic) =>
+      surplus.place(tenant, topic, options.now, options.isShared()),
+    );
     this.existing =
       knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }

@@ -2,7 +2,7 @@
  * All that one step will do to one partition, while it is being decided: later inputs see what earlier ones did, and
  * the store sees only the end of it. A timer that is added and struck in the same step never reaches the store.
  */
-import type { Records } from '../core/events.ts';
+import type { DuePlace, Records } from '../core/events.ts';
 import type { Job } from '../core/model.ts';
 import { encodeOutbox } from '../core/outbox-codec.ts';
 import type {
@@ -19,7 +19,6 @@ import type { OutgoingRecord } from '../core/records.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Effects, Emission, EndedRun } from './effects.ts';
 import { encodeExact } from './exact-message.ts';
-import type { Surplus } from './surplus.ts';
 
 /** The fence of a step: what its owner knows. */
 export type Fence = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
@@ -27,12 +26,15 @@ export type Fence = { partition: number; epoch: number; offsets: Offsets; outbox
 /** Records of one outbox row, as the lane that produces them takes them. */
 export type PlannedBatch = OutboxBatch & { records: readonly OutgoingRecord[] };
 
+/** Where the next due record of a tenant goes in a topic; counts it. */
+export type PlaceOf = (tenant: string, topic: string) => DuePlace;
+
 export class Plan {
   readonly fence: Fence;
   nextOffsets: Offsets;
   private readonly records: Records;
   private readonly now: number;
-  private readonly surplus: Surplus;
+  private readonly placeOf: PlaceOf;
   private readonly stored: ReadonlyMap<string, Job>;
   private readonly jobs: Map<string, Job>;
   private readonly changed = new Set<string>();
@@ -47,16 +49,16 @@ export class Plan {
 
   /**
    * @param jobs the stored jobs that the inputs of this step concern, by key
-   * @param surplus tells floods from usual load
+   * @param placeOf tells floods from usual load
    */
-  constructor(fence: Fence, jobs: ReadonlyMap<string, Job>, records: Records, now: number, surplus: Surplus) {
+  constructor(fence: Fence, jobs: ReadonlyMap<string, Job>, records: Records, now: number, placeOf: PlaceOf) {
     this.fence = fence;
     this.nextOffsets = fence.offsets;
     this.stored = jobs;
     this.jobs = new Map(jobs);
     this.records = records;
     this.now = now;
-    this.surplus = surplus;
+    this.placeOf = placeOf;
   }
 
   job({ tenant, jobId }: JobRef): Job | undefined {
@@ -192,7 +194,7 @@ export class Plan {
   private emit(emission: Emission): void {
     const { topic, tenant, jobId, due } = emission;
     if (topic === '') this.exact.push(emission);
-    else this.plain.push(this.records.due(topic, tenant, jobId, due, this.surplus.take(tenant, topic, this.now)));
+    else this.plain.push(this.records.due(topic, tenant, jobId, due, this.placeOf(tenant, topic)));
   }
 }
 
