@@ -23,6 +23,8 @@ const EVENT_TYPES: Record<TerminalStatus, string> = {
   SKIPPED: 'belfry.run.skipped.v1',
 };
 
+export type DuePlace = 'anywhere' | 'usual' | 'surplus';
+
 export class Records {
   readonly topics: Topics;
   readonly partitions: number;
@@ -55,16 +57,14 @@ export class Records {
 
   /**
    * A due record, its value ready made: firing parses nothing.
-   * @param isSurplus more than the tenant's usual load: it goes to the latter half of the partitions, so that it does not stand
-   *   before the records of others
+   * @param place a tenant's surplus goes to the latter half of the partitions, so that it does not stand before the usual load
+   *   of others; where there are no others, every record may be anywhere
    */
-  due(topic: string, tenant: string, jobId: string, value: string, isSurplus = false): OutgoingRecord {
+  due(topic: string, tenant: string, jobId: string, value: string, place: DuePlace = 'anywhere'): OutgoingRecord {
     const key = jobKey(tenant, jobId);
-    const count = this.duePartitions(topic);
-    const usual = Math.ceil(count / 2);
     return {
       topic,
-      partition: isSurplus && count > usual ? usual + partitionOf(key, count - usual) : partitionOf(key, usual),
+      partition: partitionAt(place, key, this.duePartitions(topic)),
       key: Buffer.from(key),
       value: Buffer.from(value),
       headers: JSON_HEADERS,
@@ -197,4 +197,10 @@ export function storedOutcome(row: RunRow, due: DueRecord): Outcome {
     error: row.error,
     reason: row.reason as Outcome['reason'],
   };
+}
+
+function partitionAt(place: DuePlace, key: string, count: number): number {
+  const usual = Math.ceil(count / 2);
+  if (place === 'anywhere') return partitionOf(key, count);
+  return place === 'usual' || count === usual ? partitionOf(key, usual) : usual + partitionOf(key, count - usual);
 }

@@ -23,12 +23,14 @@ import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
 import { subscriberKey, type Gathered, type Knowledge } from './gather.ts';
 import type { ReadItem } from './intake-queue.ts';
 import { nextStartAt } from './occurrence.ts';
-import { Plan, type PlannedStep } from './plan.ts';
+import { Plan, type PlaceOf, type PlannedStep } from './plan.ts';
 import type { TenantQuotas } from './quotas.ts';
 import { seenRefOf } from './seen.ts';
 import { fireWaiting } from './waiting-run.ts';
 
 export type DecideOptions = {
+  /** Whether the deployment has jobs of several tenants. */
+  isShared: () => boolean;
   now: number;
   worker: string;
   spec: SpecOptions;
@@ -56,7 +58,8 @@ class Decision {
     this.options = options;
     const { fence, exactPending, surplus } = gathered.owned;
     const { records, now } = options;
-    this.plan = new Plan(fence, { ...knowledge, jobs: knowledge.known.jobs }, records, now, surplus);
+    const placeOf: PlaceOf = (tenant, topic) => surplus.place(tenant, topic, now, options.isShared());
+    this.plan = new Plan(fence, { ...knowledge, jobs: knowledge.known.jobs }, records, now, placeOf);
     this.existing =
       knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }

@@ -3,7 +3,7 @@
  * the store sees only the end of it. A timer that is added and struck in the same step never reaches the store.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Records } from '../core/events.ts';
+import type { DuePlace, Records } from '../core/events.ts';
 import type { Job, Upstream } from '../core/model.ts';
 import { encodeOutbox } from '../core/outbox-codec.ts';
 import type {
@@ -22,7 +22,6 @@ import type { OutgoingRecord } from '../core/records.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Effects, Emission, EndedRun } from './effects.ts';
 import { encodeExact } from './exact-message.ts';
-import type { Surplus } from './surplus.ts';
 
 /** The fence of a step: what its owner knows. */
 export type Fence = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
@@ -38,12 +37,15 @@ export type KnownToPlan = {
   downstreams: ReadonlyMap<string, readonly string[]>;
 };
 
+/** Where the next due record of a tenant goes in a topic; counts it. */
+export type PlaceOf = (tenant: string, topic: string) => DuePlace;
+
 export class Plan {
   readonly fence: Fence;
   nextOffsets: Offsets;
   private readonly records: Records;
   private readonly now: number;
-  private readonly surplus: Surplus;
+  private readonly placeOf: PlaceOf;
   private readonly known: KnownToPlan;
   private readonly jobs: Map<string, Job>;
   private readonly arrivals: Map<string, Arrival[]>;
@@ -58,8 +60,8 @@ export class Plan {
   private readonly plain: OutgoingRecord[] = [];
   private readonly exact: Emission[] = [];
 
-  /** @param surplus tells floods from usual load */
-  constructor(fence: Fence, known: KnownToPlan, records: Records, now: number, surplus: Surplus) {
+  /** @param placeOf tells floods from usual load */
+  constructor(fence: Fence, known: KnownToPlan, records: Records, now: number, placeOf: PlaceOf) {
     this.fence = fence;
     this.nextOffsets = fence.offsets;
     this.known = known;
@@ -67,7 +69,7 @@ export class Plan {
     this.arrivals = Map.groupBy(known.arrivals, byJob);
     this.records = records;
     this.now = now;
-    this.surplus = surplus;
+    this.placeOf = placeOf;
   }
 
   job({ tenant, jobId }: JobRef): Job | undefined {
@@ -237,7 +239,7 @@ export class Plan {
   private emit(emission: Emission): void {
     const { topic, tenant, jobId, due } = emission;
     if (topic === '') this.exact.push(emission);
-    else this.plain.push(this.records.due(topic, tenant, jobId, due, this.surplus.take(tenant, topic, this.now)));
+    else this.plain.push(this.records.due(topic, tenant, jobId, due, this.placeOf(tenant, topic)));
   }
 }
 

@@ -3,8 +3,11 @@
  * Kafka partition is read in order, so the surplus goes to partitions of its own (`Records.due`).
  *
  * A bucket per tenant and topic: what fits in it is usual. It need not outlive this process, nor be exact: both kinds of
- * partitions are read by the same executors, and who floods nothing finds no difference.
+ * partitions are read by the same executors, and who floods nothing finds no difference. Where there is one tenant alone, its
+ * records go everywhere, since half of the partitions would leave half of the executors without any.
  */
+import type { DuePlace } from '../core/events.ts';
+
 const BURST = 20;
 const PER_SECOND = 5;
 const MOST_BUCKETS = 10_000;
@@ -14,8 +17,14 @@ type Bucket = { tokens: number; at: number };
 export class Surplus {
   private readonly buckets = new Map<string, Bucket>();
 
+  /** @param isShared whether there are other tenants */
+  place(tenant: string, topic: string, now: number, isShared: boolean): DuePlace {
+    if (!isShared) return 'anywhere';
+    return this.take(tenant, topic, now) ? 'surplus' : 'usual';
+  }
+
   /** Whether this due record is more than the tenant's share of the topic's usual partitions; counts it. */
-  take(tenant: string, topic: string, now: number): boolean {
+  private take(tenant: string, topic: string, now: number): boolean {
     const key = `${tenant} ${topic}`;
     const former = this.buckets.get(key) ?? { tokens: BURST, at: now };
     const tokens = Math.min(BURST, former.tokens + (Math.max(0, now - former.at) / 1_000) * PER_SECOND);

@@ -1,4 +1,4 @@
-/** What is done by the clock: reconciling active runs with what the store knows, and housekeeping. */
+/** What is done by the clock: reconciling active runs with what the store knows, asking who shares the deployment, and housekeeping. */
 import { messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -21,11 +21,15 @@ const SWEEP_EVERY_MS = 30_000;
 /** The outcome of a run is normally heard long before. */
 const SETTLED_AFTER_MS = 30_000;
 const MAINTAIN_EVERY_MS = 3_600_000;
+const ASK_TENANTS_EVERY_MS = 5_000;
 
 export class Sweep {
   private readonly options: SweepOptions;
   private readonly stopped = new AbortController();
   private maintainedAt = -Infinity;
+  private askedAt = -Infinity;
+  /** Whether there are several tenants, as far as known. */
+  isShared = false;
 
   constructor(options: SweepOptions) {
     this.options = options;
@@ -38,6 +42,8 @@ export class Sweep {
     for (let sweptAt = clock.now(); !signal.aborted; await clock.sleep(1_000, signal)) {
       if (clock.now() - this.maintainedAt >= MAINTAIN_EVERY_MS)
         await this.attempt('housekeeping', () => this.maintain());
+      if (clock.now() - this.askedAt >= ASK_TENANTS_EVERY_MS)
+        await this.attempt('asking for tenants', () => this.askTenants());
       if (clock.now() - sweptAt < SWEEP_EVERY_MS) continue;
       sweptAt = clock.now();
       await this.attempt('the sweep', () => this.sweep());
@@ -46,6 +52,11 @@ export class Sweep {
 
   stop(): void {
     this.stopped.abort();
+  }
+
+  private async askTenants(): Promise<void> {
+    this.askedAt = this.options.clock.now();
+    this.isShared = await this.options.store.isShared();
   }
 
   /** Runs that ended although their job still counts them as active: a lost event must stop no job. */

@@ -102,6 +102,7 @@ export class Timer {
       enqueued: this.enqueued,
       emit: (owned, batch) => lanes.emit(owned, batch),
       onRoom: (owned) => intake.holdBack(owned),
+      isShared: () => this.sweep.isShared,
     });
     this.sweep = new Sweep({ ...deps, owned: () => this.ownership.owned.values(), onFound: onChange });
     this.consumer = broker.group(

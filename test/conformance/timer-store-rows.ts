@@ -186,6 +186,13 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
       assert.equal((await stored().stats([])).oldestOverdueAt, null);
     });
 
+    test('tells whether several tenants have jobs', async () => {
+      const me = await owner();
+      await me.step({ jobs: [jobIn(me.partition, { tenant: 'acme' })] });
+      await me.step({ jobs: [jobIn(me.partition, { tenant: 'globex' })] });
+      assert.equal(await stored().isShared(), true);
+    });
+
     test('maintenance forgets what is old and has ended, and nothing else', async () => {
       const me = await owner();
       const now = await stored().databaseNow();

@@ -159,6 +159,10 @@ export class MemoryTimerStore implements TimerStore {
     };
   }
 
+  async isShared(): Promise<boolean> {
+    return new Set([...this.db.jobs.values()].map(({ tenant }) => tenant)).size > 1;
+  }
+
   async maintain(now: number, historyMs: number): Promise<void> {
     const { runs, jobs, seenCommands, replays, arrivals } = this.db;
     const before = now - historyMs;

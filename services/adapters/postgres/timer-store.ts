@@ -147,6 +147,12 @@ const STATS = {
          CROSS JOIN LATERAL (SELECT count(*) AS depth FROM outbox o WHERE o.partition = p.partition) left_over`,
 };
 
+// The first and the last entry of the key's index.
+const IS_SHARED = {
+  name: 'timer_is_shared',
+  text: 'SELECT min(tenant) <> max(tenant) AS "isShared" FROM jobs',
+};
+
 export class PostgresTimerStore implements TimerStore {
   private readonly pool: Pg;
 
@@ -255,6 +261,11 @@ export class PostgresTimerStore implements TimerStore {
   async stats(partitions: readonly number[]): Promise<TimerStats> {
     const [row] = await this.pool.query<TimerStats>(STATS, [int4Array(partitions), OVERDUE_AFTER_MS]);
     return row as TimerStats;
+  }
+
+  async isShared(): Promise<boolean> {
+    const [row] = await this.pool.query<{ isShared: boolean }>(IS_SHARED);
+    return row?.isShared === true;
   }
 
   maintain(now: number, historyMs: number): Promise<void> {

@@ -205,6 +205,8 @@ export interface TimerStore {
   /** Jobs of the partition with active runs older than `before`, and those of their active runs that ended meanwhile. */
   endedActive(partition: number, before: number): Promise<{ job: JobRef; runId: string; finishedAt: number }[]>;
   stats(partitions: readonly number[]): Promise<TimerStats>;
+  /** Whether there are jobs of more than one tenant. */
+  isShared(): Promise<boolean>;
   /** Housekeeping, safe to run anywhere at once: day partitions ahead, old history, remembered commands, finished jobs. */
   maintain(now: number, historyMs: number): Promise<void>;
 }

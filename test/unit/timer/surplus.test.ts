@@ -4,7 +4,8 @@ import { Surplus } from '../../../services/timer/surplus.ts';
 
 const T0 = 1_000_000;
 const surplusOf = (surplus: Surplus, tenant: string, count: number, now: number): number =>
-  Array.from({ length: count }, () => surplus.take(tenant, 'due', now)).filter(Boolean).length;
+  Array.from({ length: count }, () => surplus.place(tenant, 'due', now, true)).filter((place) => place === 'surplus')
+    .length;
 
 describe('the surplus of a tenant', () => {
   it('is what goes beyond a burst, and beyond a few a second after it', () => {
@@ -18,7 +19,13 @@ describe('the surplus of a tenant', () => {
     const surplus = new Surplus();
     surplusOf(surplus, 'a', 100, T0);
     assert.equal(surplusOf(surplus, 'b', 20, T0), 0);
-    assert.equal(surplus.take('a', 'another topic', T0), false);
+    assert.equal(surplus.place('a', 'another topic', T0, true), 'usual');
+  });
+
+  it('is nothing where there is one tenant alone: its records go everywhere', () => {
+    const surplus = new Surplus();
+    surplusOf(surplus, 'a', 100, T0);
+    assert.equal(surplus.place('a', 'due', T0, false), 'anywhere');
   });
 
   it('does not grow when the clock is set back', () => {
