@@ -204,6 +204,19 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
     assert.equal(none.status, 400);
   });
 
+  it('emits events, and runs occurrences that passed', async () => {
+    await create('listens', greet({ on: 'user.signup' }));
+    const emitted = await api.ask('POST', '/api/events/user.signup', {
+      body: { eventId: 'e-1', payload: { plan: 'pro' } },
+    });
+    assert.deepEqual(emitted.body, { eventId: 'e-1', event: 'user.signup', outcome: 'applied', matched: 1 });
+    await untilOutcomes('listens', 1);
+    await create('passed', greet({ every: '1h', startAt: '2026-01-01T00:00:00Z' }));
+    const body = { from: '2026-01-01T00:00:00Z', to: '2026-01-01T02:00:00Z', dryRun: true };
+    const passed = await api.ask('POST', '/api/jobs/passed/backfill', { body });
+    assert.deepEqual(passed.body.occurrences, ['2026-01-01T00:00:00.000Z', '2026-01-01T01:00:00.000Z']);
+  });
+
   it('previews schedules and tells how it goes', async () => {
     const schedule = { cron: '30 2 * * *', timezone: 'Europe/Paris' };
     const { body } = await api.ask('POST', '/api/preview', {
