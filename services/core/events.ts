@@ -51,12 +51,18 @@ export class Records {
     return partitionOf(jobKey(tenant, jobId), this.partitions);
   }
 
-  /** A due record, its value ready made: firing parses nothing. */
-  due(topic: string, tenant: string, jobId: string, value: string): OutgoingRecord {
+  /**
+   * A due record, its value ready made: firing parses nothing.
+   * @param isSurplus more than the tenant's usual load: it goes to the latter half of the partitions, so that it does not stand
+   *   before the records of others
+   */
+  due(topic: string, tenant: string, jobId: string, value: string, isSurplus = false): OutgoingRecord {
     const key = jobKey(tenant, jobId);
+    const count = this.duePartitions(topic);
+    const usual = Math.ceil(count / 2);
     return {
       topic,
-      partition: partitionOf(key, this.duePartitions(topic)),
+      partition: isSurplus && count > usual ? usual + partitionOf(key, count - usual) : partitionOf(key, usual),
       key: Buffer.from(key),
       value: Buffer.from(value),
       headers: JSON_HEADERS,

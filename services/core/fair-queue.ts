@@ -1,25 +1,33 @@
 /**
- * Waiting work of three priorities: high goes first, but medium and low keep a guaranteed share of the grants.
+ * Waiting work of three priorities: high goes first, but medium and low keep a guaranteed share of the grants. Within a
+ * priority, tenants take turns.
  *
- * Invariants: order within a priority is kept among items that fit; while all three wait, every 10 grants in a row are
- * 7 high, 2 medium, 1 low; the share of a priority that has nothing to give is lent to the others, and not owed later
- * (smooth weighted round robin over those that have something that fits). So a flood of high can slow the others, never stop them.
+ * Invariants: order within a priority and tenant is kept among items that fit; while all three wait, every 10 grants in a row
+ * are 7 high, 2 medium, 1 low; the share of a priority that has nothing to give is lent to the others, and not owed later
+ * (smooth weighted round robin over those that have something that fits). So a flood of high can slow the others, never stop
+ * them, and neither can a flood of one tenant.
  */
 import { PRIORITIES, type Priority } from './model.ts';
+import { Turns } from './turns.ts';
 
 const WEIGHTS: Record<Priority, number> = { high: 7, medium: 2, low: 1 };
 
 export class FairQueue<T> {
-  private readonly lanes: Record<Priority, T[]> = { high: [], medium: [], low: [] };
+  private readonly lanes: Record<Priority, Turns<T>>;
   private readonly credit: Record<Priority, number> = { high: 0, medium: 0, low: 0 };
+
+  /** @param tenantOf who takes turns with whom; by default all items are of one */
+  constructor(tenantOf: (item: T) => string = () => '') {
+    this.lanes = { high: new Turns(tenantOf), medium: new Turns(tenantOf), low: new Turns(tenantOf) };
+  }
 
   push(priority: Priority, item: T): void {
     this.lanes[priority].push(item);
   }
 
   size(priority?: Priority): number {
-    if (priority !== undefined) return this.lanes[priority].length;
-    return PRIORITIES.reduce((sum, each) => sum + this.lanes[each].length, 0);
+    if (priority !== undefined) return this.lanes[priority].size;
+    return PRIORITIES.reduce((sum, each) => sum + this.lanes[each].size, 0);
   }
 
   /**
@@ -29,51 +37,43 @@ export class FairQueue<T> {
    */
   take(limit: number, fits: (item: T) => boolean = () => true): T[] {
     const granted: T[] = [];
-    const at: Record<Priority, number> = { high: 0, medium: 0, low: 0 };
-    const kept: Record<Priority, T[]> = { high: [], medium: [], low: [] };
-    /** The next item of a lane that fits; those passed over are kept. */
-    const next = (priority: Priority): T | undefined => {
-      const lane = this.lanes[priority];
-      while (at[priority] < lane.length) {
-        const item = lane[at[priority]++] as T;
-        if (fits(item)) return item;
-        kept[priority].push(item);
-      }
-      return undefined;
+    const passes = {
+      high: this.lanes.high.pass(fits),
+      medium: this.lanes.medium.pass(fits),
+      low: this.lanes.low.pass(fits),
     };
-    let waiting = PRIORITIES.filter((priority) => this.lanes[priority].length > 0);
+    let waiting = PRIORITIES.filter((priority) => !passes[priority].isOver);
     while (granted.length < limit && waiting.length > 0) {
       const priority = this.turn(waiting);
-      const item = next(priority);
+      const item = passes[priority].next();
       if (item !== undefined) {
         granted.push(item);
         this.charge(priority, waiting);
       } else {
         this.credit[priority] = 0;
       }
-      waiting = waiting.filter((each) => at[each] < this.lanes[each].length);
+      waiting = waiting.filter((each) => !passes[each].isOver);
     }
     for (const priority of PRIORITIES) {
-      if (at[priority] > 0) this.lanes[priority] = [...kept[priority], ...this.lanes[priority].slice(at[priority])];
-      if (this.lanes[priority].length === 0) this.credit[priority] = 0;
+      passes[priority].end();
+      if (this.lanes[priority].size === 0) this.credit[priority] = 0;
     }
     return granted;
   }
 
   some(matches: (item: T) => boolean): boolean {
-    return PRIORITIES.some((priority) => this.lanes[priority].some(matches));
+    return PRIORITIES.some((priority) => this.lanes[priority].items().some(matches));
   }
 
-  /** Takes out up to `limit` items that match, oldest first, high priority first; no grant is counted. */
+  /** What waits in a priority. */
+  items(priority: Priority): IteratorObject<T> {
+    return this.lanes[priority].items();
+  }
+
+  /** Takes out up to `limit` items that match, each tenant's oldest first, high priority first; no grant is counted. */
   remove(matches: (item: T) => boolean, limit = Infinity): T[] {
     const removed: T[] = [];
-    for (const priority of PRIORITIES) {
-      this.lanes[priority] = this.lanes[priority].filter((item) => {
-        if (removed.length >= limit || !matches(item)) return true;
-        removed.push(item);
-        return false;
-      });
-    }
+    for (const priority of PRIORITIES) removed.push(...this.lanes[priority].remove(matches, limit - removed.length));
     return removed;
   }
 

@@ -11,7 +11,7 @@ import type { Source, Task } from './task.ts';
 
 export class Backlog {
   private readonly known = new Map<string, Task>();
-  private readonly queue = new FairQueue<Task>();
+  private readonly queue = new FairQueue<Task>(({ due }) => due.tenant);
   /** Waiting until they are due, or until their row is looked at again. */
   private readonly delayed: Record<Priority, number> = { high: 0, medium: 0, low: 0 };
   private readonly clock: Clock;
@@ -70,6 +70,15 @@ export class Backlog {
   waiting(priority?: Priority): number {
     if (priority !== undefined) return this.queue.size(priority) + this.delayed[priority];
     return PRIORITIES.reduce((sum, each) => sum + this.waiting(each), 0);
+  }
+
+  /** Tasks of a priority in the queue, by the partition that they were read from. */
+  byPartition(priority: Priority): Map<number, number> {
+    const counts = new Map<number, number>();
+    for (const { sources } of this.queue.items(priority)) {
+      for (const { partition } of sources) counts.set(partition.partition, (counts.get(partition.partition) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** Whether a task in the queue matches. */

@@ -158,6 +158,7 @@ export class Executor {
       memberName: deps.ids.uuid(),
       fewest: Math.max(200, 2 * deps.slots),
       waiting: (priority) => backlog.waiting(priority) + this.parking.pending,
+      byPartition: (priority) => backlog.byPartition(priority),
       onDue: (due, source, origin) => this.due(due, source, origin),
       onBatchEnd: () => this.claimer.pump(),
       onLost: () => backlog.dropLost(),

@@ -3,7 +3,8 @@
  *
  * Invariants: each offset of a held partition is taken in once, in order: a retained partition goes on where it was
  * (a rejoin would rewind it), a batch that begins past the expected offset is refused and asked for again; what waits is
- * bounded: a priority with too much of it is paused, since Kafka keeps records better than memory does.
+ * bounded: of a priority with too much of it, the partitions that it comes from are paused, since Kafka keeps records better
+ * than memory does. The others are read on: a flood fills the partitions of its own (`Records.due`), not theirs.
  */
 import { PRIORITIES, type Priority } from '../core/model.ts';
 import type { Broker, FetchedBatch, GroupConsumer, Position, TopicPartition } from '../core/ports/broker.ts';
@@ -37,6 +38,8 @@ export type IntakeDeps = {
   /** So many tasks of a priority may wait at least, however large they are. */
   fewest: number;
   waiting: (priority: Priority) => number;
+  /** Of those, what waits for a slot, by partition. */
+  byPartition: (priority: Priority) => ReadonlyMap<number, number>;
   onDue: (due: DueRecord, source: Source, origin: TaskOrigin) => void;
   /** A batch has been taken in. */
   onBatchEnd: () => void;
@@ -48,7 +51,7 @@ export type IntakeDeps = {
 export class Intake {
   private readonly deps: IntakeDeps;
   private readonly consumers = new Map<Priority, GroupConsumer>();
-  private readonly paused = new Set<Priority>();
+  private readonly paused: Record<Priority, Set<number>> = { high: new Set(), medium: new Set(), low: new Set() };
   /** Priorities whose group has told what this member gets, be it nothing. */
   private readonly joined = new Set<Priority>();
   private meanBytes = 0;
@@ -94,22 +97,33 @@ export class Intake {
     await Promise.all(this.consumers.values().map((consumer) => consumer.stop()));
   }
 
-  /** Pauses and resumes priorities by what waits; called when either has changed. */
+  /** Pauses and resumes partitions by what waits; called when either has changed. */
   throttle(): void {
     const bound = Math.max(this.deps.fewest, Math.min(MOST_WAITING, MOST_WAITING_BYTES / this.meanBytes));
     for (const [priority, consumer] of this.consumers) {
       const waiting = this.deps.waiting(priority);
-      if (!this.paused.has(priority) && waiting >= bound) this.pause(priority, consumer);
-      else if (this.paused.has(priority) && waiting < bound * RESUME_BELOW) {
-        this.paused.delete(priority);
-        consumer.resume(this.partitionsOf(priority));
+      const paused = this.paused[priority];
+      if (waiting >= bound) this.pause(priority, consumer, waiting >= 2 * bound ? 0 : bound);
+      else if (paused.size > 0 && waiting < bound * RESUME_BELOW) {
+        consumer.resume(this.partitionsOf(priority).filter(({ partition }) => paused.has(partition)));
+        paused.clear();
       }
     }
   }
 
-  private pause(priority: Priority, consumer: GroupConsumer): void {
-    this.paused.add(priority);
-    consumer.pause(this.partitionsOf(priority));
+  /** Those with their full share of the bound; all of them when none has, since then it comes from elsewhere. */
+  private pause(priority: Priority, consumer: GroupConsumer, bound: number): void {
+    const paused = this.paused[priority];
+    const held = this.partitionsOf(priority);
+    const reading = held.filter(({ partition }) => !paused.has(partition));
+    if (reading.length === 0) return;
+    const share = bound / held.length;
+    const counts = this.deps.byPartition(priority);
+    const full = reading.filter(({ partition }) => (counts.get(partition) ?? 0) >= share);
+    const chosen = full.length === 0 && paused.size === 0 ? reading : full;
+    if (chosen.length === 0) return;
+    for (const { partition } of chosen) paused.add(partition);
+    consumer.pause(chosen);
   }
 
   private partitionsOf(priority: Priority): TopicPartition[] {
@@ -153,8 +167,8 @@ export class Intake {
       }
     }
     if (held.position === null || batch.nextOffset > held.position) held.position = batch.nextOffset;
-    // A partition that was assigned while its priority is paused is not paused yet.
-    if (this.paused.has(priority)) consumer?.pause([held]);
+    // One that was lost and assigned again while it is paused is not paused yet.
+    if (this.paused[priority].has(held.partition)) consumer?.pause([held]);
     this.deps.onBatchEnd();
     this.throttle();
   }

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { BelfryError } from '../core/errors.ts';
 import { parseDuration } from '../core/spec/duration.ts';
+import { EVENT, KAFKA_TOPIC, TENANT } from '../core/spec/names.ts';
 
 export type KafkaSettings = {
   brokers: readonly string[];
@@ -31,6 +32,8 @@ export type Config = Readonly<{
   httpAllow: readonly string[];
   kafkaAllowTopics: readonly string[] | null;
   allowInlineSecrets: boolean;
+  /** Topics of the user's own whose records the timer emits as events. */
+  eventSources: readonly { topic: string; tenant: string; event: string }[];
   /** undefined: the service's own default; 0: any free one. */
   port: number | undefined;
   /** Where the API listens; undefined: everywhere. */
@@ -54,6 +57,16 @@ const duration = z.string().transform((text, context) => {
     context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 30s, 5m or 2d` });
   return ms ?? 0;
 });
+const sources = z.string().transform((text, context) =>
+  list(text).flatMap((item) => {
+    const [topic = '', target = '', ...more] = item.split('=');
+    const [tenant, event] = target.includes('/') ? target.split('/') : ['default', target];
+    const holds = KAFKA_TOPIC.holds(topic) && TENANT.holds(tenant!) && EVENT.holds(event!) && more.length === 0;
+    if (holds) return [{ topic, tenant: tenant!, event: event! }];
+    context.addIssue({ code: 'custom', message: `"${item}" is not TOPIC=EVENT or TOPIC=TENANT/EVENT` });
+    return [];
+  }),
+);
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
 
@@ -93,6 +106,7 @@ const variables = z.object({
   BELFRY_SECRETS_DIR: z.string().optional(),
   BELFRY_HTTP_ALLOW: z.string().transform(list).default([]),
   BELFRY_KAFKA_ALLOW_TOPICS: z.string().transform(list).optional(),
+  BELFRY_EVENT_SOURCES: sources.default([]),
   BELFRY_ALLOW_INLINE_SECRETS: flag.default(false),
 });
 
@@ -128,6 +142,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     secretsDir: v.BELFRY_SECRETS_DIR,
     httpAllow: v.BELFRY_HTTP_ALLOW,
     kafkaAllowTopics: v.BELFRY_KAFKA_ALLOW_TOPICS ?? null,
+    eventSources: v.BELFRY_EVENT_SOURCES,
     allowInlineSecrets: v.BELFRY_ALLOW_INLINE_SECRETS,
     port: v.PORT,
     host: v.BELFRY_API_HOST,

@@ -8,7 +8,7 @@
  *
  * A paused job fires nothing by itself; a trigger still runs it, and retries of runs decided before go on.
  */
-import type { Command, EmitCommand, SimpleCommand } from '../core/command.ts';
+import type { BackfillCommand, Command, EmitCommand, ScheduleCommand, SimpleCommand } from '../core/command.ts';
 import type { Job } from '../core/model.ts';
 import { skipPassed } from '../core/occurrences/due.ts';
 import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
@@ -34,18 +34,24 @@ export type JobCommand = Exclude<Command, EmitCommand>;
 export function applyCommand(job: Job | undefined, command: JobCommand, context: CommandContext): Applied {
   if (command.type === 'trigger') return applyTrigger(job, command, context);
   if (command.type === 'replay') return applyReplay(job, command, context);
-  if (command.type === 'backfill') return applyBackfill(job, command, context);
   if (job?.recentCommands.includes(command.commandId) === true) return { outcome: 'duplicate' };
-  const applied =
-    command.type === 'schedule' ? applySchedule(job, command, context) : applySimple(job, command, context);
-  return remember(applied, command.commandId);
+  return remember(applyOnce(job, command, context), command.commandId);
+}
+
+function applyOnce(
+  job: Job | undefined,
+  command: ScheduleCommand | BackfillCommand | SimpleCommand,
+  context: CommandContext,
+): Applied {
+  if (command.type === 'schedule') return applySchedule(job, command, context);
+  return command.type === 'backfill' ? applyBackfill(job, command, context) : applySimple(job, command, context);
 }
 
 function remember(applied: Applied, commandId: string): Applied {
   if (applied.outcome !== 'applied' || applied.effects.job === undefined) return applied;
   const { job } = applied.effects;
   const recentCommands = [...job.recentCommands, commandId].slice(-RECENT_COMMANDS);
-  return { outcome: 'applied', effects: { ...applied.effects, job: { ...job, recentCommands } } };
+  return { ...applied, effects: { ...applied.effects, job: { ...job, recentCommands } } };
 }
 
 function applySimple(job: Job | undefined, command: SimpleCommand, context: CommandContext): Applied {

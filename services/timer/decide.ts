@@ -46,8 +46,8 @@ class Decision {
     this.gathered = gathered;
     this.knowledge = knowledge;
     this.options = options;
-    const { fence, exactPending } = gathered.owned;
-    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now);
+    const { fence, exactPending, surplus } = gathered.owned;
+    this.plan = new Plan(fence, knowledge.known.jobs, options.records, options.now, surplus);
     this.existing =
       knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }

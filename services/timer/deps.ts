@@ -5,6 +5,7 @@ import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { EnqueuedListener, TimerStore } from '../core/ports/timer-store.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
+import type { EventSource } from './event-sources.ts';
 
 export type TimerDeps = {
   store: TimerStore;
@@ -23,6 +24,8 @@ export type TimerDeps = {
   historyMs: number;
   /** The client cannot recover: the process must end with an error. */
   onFatal(error: Error): void;
+  /** Topics of the user's own whose records are events. */
+  eventSources?: readonly EventSource[];
   /** Wakes the timer for enqueued commands; without it they wait for up to a second. */
   listenEnqueued?: EnqueuedListener;
   metrics?: TimerMetrics;

@@ -40,13 +40,17 @@ export type Knowledge = {
 
 const NONE: readonly never[] = [];
 
-/** @param decides false when the partition may only write down news: too much of it is unproduced */
+/**
+ * @param decides false when the partition may only write down news: too much of it is unproduced
+ * @param others due timers that stand behind a flood
+ */
 export function gather(
   owned: OwnedPartition,
   decides: boolean,
   now: number,
   limits: TimerLimits,
   enqueued: readonly EnqueuedItem[] = NONE,
+  others: readonly TimerRow[] = NONE,
 ): Gathered {
   const { publishedRuns, refusedRuns, swept, producedSeqs } = owned;
   const news = {
@@ -61,7 +65,14 @@ export function gather(
   if (owned.singly > 0) return gatherOne(gathered, now, enqueued);
   const take = (intake: Intake): ReadItem[] => owned.queues[intake].ready(limits.perStep, limits.bytesPerStep);
   const taken = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
-  return { ...gathered, items: taken, enqueued, due: owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep) };
+  const due = owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep);
+  return { ...gathered, items: taken, enqueued, due: others.length === 0 ? due : withOthers(due, others) };
+}
+
+/** Those of tenants that stand behind a flood go first; some of them may be near enough to be known. */
+function withOthers(due: readonly TimerRow[], others: readonly TimerRow[]): TimerRow[] {
+  const known = new Set(others.map(({ fireAt, runId }) => `${fireAt} ${runId}`));
+  return [...others, ...due.filter(({ fireAt, runId }) => !known.has(`${fireAt} ${runId}`))];
 }
 
 /** A single input: one of those that wait holds data that the store refuses. */

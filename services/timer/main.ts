@@ -56,6 +56,7 @@ export async function startTimerService(
       allowTopics: config.kafkaAllowTopics,
     },
     historyMs: config.historyMs,
+    eventSources: config.eventSources,
     onFatal: fail,
     listenEnqueued: enqueuedListener({
       ...{ databaseUrl: config.databaseUrl, schema: config.databaseSchema },

@@ -14,6 +14,7 @@ import type { Input } from './inputs.ts';
 import { INTAKES, type Intake } from '../core/topics.ts';
 import { IntakeQueue } from './intake-queue.ts';
 import type { Fence } from './plan.ts';
+import { Surplus } from './surplus.ts';
 
 /** A run that the exact lane could not publish: `recorded` is called once the store holds its failure. */
 export type RefusedRun = { run: EndedRun; recorded: () => void };
@@ -42,6 +43,9 @@ export class OwnedPartition {
 
   /** Enqueued commands whose data the store refused: what is made of them instead. */
   readonly refusedEnqueued = new Map<number, Input>();
+
+  /** What its tenants have made due lately. */
+  readonly surplus = new Surplus();
 
   /** When the store last heard of it, ms. */
   flushedAt = 0;

@@ -19,6 +19,7 @@ import type { OutgoingRecord } from '../core/records.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Effects, Emission, EndedRun } from './effects.ts';
 import { encodeExact } from './exact-message.ts';
+import type { Surplus } from './surplus.ts';
 
 /** The fence of a step: what its owner knows. */
 export type Fence = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
@@ -31,6 +32,7 @@ export class Plan {
   nextOffsets: Offsets;
   private readonly records: Records;
   private readonly now: number;
+  private readonly surplus: Surplus;
   private readonly stored: ReadonlyMap<string, Job>;
   private readonly jobs: Map<string, Job>;
   private readonly changed = new Set<string>();
@@ -43,14 +45,18 @@ export class Plan {
   private readonly plain: OutgoingRecord[] = [];
   private readonly exact: Emission[] = [];
 
-  /** @param jobs the stored jobs that the inputs of this step concern, by key */
-  constructor(fence: Fence, jobs: ReadonlyMap<string, Job>, records: Records, now: number) {
+  /**
+   * @param jobs the stored jobs that the inputs of this step concern, by key
+   * @param surplus tells floods from usual load
+   */
+  constructor(fence: Fence, jobs: ReadonlyMap<string, Job>, records: Records, now: number, surplus: Surplus) {
     this.fence = fence;
     this.nextOffsets = fence.offsets;
     this.stored = jobs;
     this.jobs = new Map(jobs);
     this.records = records;
     this.now = now;
+    this.surplus = surplus;
   }
 
   job({ tenant, jobId }: JobRef): Job | undefined {
@@ -184,8 +190,9 @@ export class Plan {
   }
 
   private emit(emission: Emission): void {
-    if (emission.topic === '') this.exact.push(emission);
-    else this.plain.push(this.records.due(emission.topic, emission.tenant, emission.jobId, emission.due));
+    const { topic, tenant, jobId, due } = emission;
+    if (topic === '') this.exact.push(emission);
+    else this.plain.push(this.records.due(topic, tenant, jobId, due, this.surplus.take(tenant, topic, this.now)));
   }
 }
 

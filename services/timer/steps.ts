@@ -14,6 +14,7 @@ import { decide, type DecideOptions } from './decide.ts';
 import type { TimerLimits } from './deps.ts';
 import { gather, hasLeftovers, inputsOf, learn, sizeOf, type Gathered } from './gather.ts';
 import type { Enqueued } from './enqueued.ts';
+import { Others } from './others.ts';
 import type { Ownership } from './ownership.ts';
 import type { Input } from './inputs.ts';
 import type { OwnedPartition } from './owned.ts';
@@ -47,12 +48,14 @@ const EVERYTHING = Number.MAX_SAFE_INTEGER;
 
 export class Steps {
   private readonly options: StepsOptions;
+  private readonly others: Others;
   private stopping = false;
   /** Why the last turn failed; undefined while all is well. */
   failure: string | undefined;
 
   constructor(options: StepsOptions) {
     this.options = options;
+    this.others = new Others(options);
   }
 
   /** Runs until `stop`; the turn under way is finished. */
@@ -84,14 +87,19 @@ export class Steps {
   async turn(flush = false): Promise<boolean> {
     const { store, clock, limits, ownership, topicCache, records } = this.options;
     const partitions = [...ownership.owned.values()];
-    const [enqueued] = await Promise.all([
-      this.options.enqueued.read(partitions.filter((owned) => this.mayDecide(owned))),
+    const deciding = partitions.filter((owned) => this.mayDecide(owned));
+    const [enqueued, others] = await Promise.all([
+      this.options.enqueued.read(deciding),
+      this.others.read(deciding),
       this.refill(partitions.filter((owned) => owned.ready)),
     ]);
     const now = Math.floor(clock.now());
     const all = partitions
       .filter(({ live }) => live)
-      .map((owned) => gather(owned, this.mayDecide(owned), now, limits, enqueued.get(owned.partition)))
+      .map((owned) => {
+        const { partition } = owned;
+        return gather(owned, this.mayDecide(owned), now, limits, enqueued.get(partition), others.get(partition));
+      })
       .filter((gathered) => sizeOf(gathered) > 0 || this.mustFlush(gathered, now, flush));
     if (all.length === 0) return false;
     const knowledge = await learn(all, now, store, topicCache, records.topics);

@@ -12,6 +12,7 @@ import type { EnqueuedListener } from '../core/ports/timer-store.ts';
 import { Enqueued } from './enqueued.ts';
 import { ForeignPartitions } from './foreign-partitions.ts';
 import { Emitter } from './emitter.ts';
+import { EventSources } from './event-sources.ts';
 import { Intake } from './intake.ts';
 import { Lanes } from './lanes.ts';
 import { Ownership } from './ownership.ts';
@@ -35,6 +36,7 @@ export class Timer {
   private readonly sweep: Sweep;
   private readonly consumer: GroupConsumer;
   private readonly foreign: ForeignPartitions;
+  private readonly sources: EventSources | undefined;
   private readonly wake: Wake;
   private readonly enqueued: Enqueued;
   private readonly listen: EnqueuedListener | undefined;
@@ -73,6 +75,8 @@ export class Timer {
       onRecovered: (owned) => this.ownership.becomeReady(owned),
       onFenced: (owned) => this.ownership.stepRefused(owned),
     });
+    const { eventSources: sources = [] } = deps;
+    if (sources.length > 0) this.sources = new EventSources({ ...deps, topics, sources });
     this.foreign = new ForeignPartitions({ broker, clock, log, topics, partitions, prefix });
     this.ownership = new Ownership({
       ...deps,
@@ -121,6 +125,7 @@ export class Timer {
     });
     this.running = Promise.all([this.steps.run(), this.sweep.run()]);
     await this.consumer.start();
+    await this.sources?.start();
   }
 
   /**
@@ -129,6 +134,7 @@ export class Timer {
    */
   async stop(): Promise<void> {
     await this.listening?.close();
+    await this.sources?.stop();
     this.steps.stop();
     this.sweep.stop();
     await this.running;

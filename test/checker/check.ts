@@ -2,6 +2,7 @@
 import { checkBacklog } from './backlog.ts';
 import { checkCalls } from './calls.ts';
 import { checkCancels } from './cancels.ts';
+import { checkEventRuns } from './event-runs.ts';
 import type { History, Violation } from './history.ts';
 import { checkLimits } from './limits.ts';
 import { checkOccurrences } from './occurrences.ts';
@@ -17,6 +18,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkCalls(history, options),
     ...checkTransactions(history),
     ...checkCancels(history, options),
+    ...checkEventRuns(history, options),
     ...checkLimits(history, options),
     ...checkBacklog(history, options),
   ];

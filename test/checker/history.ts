@@ -7,6 +7,7 @@
 import type {
   ConcurrencyKey,
   Delivery,
+  EmittedEvent,
   JobType,
   Overlap,
   RunStatus,
@@ -14,6 +15,7 @@ import type {
   TerminalStatus,
   Trigger,
 } from '../../services/core/model.ts';
+import type { CommandType } from '../../services/core/records.ts';
 
 export type JobAsSent = {
   type: JobType;
@@ -32,10 +34,12 @@ export type JobAsSent = {
 export type SentCommand = {
   commandId: string;
   job: string;
-  type: 'schedule' | 'cancel' | 'pause' | 'resume' | 'trigger' | 'replay';
+  type: CommandType;
   spec: JobAsSent | null;
   /** Of a trigger that brought its own. */
   overlap: Overlap | null;
+  /** Of an emit, whose `job` is the event's place. */
+  event?: EmittedEvent;
   sentAt: number;
   answer: Answer | null;
 };
@@ -46,6 +50,8 @@ export type Answer = {
   state: string | null;
   version: number | null;
   nextFireAt: number | null;
+  /** Of a backfill: what it runs. */
+  occurrences?: readonly number[] | null;
 };
 
 export type RunRow = {
@@ -140,6 +146,7 @@ export const INVARIANTS = {
   I7: 'the DLQ holds the FAILED runs, and every terminal run has its event',
   I8: 'nothing starts after an applied cancel',
   I9: 'no more runs at one time than their limit allows, while leases are honoured',
+  I10: 'one run, or a recorded reason, per event and job that listened before, and per occurrence backfilled; none else',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

@@ -15,12 +15,13 @@ export function eventOf(outcome: Outcome): Event {
 }
 
 /** What a command asks for, defaults filled in. */
-export function understood(value: object): Pick<SentCommand, 'spec' | 'overlap'> {
+export function understood(value: object): Pick<SentCommand, 'spec' | 'overlap' | 'event'> {
   const command = parseCommand(value, { allowInlineSecrets: false, topicPrefix: '', allowTopics: null });
   if ('rejection' in command) throw new Error(`the plan has an invalid command: ${command.rejection.message}`);
   return {
     spec: command.type === 'schedule' ? specOf(command.job) : null,
     overlap: command.type === 'trigger' ? command.overlap : null,
+    ...(command.type === 'emit' && { event: { name: command.jobId, id: command.eventId, payload: command.payload } }),
   };
 }
 
@@ -28,7 +29,7 @@ export function understood(value: object): Pick<SentCommand, 'spec' | 'overlap'>
  * Of a command that was sent twice, the answer that tells of its effect.
  * @param atMs when the acknowledgement stood on its topic
  */
-export function betterAnswer(known: Answer | null, { outcome, job }: Ack, atMs: number): Answer {
+export function betterAnswer(known: Answer | null, { outcome, job, occurrences }: Ack, atMs: number): Answer {
   if (known !== null && (outcome !== 'applied' || known.outcome === 'applied')) return known;
   return {
     outcome,
@@ -36,6 +37,7 @@ export function betterAnswer(known: Answer | null, { outcome, job }: Ack, atMs: 
     state: job?.state ?? null,
     version: job?.version ?? null,
     nextFireAt: job?.nextFireAt ?? null,
+    occurrences,
   };
 }
 

@@ -102,7 +102,7 @@ function reignsOf(commands: readonly SentCommand[], history: History, { failover
     current = undefined;
   };
   for (const { type, answer, spec, sentAt } of commands) {
-    if (type === 'trigger' || type === 'replay') {
+    if (type === 'trigger' || type === 'replay' || type === 'backfill') {
       if (current !== undefined) current.reign.undisturbed = false;
       continue;
     }
@@ -222,10 +222,15 @@ function* checkRunCommands({ commands }: History, view: View): Iterable<Violatio
   }
 }
 
+/** What made a run; of a backfill, whose command makes many, the occurrence, too. */
+function causeOf({ job, trigger, cause, scheduledFor }: Event): string {
+  return `${job} ${trigger} ${cause} ${trigger === 'backfill' ? scheduledFor : ''}`;
+}
+
 /** I2 */
 function* checkUnique({ events, runs }: History, byJob: Map<string, SentCommand[]>): Iterable<Violation> {
   const singles = events.filter(({ from }) => from === null);
-  for (const told of Map.groupBy(singles, ({ job, trigger, cause }) => `${job} ${trigger} ${cause}`).values()) {
+  for (const told of Map.groupBy(singles, causeOf).values()) {
     const ids = new Set(told.map(({ runId }) => runId));
     const [first] = told;
     if (ids.size > 1 && first !== undefined)

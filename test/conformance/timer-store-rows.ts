@@ -41,6 +41,14 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
       assert.deepEqual(await stored().timers([], T0 + 10, 2), []);
     });
 
+    test('are found behind those of tenants that are left out', async () => {
+      const me = await owner();
+      const flood = [1, 2, 3].map((ms) => timerIn(me.partition, { fireAt: T0 + ms, tenant: 'flood' }));
+      const [behind, later] = [timerIn(me.partition, { fireAt: T0 + 4 }), timerIn(me.partition, { fireAt: T0 + 99 })];
+      await me.step({ addTimers: [...flood, behind, later] });
+      assert.deepEqual(await stored().timers([me.partition], T0 + 10, 2, ['flood', 'other']), [behind]);
+    });
+
     test('come back with every field as it was written', async () => {
       const me = await owner();
       const timer = timerIn(me.partition, {

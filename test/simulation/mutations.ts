@@ -153,6 +153,25 @@ export const MUTATIONS: readonly Mutation[] = [
       override(store, { read: async (jobs) => ({ ...(await store.read(jobs, [])), seen: new Set() }) }),
   },
   {
+    name: 'subscribers',
+    what: 'who listens is read as it was a second ago',
+    breaks: 'I10',
+    timerStore: (store, { db }) => {
+      let known = { at: db.now(), subscriptions: new Map(db.subscriptions) };
+      return override(store, {
+        subscribers: async (events, limit) => {
+          const { subscriptions } = known;
+          if (db.now() - known.at >= 1_000) known = { at: db.now(), subscriptions: new Map(db.subscriptions) };
+          const found = await store.subscribers(events, limit);
+          return found.map(({ subscribers, isAll }, index) => {
+            const keyOf = (jobId: string): string => `${events[index]!.tenant}/${jobId}`;
+            return { subscribers: subscribers.filter(({ jobId }) => subscriptions.has(keyOf(jobId))), isAll };
+          });
+        },
+      });
+    },
+  },
+  {
     name: 'exact-position',
     what: 'a new owner of the exact lane does not ask how far the former one came',
     breaks: 'I4',

@@ -1,4 +1,5 @@
 /** What a seed means: who there is, what clients ask for, what goes wrong. All of it is decided here, before anything happens. */
+import { eventLivesOf } from '../support/life-events.ts';
 import { LAST_COMMAND_AT, lifeOf, sharing, type Action } from '../support/life.ts';
 import { Random } from '../support/random.ts';
 
@@ -62,7 +63,7 @@ export function planOf(seed: number): Plan {
     seed,
     partitions: random.int(2, 4),
     seats,
-    actions: actionsOf(random, new Random(`limits ${seed}`)),
+    actions: actionsOf(random, new Random(`limits ${seed}`), new Random(`events ${seed}`)),
     faults: faultsOf(new Random(`faults ${seed}`), seats),
   };
 }
@@ -78,12 +79,10 @@ function seatsOf(random: Random): Seat[] {
   return [...timers, ...executors];
 }
 
-function actionsOf(random: Random, limits: Random): Action[] {
+function actionsOf(random: Random, limits: Random, events: Random): Action[] {
   const jobs = Array.from({ length: random.int(3, 6) }, (_, index) => `job-${index + 1}`);
   const lives = jobs.map((jobId) => lifeOf(random, jobId, START_AT));
-  return sharing(limits, lives)
-    .flat()
-    .sort((a, b) => a.at - b.at);
+  return [...sharing(limits, lives), eventLivesOf(events, START_AT)].flat().sort((a, b) => a.at - b.at);
 }
 
 const STORE_CALLS = {

@@ -1,4 +1,5 @@
 /** What clients ask of one job, from beginning to end, by chance: the load of the simulation and of the chaos run. */
+import type { CommandType } from '../../services/core/records.ts';
 import type { Random } from './random.ts';
 
 /** Where KAFKA_MESSAGE jobs write to. */
@@ -13,7 +14,7 @@ export type Action = {
   /** Ms after the epoch. */
   at: number;
   jobId: string;
-  type: 'schedule' | 'cancel' | 'pause' | 'resume' | 'trigger' | 'replay';
+  type: CommandType;
   fields: Readonly<Record<string, unknown>>;
   /** Sent so many times, with the same id. */
   copies: number;
@@ -71,7 +72,7 @@ function limited(action: Action, concurrencyKey: { key: string; limit: number })
   return { ...action, fields: { ...action.fields, job: { ...job, concurrencyKey } } };
 }
 
-function jobOf(random: Random, epochMs: number): Record<string, unknown> {
+export function jobOf(random: Random, epochMs: number): Record<string, unknown> {
   const schedule = scheduleOf(random, epochMs);
   const isOneShot = 'at' in schedule || 'in' in schedule;
   const overlap = random.pick(['allow', 'skip', 'buffer_one', 'buffer_all', 'cancel_running']);

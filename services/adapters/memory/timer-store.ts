@@ -58,11 +58,17 @@ export class MemoryTimerStore implements TimerStore {
     return accepted;
   }
 
-  async timers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]> {
+  async timers(
+    partitions: readonly number[],
+    before: number,
+    limit: number,
+    exceptOf: readonly string[] = [],
+  ): Promise<TimerRow[]> {
     return [...partitions]
       .sort((a, b) => a - b)
       .flatMap((partition) => {
-        const timers = this.db.timers.get(partition) ?? [];
+        const all = this.db.timers.get(partition) ?? [];
+        const timers = exceptOf.length === 0 ? all : all.filter(({ tenant }) => !exceptOf.includes(tenant));
         const end = timers.slice(0, limit).findIndex(({ fireAt }) => fireAt >= before);
         return timers.slice(0, end < 0 ? limit : end);
       });

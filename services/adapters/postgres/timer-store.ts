@@ -39,6 +39,10 @@ const TIMERS = {
          ORDER BY t.partition, t.fire_at, t.run_id`,
 };
 
+const OTHER_TIMERS = {
+  name: 'timer_other_timers',
+  text: TIMERS.text.replace('< $2::bigint', '< $2::bigint AND tenant <> ALL ($4::text[])'),
+};
 const RETRY_TIMERS = {
   name: 'timer_retry_timers',
   text: `SELECT ${TIMER_FIELDS} FROM timers t WHERE tenant = $1 AND job_id = $2 AND kind = 'retry' ORDER BY partition, fire_at, run_id`,
@@ -145,7 +149,16 @@ export class PostgresTimerStore implements TimerStore {
     }
   }
 
-  timers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]> {
+  timers(
+    partitions: readonly number[],
+    before: number,
+    limit: number,
+    exceptOf: readonly string[] = [],
+  ): Promise<TimerRow[]> {
+    if (exceptOf.length > 0) {
+      const values = [int4Array(partitions), before, limit, textArray(exceptOf)];
+      return this.pool.query<TimerRow>(OTHER_TIMERS, values);
+    }
     return this.pool.query<TimerRow>(TIMERS, [int4Array(partitions), before, limit]);
   }
 

@@ -143,8 +143,16 @@ export interface TimerStore {
    * Throws `step_unclear` (retryable) when it may have been applied (timeout, connection lost): take again; throws
    * `bad_data` (not retryable) when the data was refused (SQLSTATE class 22 or 23) and nothing was applied. */
   step(steps: readonly PartitionStep[]): Promise<ReadonlySet<number>>;
-  /** Timers of these partitions with fireAt < before, each partition's first `limit` by (fireAt, runId), in that order. */
-  timers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]>;
+  /**
+   * Timers of these partitions with fireAt < before, each partition's first `limit` by (fireAt, runId), in that order.
+   * @param exceptOf leaves out the timers of these tenants
+   */
+  timers(
+    partitions: readonly number[],
+    before: number,
+    limit: number,
+    exceptOf?: readonly string[],
+  ): Promise<TimerRow[]>;
   /** The waiting retries of a job (kind `retry`), so that a cancel can bring them forward. */
   retryTimers(job: JobRef): Promise<TimerRow[]>;
   read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;

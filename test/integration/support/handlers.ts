@@ -27,6 +27,8 @@ type Wait = { ms?: number };
 
 export const handlers = defineHandlers({
   noop: () => ({ done: true }),
+  /** Answers the event that made its run. */
+  event: (ctx: HandlerContext) => ctx.event,
   /** Tells when it started, for measurements of lateness. */
   stamp: () => Date.now(),
   record: async (ctx: HandlerContext) => {

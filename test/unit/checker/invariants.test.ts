@@ -209,6 +209,71 @@ describe('the checker', () => {
     assert.deepEqual(broken(kept({ commands: [scheduled(), command('cancel', 45_000)] })), [], JOB);
   });
 
+  describe('I10, events and backfills', () => {
+    const LISTENER = 'acme/listener';
+    const schedule = { kind: 'on', event: 'tick', filter: 'event.n > 4', waitMs: 0, timezone: 'UTC' } as const;
+    const bounds = { startAt: null, endAt: null, exclude: [], jitterMs: 0, maxRuns: null };
+    const listens = (changes: Partial<SentCommand> = {}): SentCommand =>
+      scheduled({
+        job: LISTENER,
+        commandId: 'listen',
+        spec: { ...scheduled().spec!, schedule: { ...schedule, ...bounds } },
+        ...changes,
+      });
+    const emits = (atMs: number, n: number): SentCommand => {
+      const event = { name: 'tick', id: `e-${atMs}`, payload: { n } };
+      const { answer } = command('emit', atMs);
+      return command('emit', atMs, { job: 'acme/tick', event, answer: { ...answer!, version: null } });
+    };
+    const ofEvent = (cause: string, runId = `run of ${cause}`): Pick<History, 'runs' | 'events' | 'calls'> => {
+      const row = run(runId, 5_000, { job: LISTENER });
+      const own = call(runId, 5_000, { job: LISTENER, scheduledFor: row.scheduledFor });
+      return { runs: [row], events: [told(row, { trigger: 'event', cause })], calls: [own] };
+    };
+    const history = (commands: SentCommand[], ...ran: Pick<History, 'runs' | 'events' | 'calls'>[]): History => {
+      const base = kept({ jobs: [{ job: LISTENER, version: 1, state: 'SCHEDULED' }], commands });
+      const [runs, events, calls] = [
+        ran.flatMap((r) => r.runs),
+        ran.flatMap((r) => r.events),
+        ran.flatMap((r) => r.calls),
+      ];
+      return { ...base, runs, events, calls };
+    };
+
+    it('accepts a run for each event that passes', () => {
+      assert.deepEqual(broken(history([listens(), emits(5_000, 9), emits(6_000, 1)], ofEvent('e-5000'))), []);
+    });
+    it('catches an event that did not reach a job which listened before', () => {
+      assert.deepEqual(broken(history([listens(), emits(5_000, 9)])), ['I10']);
+    });
+    it('asks for nothing where the job may have been changed meanwhile, or listened only afterwards', () => {
+      const cancelled = command('cancel', 6_000, { job: LISTENER });
+      assert.deepEqual(broken(history([listens(), cancelled, emits(5_000, 9)])), []);
+      assert.deepEqual(broken(history([listens({ sentAt: T0 + 4_990 }), emits(5, 9)])), []);
+    });
+    it('catches two runs of one event', () => {
+      const commands = [listens(), emits(5_000, 9)];
+      assert.deepEqual(broken(history(commands, ofEvent('e-5000'), ofEvent('e-5000', 'another'))), ['I2', 'I4']);
+    });
+    it('catches a run of an event that the filter keeps out, and of one that nobody sent', () => {
+      assert.deepEqual(broken(history([listens(), emits(5_000, 1)], ofEvent('e-5000'))), ['I10']);
+      assert.deepEqual(broken(history([listens()], ofEvent('e-1'))), ['I10']);
+    });
+    it('catches a backfilled occurrence without a run', () => {
+      const { answer } = scheduled();
+      const backfill = command('backfill', 5_000, { answer: { ...answer!, occurrences: [T0 - 10_000] } });
+      assert.deepEqual(broken(kept({ commands: [scheduled(), backfill] })), ['I10']);
+    });
+    it('catches a second run of an occurrence', () => {
+      const again = run('again', 10_000);
+      const events = [told(again, { trigger: 'backfill', cause: 'b' })];
+      const base = kept();
+      const more = { runs: [...base.runs, again], events: [...base.events, ...events] };
+      const calls = [...base.calls, call('again', 15_000, { scheduledFor: again.scheduledFor })];
+      assert.deepEqual(broken({ ...base, ...more, calls }), ['I10']);
+    });
+  });
+
   describe('I9, limits', () => {
     const limited = (limit: number, changes: Partial<History> = {}): History => {
       const spec = { ...EVERY_10_S, overlap: 'allow', concurrencyKey: { key: 'customer', limit } } as const;

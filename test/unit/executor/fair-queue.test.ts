@@ -95,4 +95,61 @@ describe('the fair queue', () => {
     );
     assert.equal(queue.size(), 4);
   });
+
+  describe('with several tenants', () => {
+    type Owned = { tenant: string; number: number };
+    const owned = (counts: Record<string, number>): FairQueue<Owned> => {
+      const queue = new FairQueue<Owned>(({ tenant }) => tenant);
+      for (const [tenant, many] of Object.entries(counts)) {
+        for (let number = 0; number < many; number++) queue.push('medium', { tenant, number });
+      }
+      return queue;
+    };
+    const names = (items: readonly Owned[]): string =>
+      items.map(({ tenant, number }) => `${tenant}${number}`).join(' ');
+
+    it('lets them take turns, one at a time or many at once', () => {
+      const expected = 'a0 b0 c0 a1 c1 a2 a3';
+      assert.equal(names(owned({ a: 4, b: 1, c: 2 }).take(7)), expected);
+      const queue = owned({ a: 4, b: 1, c: 2 });
+      assert.equal(names(Array.from({ length: 7 }, () => queue.take(1)).flat()), expected);
+    });
+
+    it('gives whoever comes next a turn before the second of a flood', () => {
+      const queue = owned({ a: 5_000 });
+      queue.take(100);
+      queue.push('medium', { tenant: 'b', number: 0 });
+      assert.match(names(queue.take(2)), /b0/);
+    });
+
+    it('lends the turn of one whose items do not fit, and keeps their place', () => {
+      const queue = owned({ a: 2, b: 3 });
+      assert.equal(names(queue.take(3, ({ tenant }) => tenant === 'b')), 'b0 b1 b2');
+      assert.equal(names(queue.take(3)), 'a0 a1');
+      assert.equal(queue.size(), 0);
+    });
+
+    it('loses and repeats nothing, whatever is taken, refused and removed', () => {
+      const step = fc.record({ limit: fc.nat(6), refused: fc.constantFrom('a', 'b', 'c', ''), removes: fc.boolean() });
+      fc.assert(
+        fc.property(fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.nat(9)), fc.array(step), (counts, steps) => {
+          const queue = owned(counts);
+          const gone: Owned[] = [];
+          for (const { limit, refused, removes } of steps) {
+            gone.push(...(removes ? queue.remove((item) => item.tenant === refused, limit) : []));
+            gone.push(...queue.take(limit, (item) => item.tenant !== refused));
+          }
+          gone.push(...queue.take(Infinity));
+          assert.equal(queue.size(), 0);
+          for (const [tenant, many] of Object.entries(counts)) {
+            const numbers = gone.filter((item) => item.tenant === tenant).map(({ number }) => number);
+            assert.deepEqual(
+              numbers,
+              Array.from({ length: many }, (_, number) => number),
+            );
+          }
+        }),
+      );
+    });
+  });
 });

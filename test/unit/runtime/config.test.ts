@@ -38,6 +38,19 @@ const VARIABLES: [
   ['BELFRY_SECRETS_DIR', (c) => c.secretsDir, undefined, ['/run/secrets', '/run/secrets']],
   ['BELFRY_HTTP_ALLOW', (c) => c.httpAllow, [], ['10.0.0.0/8, intranet', ['10.0.0.0/8', 'intranet']]],
   ['BELFRY_KAFKA_ALLOW_TOPICS', (c) => c.kafkaAllowTopics, null, ['orders,mails', ['orders', 'mails']]],
+  [
+    'BELFRY_EVENT_SOURCES',
+    (c) => c.eventSources,
+    [],
+    [
+      'orders=order.made, users=acme/user.signup',
+      [
+        { topic: 'orders', tenant: 'default', event: 'order.made' },
+        { topic: 'users', tenant: 'acme', event: 'user.signup' },
+      ],
+    ],
+    'orders',
+  ],
   ['BELFRY_ALLOW_INLINE_SECRETS', (c) => c.allowInlineSecrets, false, ['1', true], 'on'],
 ];
 

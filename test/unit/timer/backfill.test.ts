@@ -35,6 +35,13 @@ void test('occurrences without a run are run one after the other, marked as back
   );
 });
 
+void test('the same command twice has one effect', async () => {
+  const { cluster, begin } = await hourly();
+  await cluster.ask(backfill(begin, { commandId: 'b-1' }));
+  const again = await cluster.send(backfill(begin, { commandId: 'b-1' }));
+  assert.equal((await cluster.answer(again, 2)).outcome, 'duplicate');
+});
+
 void test('a dry run answers the list and does nothing', async () => {
   const { cluster, begin } = await hourly();
   const ack = await cluster.ask(backfill(begin, { dryRun: true }));
