@@ -10,6 +10,7 @@ import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { Topics } from '../core/topics.ts';
 
@@ -23,6 +24,7 @@ export type ApiDeps = {
   topics: Topics;
   /** null: whoever reaches the API may do everything as the tenant `default`; it listens on loopback alone. */
   keys: ApiKeys | null;
+  tenants: Tenants;
   secretBytes(count: number): Buffer;
   clock: Clock;
   ids: Ids;

@@ -6,6 +6,7 @@ import { jsonCodec } from '../adapters/codec/json-codec.ts';
 import { Registry } from '../adapters/codec/registry.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
+import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { BelfryClient } from '../client/client.ts';
 import { KafkaTransport } from '../client/kafka-transport.ts';
@@ -73,6 +74,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
     const api = await buildServer({
       ...{ inspect: new PostgresInspect(pg), client, broker, codec, topics, clock, ids, log },
       keys: config.auth === 'off' ? null : keys,
+      tenants: new PostgresTenants(pg),
       secretBytes: (count) => ids.bytes(count),
       spec: {
         allowInlineSecrets: config.allowInlineSecrets,

@@ -221,6 +221,18 @@ export const key = z
   .meta({ id: 'Key' });
 export const newKey = z.object({ key: z.string().meta({ description: 'Shown once.' }), ...key.shape });
 
+const quota = z.int().nullable();
+export const tenant = z
+  .object({
+    tenant: z.string(),
+    ...{ jobs: quota, runsPerSecond: quota, concurrentRuns: quota, payloadBytes: quota },
+    minInterval: z.string().nullable(),
+    historyDays: quota,
+    queue: z.string().nullable(),
+    updatedAt: time,
+  })
+  .meta({ id: 'Tenant', description: 'What a tenant may have and do; null: no limit beyond the general ones.' });
+
 /** The answers that every route may give, beside its own. */
 export function answers(own: Readonly<Record<number, z.ZodType>>): Record<string, z.ZodType> {
   return { ...own, '4xx': problem, '5xx': problem };

@@ -20,6 +20,7 @@ import { addKeys } from './routes/keys.ts';
 import { addPreview } from './routes/preview.ts';
 import { addRejected } from './routes/rejected.ts';
 import { addRuns } from './routes/runs.ts';
+import { addTenants } from './routes/tenants.ts';
 import { addStatistics } from './routes/statistics.ts';
 import { validatorCompiler } from './validate.ts';
 
@@ -72,6 +73,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
       addRejected,
       addEvents,
       addStatistics,
+      addTenants,
     ])
       add(routes, deps);
     if (deps.keys !== null) addKeys(routes, deps, deps.keys);

@@ -4,6 +4,7 @@ import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
 import type { TopicAdmin } from '../core/ports/topic-admin.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import type { MigrateOptions, MigrationReport } from '../migrate/migrate.ts';
@@ -57,6 +58,8 @@ export type CliDeps = Backend & {
   // Connected when first asked for, as the backend is; whoever runs the program disconnects at its end.
   /** The database itself. */
   store(): Inspect;
+  /** Quotas of tenants, in the database itself. */
+  tenants(): Tenants;
   broker(): Broker;
   topicAdmin(): TopicAdmin;
   /** Closes what is connected. */

@@ -13,6 +13,7 @@ import { KafkaAdmin } from '../adapters/kafka/admin.ts';
 import { KafkaBroker } from '../adapters/kafka/broker.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
+import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { shippedSchemaVersion } from '../adapters/postgres/migrate.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
@@ -152,6 +153,7 @@ const deps: CliDeps = {
   keys: () => backend.keys(),
   rejected: () => backend.rejected(),
   store: () => new PostgresInspect(pool()),
+  tenants: () => new PostgresTenants(pool()),
   broker,
   topicAdmin: once(
     () => new KafkaAdmin({ config: kafka(), log, clock }),

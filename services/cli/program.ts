@@ -8,6 +8,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addEvents } from './commands/events.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addKeys } from './commands/keys.ts';
+import { addTenants } from './commands/tenants.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPreview } from './commands/preview.ts';
 import { addRejected } from './commands/rejected.ts';
@@ -66,6 +67,7 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
     addPreview,
     addDoctor,
     addKeys,
+    addTenants,
   ]) {
     add(cli);
   }

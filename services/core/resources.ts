@@ -2,7 +2,9 @@
 import type { Job } from './model.ts';
 import type { ApiKey } from './ports/api-keys.ts';
 import type { DeadRunSummary, RunDetail, RunSummary } from './ports/inspect.ts';
+import type { Tenant } from './ports/tenants.ts';
 import type { Outcome } from './records.ts';
+import { formatDuration } from './spec/duration.ts';
 import { formatInstant } from './spec/instant.ts';
 import { toWireJob } from './spec/to-wire.ts';
 
@@ -81,6 +83,11 @@ export function keyJson(key: ApiKey): object {
     revokedAt: isoOrNull(revokedAt),
     lastUsedAt: isoOrNull(lastUsedAt),
   };
+}
+
+export function tenantJson({ minIntervalMs, updatedAt, ...tenant }: Tenant): object {
+  const minInterval = minIntervalMs === null ? null : formatDuration(minIntervalMs);
+  return { ...tenant, minInterval, updatedAt: formatInstant(updatedAt) };
 }
 
 function isoOrNull(ms: number | null): string | null {

@@ -10,6 +10,7 @@ import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { LeaseKeeper } from '../core/ports/lease-keeper.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { RunStore, Settled } from '../core/ports/run-store.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
 import type { DueRecord } from '../core/records.ts';
 import { Backlog } from './backlog.ts';
 import { Claimer } from './claim.ts';
@@ -49,6 +50,8 @@ export type ExecutorDeps = {
   ids: Ids;
   log: Log;
   handlers: HandlerRegistry;
+  /** Limits of tenants; without them nobody has any. */
+  tenants?: Tenants;
   /** Which due topics it reads. */
   queue: string;
   /** What people see: `host:pid`. */
@@ -176,6 +179,7 @@ export class Executor {
     this.loops = [
       this.taking,
       repeat(this.deps, 'handing over', RELIEVE_EVERY_MS, () => this.parking.relieve()),
+      repeat(this.deps, 'reading limits', TAKE_EVERY_MS, () => this.places.refresh()),
       repeat(this.deps, 'sweeping', SWEEP_EVERY_MS, () => this.parking.sweep()),
     ];
     this.heartbeat.start();

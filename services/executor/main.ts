@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { SystemClock } from '../adapters/clock.ts';
 import { LeaseThread } from '../adapters/postgres/lease-thread.ts';
 import { PostgresRunStore } from '../adapters/postgres/run-store.ts';
+import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { Records } from '../core/events.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -71,6 +72,7 @@ export async function startExecutorService(
   const executor = new Executor({
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
     store: new PostgresRunStore(pg, clock),
+    tenants: new PostgresTenants(pg),
     records: new Records({ topics, partitions: meta.partitions, codec, source: '/belfry/executor' }),
     keeper: new LeaseThread({ pg: { databaseUrl, schema }, clock, log }),
     handlers: registry,

@@ -9,17 +9,23 @@
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Admitted, Limit, RunStore } from '../core/ports/run-store.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
+import { limitsOfTenant } from '../core/tenant-limits.ts';
 import type { Incarnation } from './incarnation.ts';
 import type { Task } from './task.ts';
 import { untilKnown } from './until-known.ts';
 
 const LARGEST_BATCH = 500;
+const READ_EVERY_MS = 2_000;
+const NONE: readonly Limit[] = [];
 
 export type PlacesDeps = {
   store: RunStore;
   clock: Clock;
   log: Log;
   ids: Ids;
+  /** Limits of tenants; without them nobody has any. */
+  tenants?: Tenants;
   /** Others may take their turn now: they are handed over. */
   onWoken: () => void;
   onFatal: (error: unknown) => void;
@@ -36,6 +42,9 @@ export type Split = {
 
 export class Places {
   private readonly deps: PlacesDeps;
+  /** Of tenants that have limits; up to READ_EVERY_MS old. */
+  private ofTenants: ReadonlyMap<string, readonly Limit[]> = new Map();
+  private readAt = -Infinity;
   private leaving: string[] = [];
   private underWay = 0;
   private busy = false;
@@ -47,7 +56,7 @@ export class Places {
   /** @throws what the store throws; undefined: the incarnation died before the answer was known */
   async admit(incarnation: Incarnation, tasks: readonly Task[]): Promise<Split | undefined> {
     const limited = tasks.flatMap((task) => {
-      const limits = limitsOf(task);
+      const limits = this.limitsOf(task);
       return limits.length === 0 ? [] : [{ task, limits }];
     });
     if (limited.length === 0) return { toClaim: [...tasks], waiting: [] };
@@ -72,6 +81,20 @@ export class Places {
     };
   }
 
+  /** Reads the tenants' limits, and wakes whom the end of a second lets start. */
+  async refresh(): Promise<void> {
+    const { tenants, store, clock } = this.deps;
+    if (tenants === undefined) return;
+    const now = clock.now();
+    if (now - this.readAt >= READ_EVERY_MS) {
+      const limited = (await tenants.list()).map((each) => [each.tenant, limitsOfTenant(each.tenant, each)] as const);
+      this.ofTenants = new Map(limited.filter(([, limits]) => limits.length > 0));
+      this.readAt = now;
+    }
+    const isAnyRated = this.ofTenants.values().some((limits) => limits.some(({ perSecond }) => perSecond));
+    if (isAnyRated && (await store.wakeWaiting()) > 0) this.deps.onWoken();
+  }
+
   /** Its slot is free again, and so are its places. */
   leave(task: Task): void {
     if (task.ticket === null) return;
@@ -86,6 +109,13 @@ export class Places {
     return this.leaving.length + this.underWay;
   }
 
+  /** What must have room for this run to start. */
+  private limitsOf({ due: { tenant, concurrencyKey } }: Task): readonly Limit[] {
+    const shared = this.ofTenants.get(tenant) ?? NONE;
+    if (concurrencyKey === undefined) return shared;
+    return [...shared, { name: `key/${tenant}/${concurrencyKey.key}`, most: concurrencyKey.limit }];
+  }
+
   private async drain(): Promise<void> {
     this.busy = true;
     const { store, goOn, onWoken } = this.deps;
@@ -98,11 +128,4 @@ export class Places {
     }
     this.busy = false;
   }
-}
-
-/** What must have room for this run to start. */
-function limitsOf({ due: { tenant, concurrencyKey } }: Task): Limit[] {
-  return concurrencyKey === undefined
-    ? []
-    : [{ name: `key/${tenant}/${concurrencyKey.key}`, most: concurrencyKey.limit }];
 }

@@ -24,10 +24,18 @@ import { subscriberKey, type Gathered, type Knowledge } from './gather.ts';
 import type { ReadItem } from './intake-queue.ts';
 import { nextStartAt } from './occurrence.ts';
 import { Plan, type PlannedStep } from './plan.ts';
+import type { TenantQuotas } from './quotas.ts';
 import { seenRefOf } from './seen.ts';
 import { fireWaiting } from './waiting-run.ts';
 
-export type DecideOptions = { now: number; worker: string; spec: SpecOptions; records: Records; metrics: TimerMetrics };
+export type DecideOptions = {
+  now: number;
+  worker: string;
+  spec: SpecOptions;
+  records: Records;
+  metrics: TimerMetrics;
+  quotas?: TenantQuotas | undefined;
+};
 
 export function decide(gathered: Gathered, knowledge: Knowledge, options: DecideOptions): PlannedStep {
   return new Decision(gathered, knowledge, options).make();
@@ -151,8 +159,13 @@ class Decision {
     return this.knowledge.known.seen.has(`${jobKey(tenant, jobId)}/${commandId}`) || this.plan.remembers(ref);
   }
 
-  private command(record: ConsumedRecord, command: JobCommand): void {
-    const applied = applyCommand(this.plan.job(command), command, this.commandContext(record, command));
+  private command(record: ConsumedRecord, sent: JobCommand): void {
+    const { quotas, now } = this.options;
+    const command = quotas?.routed(sent) ?? sent;
+    const before = this.plan.job(command);
+    const applied = applyCommand(before, command, this.commandContext(record, command));
+    const refused = applied.outcome === 'applied' ? quotas?.refuse(before, command, now) : undefined;
+    if (refused !== undefined) return this.reject(record, refused, command);
     if (applied.outcome === 'rejected') return this.reject(record, applied.rejection, command);
     if (applied.outcome === 'applied') this.plan.merge(applied.effects);
     const seen = applied.outcome === 'applied' ? seenRefOf(command) : undefined;

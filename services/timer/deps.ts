@@ -4,6 +4,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { EnqueuedListener, TimerStore } from '../core/ports/timer-store.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { EventSource } from './event-sources.ts';
 
@@ -28,6 +29,8 @@ export type TimerDeps = {
   eventSources?: readonly EventSource[];
   /** Wakes the timer for enqueued commands; without it they wait for up to a second. */
   listenEnqueued?: EnqueuedListener;
+  /** Quotas of tenants; without them nobody has any. */
+  tenants?: Tenants;
   metrics?: TimerMetrics;
   limits?: Partial<TimerLimits>;
 };

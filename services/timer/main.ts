@@ -1,6 +1,7 @@
 /** The timer as a process: real parts, figures, the ops server. */
 import { hostname } from 'node:os';
 import { enqueuedListener } from '../adapters/postgres/enqueued-listener.ts';
+import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresTimerStore } from '../adapters/postgres/timer-store.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -47,6 +48,7 @@ export async function startTimerService(
   const { store, broker } = decorate({ store: new PostgresTimerStore(deployment.pg), broker: deployment.broker });
   const timer = new Timer({
     ...{ store, broker, codec: deployment.codec, clock: deployment.clock, log },
+    tenants: new PostgresTenants(deployment.pg),
     prefix: config.topicPrefix,
     partitions: deployment.meta.partitions,
     instance: `${hostname()}:${process.pid}:${deployment.ids.uuid().slice(0, 8)}`,

@@ -102,7 +102,11 @@ export class Steps {
       })
       .filter((gathered) => sizeOf(gathered) > 0 || this.mustFlush(gathered, now, flush));
     if (all.length === 0) return false;
-    const knowledge = await learn(all, now, store, topicCache, records.topics);
+    const commands = all.flatMap(inputsOf).flatMap((input) => (input.kind === 'command' ? input.command : []));
+    const [knowledge] = await Promise.all([
+      learn(all, now, store, topicCache, records.topics),
+      this.options.quotas?.learn(commands),
+    ]);
     const decided = all.filter(({ owned }) => owned.live);
     await this.store(
       decided.map((gathered) => ({ gathered, planned: decide(gathered, knowledge, { ...this.options, now }) })),

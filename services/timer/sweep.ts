@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { TimerStore } from '../core/ports/timer-store.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
 import type { OwnedPartition } from './owned.ts';
 
 export type SweepOptions = {
@@ -10,6 +11,7 @@ export type SweepOptions = {
   clock: Clock;
   log: Log;
   historyMs: number;
+  tenants?: Tenants;
   owned(): Iterable<OwnedPartition>;
   /** Ends of runs were found. */
   onFound(): void;
@@ -60,9 +62,10 @@ export class Sweep {
 
   /** One owner is enough: that of the first partition. */
   private async maintain(): Promise<void> {
-    const { store, clock, historyMs } = this.options;
+    const { store, clock, historyMs, tenants } = this.options;
     if (![...this.options.owned()].some(({ partition }) => partition === 0)) return;
     await store.maintain(Math.floor(clock.now()), historyMs);
+    while (((await tenants?.forgetHistory()) ?? 0) > 0);
     this.maintainedAt = clock.now();
   }
 

@@ -16,6 +16,7 @@ import { EventSources } from './event-sources.ts';
 import { Intake } from './intake.ts';
 import { Lanes } from './lanes.ts';
 import { Ownership } from './ownership.ts';
+import { TenantQuotas } from './quotas.ts';
 import { Steps } from './steps.ts';
 import { Sweep } from './sweep.ts';
 import { TopicCache } from './topic-cache.ts';
@@ -96,6 +97,7 @@ export class Timer {
       limits,
       ownership: this.ownership,
       topicCache,
+      quotas: deps.tenants && new TenantQuotas(deps.tenants, clock),
       wake,
       enqueued: this.enqueued,
       emit: (owned, batch) => lanes.emit(owned, batch),

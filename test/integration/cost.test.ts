@@ -18,7 +18,7 @@ const LIMITS = { statements: 1.5 * 120, requests: 1.5 * 130, rows: 1.5 * 6_100 }
 /** Polls and renewals. */
 const BY_THE_CLOCK = {
   statements:
-    /database_now|timer_stats|timer_timers|take_parked|release_parked|take_orphans|wake_waiting|leases|maintain_/,
+    /database_now|timer_stats|timer_timers|take_parked|release_parked|take_orphans|wake_waiting|tenant_list|leases|maintain_/,
   requests: /Fetch"|Heartbeat/,
 };
 

@@ -346,6 +346,20 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
     await belfry.untilRow('it is applied later', `SELECT 1 FROM jobs WHERE job_id = 'patient'`);
   });
 
+  it('keeps the quotas of tenants', async () => {
+    const body = { jobs: 10, minInterval: '1m' };
+    const set = await api.ask('PUT', '/api/tenants/initech', { body });
+    assert.deepEqual([set.status, set.body.jobs, set.body.minInterval, set.body.queue], [200, 10, '1m', null]);
+    const taken = await api.ask('PUT', '/api/tenants/initech', { body: { minInterval: '1m' } });
+    assert.deepEqual([taken.body.jobs, taken.body.minInterval], [null, '1m']);
+    assert.deepEqual((await api.ask('GET', '/api/tenants/initech')).body, taken.body);
+    assert.deepEqual((await api.ask('GET', '/api/tenants')).body.tenants, [taken.body]);
+    const wrong = await api.ask('PUT', '/api/tenants/initech', { body: { jobs: -1, colour: 'red' } });
+    assert.equal(wrong.status, 400);
+    assert.equal((await api.ask('DELETE', '/api/tenants/initech')).status, 200);
+    assert.equal((await api.ask('GET', '/api/tenants/initech')).status, 404);
+  });
+
   it('the document describes every route, and these tests have asked them all', () => {
     assert.match(api.document.openapi, /^3\.1\./);
     const all = Object.entries(api.document.paths).flatMap(([path, operations]) =>

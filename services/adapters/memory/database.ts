@@ -7,6 +7,7 @@
 import type { Job } from '../../core/model.ts';
 import type { DueRecord } from '../../core/records.ts';
 import type { EnqueuedCommandInput, Lease, ParkedRun, RunRow } from '../../core/ports/run-store.ts';
+import type { Tenant } from '../../core/ports/tenants.ts';
 import { partitionOf } from '../../core/murmur2.ts';
 import type {
   EnqueuedCommand,
@@ -58,6 +59,7 @@ export class MemoryDatabase {
   readonly parked = new Map<string, ParkedEntry>();
   /** Places under limits, by `name runId`. */
   readonly places = new Map<string, PlaceEntry>();
+  readonly tenants = new Map<string, Tenant>();
   /** In the order of their ids. */
   enqueued: EnqueuedCommand[] = [];
   private readonly enqueuedListeners = new Set<(partition: number) => void>();

@@ -1,5 +1,7 @@
 /** The command line on fakes: what it prints, what it sends, how it ends. */
 import assert from 'node:assert/strict';
+import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
+import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
 import { directBackend } from '../../../services/cli/backend-direct.ts';
 import type { CliDeps } from '../../../services/cli/deps.ts';
@@ -72,6 +74,7 @@ export class FakeCli {
   readonly client = new FakeClient();
   readonly clock = new VirtualClock(NOW);
   readonly apiKeys = new MemoryApiKeys(this.clock);
+  readonly tenants = new MemoryTenants(new MemoryDatabase({ partitions: 1, now: () => this.clock.now() }));
   readonly out: string[] = [];
   readonly err: string[] = [];
   readonly stop = new AbortController();
@@ -110,6 +113,7 @@ export class FakeCli {
       useApi: unexpected('useApi'),
       ...this.direct,
       store: () => this.inspect as Inspect,
+      tenants: () => this.tenants,
       broker: unexpected('broker'),
       topicAdmin: unexpected('topicAdmin'),
       disconnect: async () => undefined,

@@ -6,6 +6,8 @@ import { SystemClock } from '../../../services/adapters/clock.ts';
 import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { RandomIds } from '../../../services/adapters/ids.ts';
 import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
+import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
+import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryBroker } from '../../../services/adapters/memory/broker.ts';
 import type { Api } from '../../../services/api/deps.ts';
 import { buildServer } from '../../../services/api/server.ts';
@@ -111,6 +113,7 @@ export class MemoryApi {
       ...{ secretBytes: (count) => ids.bytes(count), log: NO_LOG, version: '1', requestsPerSecond: 1_000 },
       spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
       queueDepth: () => [],
+      tenants: new MemoryTenants(new MemoryDatabase({ partitions: PARTITIONS, now: () => clock.now() })),
     });
   }
 
