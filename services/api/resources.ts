@@ -73,7 +73,7 @@ const runFields = {
   type: z.enum(JOB_TYPES),
   handler: z.string(),
   queue: z.string(),
-  priority: z.enum(PRIORITIES),
+  priority: z.enum(PRIORITIES).nullable().meta({ description: 'null: it was skipped, and stood in no queue.' }),
   status: z.enum(RUN_STATUSES),
   trigger: z.enum(TRIGGERS),
   cause: z.string(),

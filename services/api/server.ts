@@ -28,6 +28,7 @@ import { validatorCompiler } from './validate.ts';
 const MAX_BODY_BYTES = 512 * 1024;
 /** Job ids have up to 200 characters, three bytes each when they are escaped. */
 const MAX_PARAM_LENGTH = 700;
+const UNREADABLE_PATH = 'The address cannot be read: a part of it is too long, or not UTF-8 in percent-encoding.';
 const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 
 /** Resolves when it can take requests. */
@@ -36,8 +37,9 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    frameworkErrors: (error, _request, reply: FastifyReply) => {
-      void answerProblem(reply, problemOf(error));
+    // The framework's own message repeats the whole address; hooks do not run for what no route can take.
+    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+      void answerProblem(safely(reply), problem('unreadable', UNREADABLE_PATH));
     },
   });
   api.setValidatorCompiler(validatorCompiler);
@@ -53,8 +55,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
     answerProblem(reply, problem('not_found', `There is no ${request.method} here; see /docs.`)),
   );
   api.addHook('onSend', async (_request, reply) => {
-    reply.header('x-content-type-options', 'nosniff');
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    safely(reply);
   });
   measure(api, deps);
   await addDocuments(api, deps);
@@ -79,6 +80,12 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   });
   await api.ready();
   return api;
+}
+
+/** Browsers neither guess what an answer is nor keep it. */
+function safely(reply: FastifyReply): FastifyReply {
+  reply.header('x-content-type-options', 'nosniff');
+  return reply.hasHeader('cache-control') ? reply : reply.header('cache-control', 'no-store');
 }
 
 function answerProblem(reply: FastifyReply, told: Problem): FastifyReply {

@@ -35,6 +35,7 @@ export function runJson(run: RunSummary): object {
   const { scheduledFor, startedAt, finishedAt, retryAt, from, to, ...rest } = run;
   return {
     ...rest,
+    priority: run.priority || null, // a skipped occurrence never stood in a queue, and its row has none
     scheduledFor: formatInstant(scheduledFor),
     startedAt: isoOrNull(startedAt),
     finishedAt: isoOrNull(finishedAt),

@@ -51,6 +51,11 @@ describe('resources', () => {
     assert.deepEqual(keyOf(overHttp(keyJson(used))), used);
   });
 
+  it('a skipped run, whose row has no priority, is told with none: found by the fuzz', () => {
+    const skipped = run({ status: 'SKIPPED', priority: '' as never });
+    assert.equal((runJson(skipped) as { priority: unknown }).priority, null);
+  });
+
   it('what is no such thing is an error that says what to do', () => {
     assert.throws(() => outcomeOf({ scheduledFor: 'soon' }), { code: 'api_unreadable', message: /API's version/ });
   });
