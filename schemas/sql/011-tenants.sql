@@ -53,8 +53,8 @@ RETURN (
     LIMIT greatest(up_to, 0)) s);
 
 -- Decides for each run whether it may start, in the order of the arrays; the limits of run i are those with owner = i.
--- Answers `placed` (it has its places), `known` (its row tells what to do, without starting it) or `waits` (it is parked
--- now, in this same statement: whoever frees a place afterwards finds it).
+-- Answers `placed` (it has its places), `known` (its row tells what to do, without starting it), `held` (somebody else is about to
+-- start it: ask again) or `waits` (it is parked now, in this same statement: whoever frees a place afterwards finds it).
 CREATE FUNCTION admit_runs(
   me uuid, ids uuid[], attempts int[], nonces uuid[], tickets uuid[], are_parked boolean[], queues text[], priorities text[],
   handlers text[], dues text[], limit_owners int[], limit_names text[], limit_mosts int[], limit_seconds boolean[]
@@ -74,11 +74,14 @@ BEGIN
     admit_runs.run_id := ids[i];
     IF EXISTS (SELECT FROM run_state s WHERE s.run_id = ids[i]
                AND (s.status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED') OR s.attempt > attempts[i]
-                    OR s.status = 'RUNNING' AND s.lease_alive AND (s.executor <> me OR s.nonce <> nonces[i])))
-       -- Somebody else is about to start it.
-       OR EXISTS (SELECT FROM places p JOIN leases o ON o.executor = p.executor AND NOT o.dead
-                  WHERE p.run_id = ids[i] AND p.executor <> me AND p.expires_at IS NULL AND p.name = ANY (limit_names)) THEN
+                    OR s.status = 'RUNNING' AND s.lease_alive AND (s.executor <> me OR s.nonce <> nonces[i]))) THEN
       outcome := 'known';
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    IF EXISTS (SELECT FROM places p JOIN leases o ON o.executor = p.executor AND NOT o.dead
+               WHERE p.run_id = ids[i] AND p.executor <> me AND p.expires_at IS NULL AND p.name = ANY (limit_names)) THEN
+      outcome := 'held';
       RETURN NEXT;
       CONTINUE;
     END IF;
@@ -98,15 +101,13 @@ BEGIN
       SELECT n, ids[i], me, tickets[i], CASE WHEN per_second THEN now_ms() + 1000 END
       FROM unnest(limit_owners, limit_names, limit_seconds) AS u (owner, n, per_second) WHERE owner = i
       ON CONFLICT (name, run_id) DO UPDATE SET executor = excluded.executor, ticket = excluded.ticket, expires_at = excluded.expires_at;
-      -- It waits no more. A row that is nobody's is of an earlier call that parked it, and whose answer was lost.
-      IF are_parked[i] THEN
-        UPDATE parked p SET
-          limit_name = NULL, most = NULL,
-          kind = 'detached', executor = CASE WHEN p.kind = 'detached' THEN p.executor ELSE me END
-        WHERE p.run_id = ids[i] AND p.attempt = attempts[i];
-      ELSE
-        DELETE FROM parked p WHERE p.run_id = ids[i] AND p.kind <> 'detached' AND p.attempt = attempts[i];
-      END IF;
+      -- It waits no more. The row stays: who let its record go relies on it, also when a frozen owner of the partition, whose offset
+      -- holds nothing any more, comes by with the same record.
+      UPDATE parked p SET
+        limit_name = NULL, most = NULL,
+        kind = CASE WHEN are_parked[i] OR p.kind = 'detached' THEN 'detached' ELSE 'handed_over' END,
+        executor = CASE WHEN p.kind = 'detached' THEN p.executor WHEN are_parked[i] THEN me END
+      WHERE p.run_id = ids[i] AND p.attempt = attempts[i];
       outcome := 'placed';
     ELSE
       INSERT INTO parked AS p (run_id, attempt, kind, executor, queue, priority, handler, due, parked_at, limit_name, most)

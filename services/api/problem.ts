@@ -65,7 +65,9 @@ export function problemOf(error: Error | FastifyError): Problem {
 }
 
 export function problem(code: string, detail: string, errors: readonly Fault[] = []): Problem {
-  const [status, title] = KINDS[code] ?? [500, 'Something went wrong'];
+  const [kind, title] = KINDS[code] ?? [500, 'Something went wrong'];
+  // What the body names is missing, not what the address does.
+  const status = kind === 404 && errors.some(({ pointer }) => pointer !== undefined) ? 422 : kind;
   return { type: `urn:belfry:problem:${code}`, title, status, detail, ...(errors.length > 0 && { errors }) };
 }
 

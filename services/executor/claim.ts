@@ -110,6 +110,7 @@ export class Claimer {
       return this.refused(incarnation, wanted, error);
     }
     if (split === undefined) return this.lookAgain(wanted);
+    this.lookAgain(split.held);
     for (const task of split.waiting) this.letWait(task);
     if (split.toClaim.length > 0) await this.claimAdmitted(incarnation, split.toClaim);
   }

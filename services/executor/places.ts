@@ -36,6 +36,8 @@ export type PlacesDeps = {
 export type Split = {
   /** To be claimed; those that are not `placed` only to see what their rows say. */
   toClaim: Task[];
+  /** Others are about to start them, or died before: they are looked at again. */
+  held: Task[];
   /** Parked, and nobody's. */
   waiting: Task[];
 };
@@ -59,7 +61,7 @@ export class Places {
       const limits = this.limitsOf(task);
       return limits.length === 0 ? [] : [{ task, limits }];
     });
-    if (limited.length === 0) return { toClaim: [...tasks], waiting: [] };
+    if (limited.length === 0) return { toClaim: [...tasks], held: [], waiting: [] };
     const { store, ids } = this.deps;
     const admissions = limited.map(({ task, limits }) => {
       task.ticket ??= ids.uuid();
@@ -75,10 +77,9 @@ export class Places {
     if (answers === undefined) return undefined;
     const outcomes = new Map(limited.map(({ task }, index) => [task, answers[index] as Admitted]));
     for (const [task, outcome] of outcomes) task.mayStart = outcome === 'placed';
-    return {
-      toClaim: tasks.filter((task) => outcomes.get(task) !== 'waits'),
-      waiting: tasks.filter((task) => outcomes.get(task) === 'waits'),
-    };
+    const byOutcome = Map.groupBy(tasks, (task) => outcomes.get(task) ?? 'placed');
+    const those = (outcome: Admitted): Task[] => byOutcome.get(outcome) ?? [];
+    return { toClaim: [...those('placed'), ...those('known')], held: those('held'), waiting: those('waits') };
   }
 
   /** Reads the tenants' limits, and wakes whom the end of a second lets start. */

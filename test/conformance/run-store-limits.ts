@@ -106,7 +106,17 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     }
     await store.leave([first.ticket]);
     assert.equal(await admitOne(store, lease, second), 'placed');
-    assert.deepEqual(await store.takeParked(lease, 5, []), [], 'no row of the time when it waited is left');
+  });
+
+  it('keeps the row of a run that waited when another one comes by with its record: its own offset may hold nothing', async () => {
+    const { store, lease, limit, dues } = await under(1);
+    const first = admission(dues[0], [limit]);
+    assert.equal(await admitOne(store, lease, first), 'placed');
+    assert.equal(await admitOne(store, lease, admission(dues[1], [limit])), 'waits', 'its record is let go');
+    await store.leave([first.ticket]);
+    const zombie = await openedLease(store);
+    assert.equal(await admitOne(store, zombie, admission(dues[1], [limit])), 'placed');
+    assert.deepEqual(ids(await store.takeParked(lease, 5)), [dues[1].runId]);
   });
 
   it('keeps the place of the next attempt when the former one is given back late', async () => {
@@ -140,11 +150,15 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     await store.settle(other, [settlement(row)]);
     assert.equal(await admitOne(store, lease, admission(dues[0], [limit])), 'known');
     assert.equal(await admitOne(store, other, admission(dues[1], [limit])), 'placed', 'neither took a place');
-    assert.equal(
-      await admitOne(store, lease, admission(dues[1], [limit])),
-      'known',
-      'the other one is about to start it',
-    );
+  });
+
+  it('says of a run that another executor is about to start that it is held, until that one is dead', async () => {
+    const { store, lease, limit, dues } = await under(1);
+    const doomed = await openedLease(store);
+    assert.equal(await admitOne(store, doomed, admission(dues[0], [limit])), 'placed');
+    assert.equal(await admitOne(store, lease, admission(dues[0], [limit])), 'held');
+    await kill(store, doomed);
+    assert.equal(await admitOne(store, lease, admission(dues[0], [limit])), 'placed');
   });
 
   it('parks a run again that was taken from there and is refused', async () => {

@@ -78,7 +78,10 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
     });
     assert.ok([400, 422].includes(never.status), JSON.stringify(never.body));
     const chained = await api.ask('POST', '/api/jobs', { body: greet({ after: [{ job: 'x' }] }) });
-    assert.deepEqual([chained.status, chained.body.errors[0].pointer], [400, '#/schedule/after']);
+    assert.deepEqual(
+      [chained.status, chained.body.type, chained.body.errors[0].pointer],
+      [422, 'urn:belfry:problem:unknown_job', '#/schedule/after'],
+    );
   });
 
   it('replaces a job, only the version that was meant where If-Match says so', async () => {

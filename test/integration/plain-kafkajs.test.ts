@@ -129,7 +129,7 @@ describe('programs without Belfry code', { timeout: 90_000 }, () => {
       empty: 'unreadable',
       invalid: 'invalid',
       large: 'too_large',
-      later: 'invalid',
+      later: 'unknown_job',
       never: 'never_fires',
       tombstone: 'unreadable',
       unknown: 'invalid',

@@ -38,6 +38,7 @@ export class MemoryLimits {
   private admitOne(lease: Lease, admission: Admission): Admitted {
     const { due, ticket, limits, parked } = admission;
     if (this.isKnown(lease, admission)) return 'known';
+    if (this.isHeld(lease, admission)) return 'held';
     const full = limits.find(({ name, most }) => {
       const own = this.db.places.get(keyOf(name, due.runId));
       if (own?.ticket === ticket || (own?.executor === lease.executor && own.expiresAt === null)) return false;
@@ -55,18 +56,22 @@ export class MemoryLimits {
     const row = this.db.parked.get(due.runId);
     if (row?.due.attempt !== due.attempt) return 'placed';
     const { limitName: _, most: __, ...kept } = row;
-    const executor = row.kind === 'detached' ? row.executor : lease.executor;
-    if (parked) this.db.parked.set(due.runId, { ...kept, kind: 'detached', executor });
-    else if (row.kind !== 'detached') this.db.parked.delete(due.runId);
+    const isDetached = parked || row.kind === 'detached';
+    const executor = row.kind === 'detached' ? row.executor : isDetached ? lease.executor : null;
+    this.db.parked.set(due.runId, { ...kept, kind: isDetached ? 'detached' : 'handed_over', executor });
     return 'placed';
   }
 
-  /** Its row says what to do without starting it, or somebody else is about to start it. */
-  private isKnown({ executor }: Lease, { due, nonce, limits }: Admission): boolean {
+  /** Its row says what to do without starting it. */
+  private isKnown({ executor }: Lease, { due, nonce }: Admission): boolean {
     const run = this.db.runs.get(due.runId);
     if (run !== undefined && (TERMINAL.has(run.status) || run.attempt > due.attempt)) return true;
     const mine = run?.executor === executor && run.nonce === nonce;
-    if (run?.status === 'RUNNING' && this.leases.isAlive(run.executor) && !mine) return true;
+    return run?.status === 'RUNNING' && this.leases.isAlive(run.executor) && !mine;
+  }
+
+  /** Somebody else is about to start it. */
+  private isHeld({ executor }: Lease, { due, limits }: Admission): boolean {
     return limits.some(({ name }) => {
       const place = this.db.places.get(keyOf(name, due.runId));
       return place?.expiresAt === null && place.executor !== executor && this.counts(place);

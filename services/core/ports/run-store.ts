@@ -70,10 +70,12 @@ export type Admission = {
 };
 /**
  * - `placed`: it has its places until `leave`, or until the lease is dead.
- * - `known`: it has none and must not be started; its row tells what else to do.
+ * - `known`: it has none and must not be started; its row, which there is, tells what else to do.
+ * - `held`: another executor has its places and is about to start it, or died before: keep the record and ask again. To claim it
+ *   now would make a row that nobody runs.
  * - `waits`: it is parked now and nobody's; woken when its turn has come.
  */
-export type Admitted = 'placed' | 'known' | 'waits';
+export type Admitted = 'placed' | 'known' | 'held' | 'waits';
 
 export type ClaimRequest = { due: DueRecord; nonce: string };
 /** `row.status` RUNNING, executor me and nonce mine: the claim is ours (even after an in-doubt commit). */

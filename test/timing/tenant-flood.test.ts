@@ -1,13 +1,15 @@
 /** What one tenant's flood costs another. FLOOD sets its size. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { TestDeployment } from './support/deployment.ts';
-import { custom } from './support/jobs.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { custom } from '../integration/support/jobs.ts';
 
-const FLOOD = Number(process.env.FLOOD ?? 50_000);
+const FLOOD = Number(process.env.FLOOD ?? 20_000);
 const BATCH = 5_000;
 const HANDLER_MS = 10;
-const MOST_LATE_MS = 1_000;
+/** Of the time that the flood lasts. Without turns, others wait for nearly all of it. */
+const USUALLY_LATE = 0.1;
+const MOST_LATE = 0.5;
 
 describe(`a tenant whose ${FLOOD} runs are due at one instant`, { timeout: 400_000 }, () => {
   let belfry: TestDeployment;
@@ -18,8 +20,8 @@ describe(`a tenant whose ${FLOOD} runs are due at one instant`, { timeout: 400_0
   });
   after(() => belfry.destroy());
 
-  it('delays the runs of another tenant by less than a second, and gets all of its own', async () => {
-    const dueAt = Date.now() + FLOOD * 1.5 + 10_000;
+  it('holds up the runs of another tenant for a small part of the time that its own take', async () => {
+    const dueAt = Date.now() + FLOOD * 0.8 + 5_000;
     const at = new Date(dueAt).toISOString();
     const work = custom('wait', { at }, { payload: { ms: HANDLER_MS } });
     for (let first = 0; first < FLOOD; first += BATCH) {
@@ -32,7 +34,7 @@ describe(`a tenant whose ${FLOOD} runs are due at one instant`, { timeout: 400_0
       assert.ok(sent.every(({ status }) => status === 'fulfilled'));
     }
     assert.ok(Date.now() < dueAt - 2_000, 'the flood is ready in time');
-    const seconds = 20;
+    const seconds = Math.ceil(FLOOD / 4_000);
     const every = { every: '1s', startAt: at, endAt: new Date(dueAt + seconds * 1_000).toISOString() };
     await belfry.client.schedule('b', custom('stamp', every, { overlap: 'allow' }), { tenant: 'b' });
     const once = Array.from({ length: seconds }, (_, n) => {
@@ -51,6 +53,7 @@ describe(`a tenant whose ${FLOOD} runs are due at one instant`, { timeout: 400_0
     console.log(
       `the flood lasts ${lasted} ms; late by (ms): median ${late[seconds]}, most ${late.at(-1)}; all ${late.join(' ')}`,
     );
-    assert.ok(late.at(-1)! < MOST_LATE_MS, `late by ${late.at(-1)} ms`);
+    assert.ok(late[seconds]! < lasted * USUALLY_LATE, `late by ${late[seconds]} ms in the median`);
+    assert.ok(late.at(-1)! < lasted * MOST_LATE, `late by ${late.at(-1)} ms`);
   });
 });
