@@ -74,6 +74,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
     ...(account.ids ? { account: account.ids } : {}),
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
+    // Sessions of a server that was killed end by themselves, a moment later.
+    passing: /pre-existing shared memory block/,
     isReady: () => answers(port, url),
   });
   await server.start();

@@ -39,6 +39,8 @@ export interface ServerSpec {
   readonly readyWithinMs: number;
   /** Asked again and again after the start, until true. */
   readonly isReady: () => Promise<boolean>;
+  /** What it says when it ends while starting, for a reason that passes: it is started again. */
+  readonly passing?: RegExp;
   readonly log: Log;
 }
 
@@ -73,6 +75,7 @@ exec "$@" 3<&-
 `;
 
 const POLL_MS = 25;
+const AGAIN_MS = 200;
 const LEFTOVER_STOPS_WITHIN_MS = 10_000;
 const LOG_LINES_IN_ERROR = 20;
 
@@ -82,6 +85,19 @@ export function createServer(spec: ServerSpec): Server {
   let running: Running | undefined;
 
   async function start(): Promise<void> {
+    const giveUpAt = Date.now() + spec.readyWithinMs;
+    for (;;) {
+      try {
+        return await startOnce();
+      } catch (error) {
+        const isPassing = error instanceof BelfryError && spec.passing?.test(error.message) === true;
+        if (!isPassing || Date.now() >= giveUpAt) throw error;
+        await sleep(AGAIN_MS);
+      }
+    }
+  }
+
+  async function startOnce(): Promise<void> {
     if (running) return;
     await mkdir(spec.dir, { recursive: true });
     const logFile = await freshLogFile(spec.dir);

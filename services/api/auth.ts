@@ -18,7 +18,11 @@ const NOTED_MS = 60_000;
 const KEYS_KNOWN = 10_000;
 const WRONG_KEYS_A_MINUTE = 60;
 
-const EVERYTHING: Caller = { tenant: 'default', scopes: SCOPES };
+const EVERYTHING: Caller = {
+  tenant: 'default',
+  scopes: SCOPES,
+  actor: { kind: 'key', id: null, name: 'BELFRY_AUTH=off' },
+};
 
 /** Adds the checks to every route that names a scope. */
 export async function addAuth(api: Api, deps: ApiDeps): Promise<void> {
@@ -85,7 +89,8 @@ function keyHolders(deps: ApiDeps, keys: ApiKeys): (request: FastifyRequest) => 
     known.set(prefix, stored, { noUpdateTTL: true });
     if (!isUsable(stored, deps.clock.now())) return undefined;
     note(prefix);
-    return { tenant: stored.tenant, scopes: stored.scopes };
+    const { tenant, scopes, name } = stored;
+    return { tenant, scopes, actor: { kind: 'key', id: prefix, name } };
   };
 }
 

@@ -5,6 +5,7 @@ import { BelfryError } from '../core/errors.ts';
 import type { Job } from '../core/model.ts';
 import { jobJson } from '../core/resources.ts';
 import { COMMAND_ID } from '../core/spec/names.ts';
+import type { BelfryClient } from '../client/client.ts';
 import type { CommandOptions, CommandResult } from '../client/types.ts';
 import type { ApiDeps } from './deps.ts';
 import { RequestError } from './problem.ts';
@@ -16,7 +17,8 @@ const MAX_KEY_LENGTH = 120;
 
 export type Commanded = {
   jobId: string;
-  send: (options: Required<Omit<CommandOptions, 'pg'>>) => Promise<CommandResult>;
+  /** @param by acts for the caller */
+  send: (by: BelfryClient, options: Required<Omit<CommandOptions, 'pg'>>) => Promise<CommandResult>;
 };
 
 /**
@@ -29,11 +31,12 @@ export async function answerCommand(
   reply: FastifyReply,
   { jobId, send }: Commanded,
 ): Promise<unknown> {
-  const { tenant } = request.caller;
+  const { tenant, actor } = request.caller;
+  const by = deps.client.actingFor(actor);
   const commandId = idempotencyKeyOf(request) ?? deps.ids.uuid();
   const location = `/api/jobs/${encodeURIComponent(jobId)}`;
   reply.header('belfry-command-id', commandId.replaceAll(/[^\x21-\x7e]/g, '?'));
-  const result = await answeredInTime(send({ tenant, commandId, timeoutMs: ANSWER_MS }));
+  const result = await answeredInTime(send(by, { tenant, commandId, timeoutMs: ANSWER_MS }));
   if (result === undefined) {
     reply.code(202).header('location', location);
     return { status: 'accepted', commandId, jobId };

@@ -3,14 +3,17 @@ import type { FastifyBaseLogger, FastifyInstance, FastifySchema, FastifyTypeProv
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { BelfryClient } from '../client/client.ts';
+import type { Actor } from '../core/audit.ts';
 import type { Priority } from '../core/model.ts';
 import type { ApiKeys, Scope } from '../core/ports/api-keys.ts';
+import type { Audit } from '../core/ports/audit.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
+import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { Topics } from '../core/topics.ts';
 
@@ -25,6 +28,10 @@ export type ApiDeps = {
   /** null: whoever reaches the API may do everything as the tenant `default`; it listens on loopback alone. */
   keys: ApiKeys | null;
   tenants: Tenants;
+  webhooks: Webhooks;
+  /** Seals the secrets of webhooks; undefined: none can be made. */
+  webhookKey: Buffer | undefined;
+  audit: Audit;
   secretBytes(count: number): Buffer;
   clock: Clock;
   ids: Ids;
@@ -43,7 +50,7 @@ export type ApiDeps = {
 export type QueueDepth = { queue: string; priority: Priority; waiting: number };
 
 /** On whose behalf a request acts. */
-export type Caller = { tenant: string; scopes: readonly Scope[] };
+export type Caller = { tenant: string; scopes: readonly Scope[]; actor: Actor };
 
 /** What handlers get is what the zod schemas make of the request. */
 interface Validated extends FastifyTypeProvider {

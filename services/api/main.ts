@@ -6,7 +6,9 @@ import { jsonCodec } from '../adapters/codec/json-codec.ts';
 import { Registry } from '../adapters/codec/registry.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
+import { PostgresAudit } from '../adapters/postgres/audit.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
+import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { BelfryClient } from '../client/client.ts';
 import { KafkaTransport } from '../client/kafka-transport.ts';
@@ -75,6 +77,9 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
       ...{ inspect: new PostgresInspect(pg), client, broker, codec, topics, clock, ids, log },
       keys: config.auth === 'off' ? null : keys,
       tenants: new PostgresTenants(pg),
+      webhooks: new PostgresWebhooks(pg),
+      webhookKey: config.webhookKey,
+      audit: new PostgresAudit(pg),
       secretBytes: (count) => ids.bytes(count),
       spec: {
         allowInlineSecrets: config.allowInlineSecrets,

@@ -26,6 +26,7 @@ const KINDS: Readonly<Record<string, readonly [status: number, title: string]>> 
   never_fires: [422, 'The schedule has no occurrence ahead'],
   rate_limited: [429, 'Too many requests'],
   not_migrated: [503, 'Belfry is not set up yet'],
+  webhook_key_missing: [503, 'The API has no key for secrets of webhooks'],
   starting: [503, 'The API is starting'],
   overloaded: [503, 'Too much is under way'],
   closed: [503, 'The API is stopping'],

@@ -1,7 +1,9 @@
 /** What the API answers, as schemas: the OpenAPI document is made of them, and a test holds the running server to it. */
 import { z } from 'zod';
 import { JOB_STATES, JOB_TYPES, PRIORITIES, RUN_STATUSES, TERMINAL_STATUSES, TRIGGERS } from '../core/model.ts';
+import { ACTOR_KINDS, AUDIT_ACTIONS } from '../core/audit.ts';
 import { SCOPES } from '../core/ports/api-keys.ts';
+import { VERDICTS } from '../core/why/facts.ts';
 
 const time = z.string().meta({ format: 'date-time' });
 const maybeTime = time.nullable();
@@ -190,6 +192,30 @@ export const occurrences = z.object({
   ),
 });
 
+export const listedOccurrence = z
+  .object({
+    ...occurrences.shape.occurrences.element.shape,
+    runId: z.string().meta({ description: 'Known beforehand: the run has it as soon as there is one.' }),
+    run: run.nullable().meta({ description: 'null: still to come, or not begun by an executor yet.' }),
+  })
+  .meta({ id: 'Occurrence' });
+
+export const why = z
+  .object({
+    ...{ tenant: z.string(), jobId: z.string(), now: time },
+    stories: z.array(
+      z.object({
+        at: maybeTime.meta({ description: 'The scheduled time; null: none is known.' }),
+        runId: z.string().nullable(),
+        verdict: z.enum(VERDICTS),
+        answer: z.string(),
+        lines: z.array(z.object({ at: maybeTime, what: z.string(), text: z.string() })),
+        advice: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Why' });
+
 const percentiles = z.object({ p50: z.int().nullable(), p95: z.int().nullable(), p99: z.int().nullable() });
 export const statistics = z.object({
   since: time,
@@ -221,17 +247,59 @@ export const key = z
   .meta({ id: 'Key' });
 export const newKey = z.object({ key: z.string().meta({ description: 'Shown once.' }), ...key.shape });
 
+export const systemJob = z
+  .object({
+    name: z.string(),
+    lastRunAt: time,
+    nextRunAt: time,
+    status: z.enum(['COMPLETED', 'FAILED']),
+    result: z.string(),
+    changedAt: maybeTime.meta({ description: 'The last time that there was something to do.' }),
+    changed: z.string().nullable(),
+  })
+  .meta({ id: 'SystemJob' });
+
+export const auditEntry = z
+  .object({
+    id: z.int(),
+    at: time,
+    tenant: z.string(),
+    jobId: z.string().nullable().meta({ description: 'null: it is not of a job.' }),
+    action: z.enum(AUDIT_ACTIONS),
+    actor: z.object({ kind: z.enum(ACTOR_KINDS), id: z.string().nullable(), name: z.string().nullable() }),
+    commandId: z.string().nullable(),
+    version: z.int().nullable(),
+    changes: z.array(z.object({ field: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })).meta({
+      description: 'Fields with what they were and are; payloads as size and hash alone.',
+    }),
+  })
+  .meta({ id: 'AuditEntry' });
+
 const quota = z.int().nullable();
 export const tenant = z
   .object({
     tenant: z.string(),
     ...{ jobs: quota, runsPerSecond: quota, concurrentRuns: quota, payloadBytes: quota },
+    handlerRuns: z.record(z.string(), z.int()).nullable(),
     minInterval: z.string().nullable(),
     historyDays: quota,
     queue: z.string().nullable(),
     updatedAt: time,
   })
   .meta({ id: 'Tenant', description: 'What a tenant may have and do; null: no limit beyond the general ones.' });
+
+export const webhook = z
+  .object({
+    ...{ tenant: z.string(), id: z.string(), url: z.string(), statuses: z.array(z.enum(TERMINAL_STATUSES)) },
+    ...{ jobs: z.array(z.string()), handlers: z.array(z.string()), labels, disabled: z.boolean() },
+    ...{ createdAt: time, updatedAt: time },
+  })
+  .meta({ id: 'Webhook', description: 'Empty lists, and no labels, let the outcomes of all jobs pass.' });
+export const newWebhook = z.object({
+  secret: z.string().meta({ description: 'Shown once: what receivers verify signatures with.' }),
+  ...webhook.shape,
+});
+export const webhookTest = z.object({ eventId: z.string(), runId: z.string(), jobId: z.string() });
 
 /** The answers that every route may give, beside its own. */
 export function answers(own: Readonly<Record<number, z.ZodType>>): Record<string, z.ZodType> {

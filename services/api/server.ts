@@ -7,6 +7,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { BelfryError } from '../core/errors.ts';
+import { addAudit } from './routes/audit.ts';
 import { addAuth } from './auth.ts';
 import type { Api, ApiDeps } from './deps.ts';
 import { problem, problemOf, type Problem } from './problem.ts';
@@ -18,10 +19,13 @@ import { addEvents } from './routes/events.ts';
 import { addJobs } from './routes/jobs.ts';
 import { addKeys } from './routes/keys.ts';
 import { addPreview } from './routes/preview.ts';
+import { addOccurrences } from './routes/occurrences.ts';
 import { addRejected } from './routes/rejected.ts';
 import { addRuns } from './routes/runs.ts';
+import { rejectedReader } from './rejected-reader.ts';
 import { addTenants } from './routes/tenants.ts';
 import { addStatistics } from './routes/statistics.ts';
+import { addWebhooks } from './routes/webhooks.ts';
 import { validatorCompiler } from './validate.ts';
 
 /** A command has at most 512 KiB. */
@@ -70,12 +74,16 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
       addPreview,
       addRuns,
       addDlq,
-      addRejected,
       addEvents,
       addStatistics,
+      addAudit,
       addTenants,
+      addWebhooks,
     ])
       add(routes, deps);
+    const readRejected = rejectedReader(deps);
+    addRejected(routes, readRejected);
+    addOccurrences(routes, deps, readRejected);
     if (deps.keys !== null) addKeys(routes, deps, deps.keys);
   });
   await api.ready();

@@ -1,12 +1,21 @@
 /** The backend on Kafka and PostgreSQL themselves, by the ports of the core. */
 import type { BelfryClient } from '../client/client.ts';
 import { placeOf, readRejected } from '../client/rejected.ts';
+import { explain, type WhyDeps } from '../client/why.ts';
+import { WebhookDesk } from '../client/webhooks.ts';
 import { KEY_BYTES, makeKey } from '../core/api-key.ts';
 import type { ApiKeys } from '../core/ports/api-keys.ts';
+import type { Actor } from '../core/audit.ts';
+import { auditedKeys, auditedTenants } from '../core/audited.ts';
+import type { Audit } from '../core/ports/audit.ts';
 import type { Broker } from '../core/ports/broker.ts';
-import type { Clock } from '../core/ports/clock.ts';
+import type { Clock, Ids } from '../core/ports/clock.ts';
+import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
-import type { Backend, KeyRing, Rejected } from './backend.ts';
+import type { Topics } from '../core/topics.ts';
+import type { Tenants } from '../core/ports/tenants.ts';
+import type { Backend, KeyRing, Rejected, TenantBook } from './backend.ts';
+import { notFound } from './exit.ts';
 
 /** Each is connected when it is first asked for. */
 export type DirectParts = {
@@ -14,9 +23,15 @@ export type DirectParts = {
   store: () => Inspect;
   apiKeys: () => ApiKeys;
   broker: () => Broker;
+  webhooks: () => Webhooks;
+  tenants: () => Tenants;
+  /** `BELFRY_WEBHOOK_KEY`. */
+  webhookKey: () => Buffer | undefined;
   clock: Clock;
-  /** Name of the topic of refused commands. */
-  rejectedTopic: () => string;
+  topics: () => Topics;
+  ids: Ids;
+  audit: () => Audit;
+  actor: Actor;
   /** What nobody can guess. */
   secretBytes: (count: number) => Buffer;
 };
@@ -28,29 +43,57 @@ export function directBackend(parts: DirectParts): Backend {
     inspect: () => parts.store(),
     keys: () => keyRing(parts),
     rejected: () => rejectedOn(parts),
+    audit: () => parts.audit(),
+    why: (tenant, jobId, at) => {
+      const { clock, topics } = parts;
+      const rejected: WhyDeps['rejected'] = (...asked) => readRejected(refusedOn(parts), ...asked);
+      const deps = { inspect: parts.store(), clock, commandsTopic: topics().commands, rejected };
+      return explain(deps, { tenant, jobId }, at);
+    },
+    tenants: () => tenantBook(parts),
+    webhooks: () => new WebhookDesk({ ...parts, webhooks: parts.webhooks(), key: parts.webhookKey() }),
   };
 }
 
-function keyRing({ apiKeys, secretBytes }: DirectParts): KeyRing {
+function keyRing({ apiKeys, secretBytes, audit, actor }: DirectParts): KeyRing {
+  const audited = () => auditedKeys(apiKeys(), audit(), actor);
   return {
     create: async (wanted) => {
       const { text, ...made } = makeKey(secretBytes(KEY_BYTES));
-      return { text, key: await apiKeys().create({ ...wanted, ...made }) };
+      return { text, key: await audited().create({ ...wanted, ...made }) };
     },
     list: (tenant) => apiKeys().list(tenant),
-    revoke: (prefix) => apiKeys().revoke(prefix),
+    revoke: (prefix) => audited().revoke(prefix),
     rotate: async (former, graceMs) => {
       const { text, ...made } = makeKey(secretBytes(KEY_BYTES));
-      const key = await apiKeys().rotate(former, made, graceMs);
+      const key = await audited().rotate(former, made, graceMs);
       return key && { text, key };
     },
   };
 }
 
-function rejectedOn({ broker, clock, rejectedTopic }: DirectParts): Rejected {
-  const from = () => ({ broker: broker(), clock, topic: rejectedTopic() });
+function tenantBook({ tenants, broker, topics, audit, actor }: DirectParts): TenantBook {
+  const audited = () => auditedTenants(tenants(), audit(), actor);
   return {
-    list: (limit) => readRejected(from(), limit),
-    find: async (place) => (await readRejected(from(), 1, (record) => placeOf(record) === place)).rejected[0],
+    list: () => tenants().list(),
+    find: (tenant) => tenants().find(tenant),
+    remove: (tenant) => audited().remove(tenant),
+    set: async (tenant, changes) => {
+      const { queue = null } = changes;
+      if (queue !== null && (await broker().partitions(topics().due(queue, 'medium'))) === undefined)
+        throw notFound(`There is no queue ${queue}: create it with belfry migrate --queue ${queue}.`);
+      return audited().set(tenant, changes);
+    },
   };
+}
+
+function rejectedOn(parts: DirectParts): Rejected {
+  return {
+    list: (limit) => readRejected(refusedOn(parts), limit),
+    find: async (place) => (await readRejected(refusedOn(parts), 1, (record) => placeOf(record) === place)).rejected[0],
+  };
+}
+
+function refusedOn({ broker, clock, topics }: DirectParts): Parameters<typeof readRejected>[0] {
+  return { broker: broker(), clock, topic: topics().rejected };
 }

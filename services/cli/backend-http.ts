@@ -5,14 +5,21 @@
 import { BelfryClient } from '../client/client.ts';
 import { HttpApi, type ApiDeps } from '../client/http/api.ts';
 import { HttpTransport } from '../client/http/transport.ts';
+import type { WebhookBook } from '../client/webhooks.ts';
 import type { RejectedCommand, RejectedPage } from '../client/rejected.ts';
 import { BelfryError } from '../core/errors.ts';
+import type { Audit } from '../core/ports/audit.ts';
 import type { ApiKey } from '../core/ports/api-keys.ts';
 import type { Log } from '../core/ports/log.ts';
-import { keyOf } from '../core/read-resources.ts';
+import { formatInstant } from '../core/spec/instant.ts';
+import type { Why } from '../core/why/facts.ts';
+import { NO_QUOTAS, type Tenant } from '../core/ports/tenants.ts';
+import { keyOf, tenantOf, whyOf } from '../core/read-resources.ts';
+import { quotasJson } from '../core/resources.ts';
 import { formatDuration } from '../core/spec/duration.ts';
-import type { Backend, KeyRing, Rejected, Reader, ShownKey } from './backend.ts';
+import type { Backend, KeyRing, Rejected, Reader, ShownKey, TenantBook } from './backend.ts';
 import { HttpReader } from './http-reader.ts';
+import { HttpWebhooks } from './http-webhooks.ts';
 
 /** What the API reads at once. */
 const MOST_REJECTED = 1_000;
@@ -47,21 +54,42 @@ export class HttpBackend implements Backend {
         await this.check(tenant);
         const expiresIn = ttlMs === null ? {} : { expiresIn: formatDuration(ttlMs) };
         const body = { name, scopes, ...expiresIn };
-        return shown(await this.api.ask<KeyJson>('POST', '/api/keys', { body, repeat: false }));
+        return shown(await this.api.ask<Json>('POST', '/api/keys', { body, repeat: false }));
       },
       list: async (tenant) => {
         await this.check(tenant);
-        return (await this.api.ask<{ keys: KeyJson[] }>('GET', '/api/keys')).keys.map(keyOf);
+        return (await this.api.ask<{ keys: Json[] }>('GET', '/api/keys')).keys.map(keyOf);
       },
       revoke: async (prefix) => {
-        const json = await this.api.find<KeyJson>('DELETE', `/api/keys/${prefix}`);
+        const json = await this.api.find<Json>('DELETE', `/api/keys/${prefix}`);
         return json && keyOf(json);
       },
       rotate: async (former, graceMs) => {
         const request = { body: { grace: formatDuration(graceMs) }, repeat: false };
-        const json = await this.api.find<KeyJson>('POST', `/api/keys/${former}/rotate`, request);
+        const json = await this.api.find<Json>('POST', `/api/keys/${former}/rotate`, request);
         return json && shown(json);
       },
+    };
+  }
+
+  webhooks(): WebhookBook {
+    return new HttpWebhooks(this.api, (tenant) => this.check(tenant));
+  }
+
+  tenants(): TenantBook {
+    const find = async (tenant: string): Promise<Tenant | undefined> => {
+      const json = await this.api.find<Json>('GET', `/api/tenants/${tenant}`);
+      return json && tenantOf(json);
+    };
+    return {
+      find,
+      list: async () => (await this.api.ask<{ tenants: Json[] }>('GET', '/api/tenants')).tenants.map(tenantOf),
+      // The API sets all quotas at once. Of two who change some at the same time, the latter wins.
+      set: async (tenant, changes) => {
+        const body = quotasJson({ ...NO_QUOTAS, ...(await find(tenant)), ...changes });
+        return tenantOf(await this.api.ask<Json>('PUT', `/api/tenants/${tenant}`, { body }));
+      },
+      remove: async (tenant) => (await this.api.find<Json>('DELETE', `/api/tenants/${tenant}`)) !== undefined,
     };
   }
 
@@ -71,6 +99,16 @@ export class HttpBackend implements Backend {
         this.api.ask<RejectedPage>('GET', '/api/rejected', { query: { limit: Math.min(limit, MOST_REJECTED) } }),
       find: (place) => this.api.find<RejectedCommand>('GET', `/api/rejected/${place}`),
     };
+  }
+
+  audit(): Pick<Audit, 'list'> {
+    return new HttpReader(this.api, (tenant) => this.check(tenant)).audit();
+  }
+
+  async why(tenant: string, jobId: string, at: number | null): Promise<Why> {
+    await this.check(tenant);
+    const query = at === null ? {} : { at: formatInstant(at) };
+    return whyOf(await this.api.ask('GET', `/api/jobs/${encodeURIComponent(jobId)}/why`, { query }));
   }
 
   async close(): Promise<void> {
@@ -88,8 +126,8 @@ export class HttpBackend implements Backend {
   }
 }
 
-type KeyJson = Record<string, unknown>;
+type Json = Record<string, unknown>;
 
-function shown({ key: text, ...json }: KeyJson): ShownKey {
+function shown({ key: text, ...json }: Json): ShownKey {
   return { text: text as string, key: keyOf(json) satisfies ApiKey };
 }

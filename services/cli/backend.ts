@@ -4,14 +4,26 @@
  */
 import type { BelfryClient } from '../client/client.ts';
 import type { RejectedCommand, RejectedPage } from '../client/rejected.ts';
+import type { WebhookBook } from '../client/webhooks.ts';
 import type { ApiKey, NewKey } from '../core/ports/api-keys.ts';
+import type { Audit } from '../core/ports/audit.ts';
 import type { Inspect, JobFilter } from '../core/ports/inspect.ts';
+import type { Quotas, Tenant, Tenants } from '../core/ports/tenants.ts';
 import type { JobView } from '../core/resources.ts';
+import type { Why } from '../core/why/facts.ts';
 
 /** What people look at; see `core/ports/inspect.ts`. */
 export interface Reader extends Omit<
   Inspect,
-  'system' | 'databaseNow' | 'statistics' | 'jobs' | 'job' | 'managedJobs'
+  | 'system'
+  | 'databaseNow'
+  | 'statistics'
+  | 'jobs'
+  | 'job'
+  | 'managedJobs'
+  | 'occurred'
+  | 'skippedGroup'
+  | 'circumstances'
 > {
   jobs(filter: JobFilter, limit: number): Promise<JobView[]>;
   job(tenant: string, jobId: string): Promise<JobView | undefined>;
@@ -40,6 +52,12 @@ export interface Rejected {
   find(place: string): Promise<RejectedCommand | undefined>;
 }
 
+/** Quotas of tenants; see `core/ports/tenants.ts`. */
+export interface TenantBook extends Pick<Tenants, 'list' | 'find' | 'remove'> {
+  /** As in the port. @throws BelfryError `not_found` for a queue that does not exist, whose runs would wait for ever */
+  set(tenant: string, changes: Partial<Quotas>): Promise<Tenant>;
+}
+
 export interface Backend {
   /** Of whoever names none. */
   tenant(): Promise<string>;
@@ -47,4 +65,9 @@ export interface Backend {
   inspect(): Reader;
   keys(): KeyRing;
   rejected(): Rejected;
+  audit(): Pick<Audit, 'list'>;
+  /** @param at the scheduled time, ms; null: the latest run and what comes next */
+  why(tenant: string, jobId: string, at: number | null): Promise<Why>;
+  webhooks(): WebhookBook;
+  tenants(): TenantBook;
 }

@@ -1,10 +1,10 @@
 /** What the commands need: `main.ts` gives them the real things, tests give them fakes. */
 import type { Command } from 'commander';
+import type { Actor } from '../core/audit.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { Tenants } from '../core/ports/tenants.ts';
 import type { TopicAdmin } from '../core/ports/topic-admin.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import type { MigrateOptions, MigrationReport } from '../migrate/migrate.ts';
@@ -41,6 +41,8 @@ export type CliDeps = Backend & {
   /** The machine's own time, ms, for comparing it with the database's. */
   machineNow(): number;
   ids: Ids;
+  /** Who sits here, for the audit log. */
+  actor: Actor;
   /** `-` is standard input. */
   readFile(path: string): Promise<string>;
   /** The environment as it is, without what `dev.json` adds. */
@@ -58,8 +60,6 @@ export type CliDeps = Backend & {
   // Connected when first asked for, as the backend is; whoever runs the program disconnects at its end.
   /** The database itself. */
   store(): Inspect;
-  /** Quotas of tenants, in the database itself. */
-  tenants(): Tenants;
   broker(): Broker;
   topicAdmin(): TopicAdmin;
   /** Closes what is connected. */
@@ -78,6 +78,8 @@ export type CliDeps = Backend & {
     log: Log,
     start: (fail: (error: Error) => void) => Promise<{ stop(): Promise<void> }>,
   ): Promise<number>;
+  /** Makes the file with the key for secrets of webhooks, where there is none; answers its path. */
+  keepWebhookKey(dataDir: string): Promise<string>;
   writeDevFile(dataDir: string, file: DevFile): Promise<() => Promise<void>>;
   /** Version of the Java that `belfry dev` would use. */
   javaVersion(): Promise<number | undefined>;

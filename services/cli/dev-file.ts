@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export type DevFile = {
   pid: number;
@@ -15,6 +15,8 @@ export type DevFile = {
   topicPrefix: string;
   databaseSchema: string;
   ports: { timer: number; executor: number; api: number };
+  /** Path of the key that seals the secrets of webhooks; absent: the environment has one. */
+  webhookKey?: string;
   /** Of the HTTP API, as long as this `belfry dev` runs; null: none is needed. */
   apiKey: string | null;
 };
@@ -44,6 +46,21 @@ export async function writeDevFile(dataDir: string, file: DevFile): Promise<() =
 }
 
 /**
+ * The file with the key that seals the secrets of webhooks; made when it is not there, and kept with the data that it seals.
+ * @returns its path
+ */
+export async function keepWebhookKey(dataDir: string, make: () => Buffer): Promise<string> {
+  await mkdir(dataDir, { recursive: true });
+  const path = resolve(dataDir, 'webhook.key');
+  try {
+    await writeFile(path, `${make().toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return path;
+}
+
+/**
  * The environment, completed by what `belfry dev` wrote. An environment that names other servers than the file is left alone:
  * the Kafka of one deployment never goes with the database of another.
  */
@@ -55,6 +72,7 @@ export function withDevFile(env: Env, file: DevFile | undefined): Env {
     SCHEMA_REGISTRY_URL: file.registryUrl,
     BELFRY_TOPIC_PREFIX: file.topicPrefix,
     BELFRY_DB_SCHEMA: file.databaseSchema,
+    BELFRY_WEBHOOK_KEY: file.webhookKey,
   };
   const differs = (name: string): boolean => Boolean(env[name]) && env[name] !== found[name];
   if (differs('KAFKA_BROKERS') || differs('DATABASE_URL')) return env;

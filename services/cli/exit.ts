@@ -24,7 +24,13 @@ const NO_ANSWER: readonly string[] = [
   'store_unavailable',
   'registry_unavailable',
 ];
-const USAGE: readonly string[] = ['usage', 'config_invalid', 'invalid_config', 'config_mismatch'];
+const USAGE: readonly string[] = [
+  'usage',
+  'config_invalid',
+  'invalid_config',
+  'config_mismatch',
+  'webhook_key_missing',
+];
 
 /** The exit code of whatever was thrown. */
 export function exitCodeOf(thrown: unknown): ExitCode {

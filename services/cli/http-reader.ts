@@ -1,9 +1,11 @@
 /** Jobs and runs as the HTTP API tells them; lists are read page by page. */
 import type { HttpApi, Request } from '../client/http/api.ts';
 import { MANAGED_BY } from '../core/managed.ts';
+import type { Audit } from '../core/ports/audit.ts';
 import type { DeadFilter, DeadRunSummary, JobFilter, RunDetail, RunFilter, RunSummary } from '../core/ports/inspect.ts';
-import { deadRunOf, jobOf, runDetailOf, runOf } from '../core/read-resources.ts';
+import { auditOf, deadRunOf, jobOf, runDetailOf, runOf, systemJobOf } from '../core/read-resources.ts';
 import type { JobView } from '../core/resources.ts';
+import type { SystemJob } from '../core/system-jobs.ts';
 import { formatInstant } from '../core/spec/instant.ts';
 import type { Reader } from './backend.ts';
 
@@ -56,6 +58,21 @@ export class HttpReader implements Reader {
     return this.list('/api/dlq', 'runs', { ...rest, ...between({ since, until }), cursor }, limit, deadRunOf);
   }
 
+  async systemJobs(): Promise<SystemJob[]> {
+    return (await this.api.ask<{ jobs: Json[] }>('GET', '/api/system-jobs')).jobs.map(systemJobOf);
+  }
+
+  audit(): Pick<Audit, 'list'> {
+    return {
+      list: async ({ tenant, jobId: job, since: from, until: to, before, actor, action }, limit) => {
+        await this.check(tenant);
+        const times = { from: written(from), to: written(to) };
+        const query = { job, actor, action, ...times, cursor: before?.toString() };
+        return this.list('/api/audit', 'entries', query, limit, auditOf);
+      },
+    };
+  }
+
   async discard(runIds: readonly string[], note: string): Promise<string[]> {
     const done: string[] = [];
     for (let at = 0; at < runIds.length; at += MOST_NAMED) {
@@ -84,6 +101,9 @@ export class HttpReader implements Reader {
 }
 
 function between({ since, until }: { since: number | undefined; until: number | undefined }): Query {
-  const written = (ms: number | undefined) => (ms === undefined ? undefined : formatInstant(ms));
   return { since: written(since), until: written(until) };
+}
+
+function written(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : formatInstant(ms);
 }

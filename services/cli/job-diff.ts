@@ -1,13 +1,10 @@
 /** What a file of jobs changes: pure. */
-import { isDeepStrictEqual } from 'node:util';
+import { fieldChanges, type FieldChange } from '../core/field-changes.ts';
 import type { JobSpec } from '../core/model.ts';
 import type { JobView } from '../core/resources.ts';
 import { toWireJob } from '../core/spec/to-wire.ts';
 import { jobKey } from '../core/topics.ts';
 import { managed, type FiledJob, type JobsFile } from './jobs-file.ts';
-
-/** One field; undefined where one side has none. */
-export type FieldChange = { field: string; from: unknown; to: unknown };
 
 export type Change =
   | { kind: 'added'; filed: FiledJob }
@@ -50,16 +47,3 @@ function changeOf(filed: FiledJob, by: string, stored: JobView | undefined): Cha
 }
 
 const wireOf = (spec: JobSpec): unknown => toWireJob(spec);
-
-/** Field by field, down to where one side is no object. */
-export function fieldChanges(from: unknown, to: unknown, path = ''): FieldChange[] {
-  if (isDeepStrictEqual(from, to)) return [];
-  if (!isObject(from) || !isObject(to)) return [{ field: path, from, to }];
-  return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) =>
-    fieldChanges(from[key], to[key], path === '' ? key : `${path}.${key}`),
-  );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -1,6 +1,6 @@
 /** From the flags of `belfry schedule` (and `preview`) to a job as its user would write it in a file. */
 import { Option, type Command } from 'commander';
-import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobType, type Overlap, type Priority } from '../core/model.ts';
+import { OVERLAPS, PRIORITIES, USER_JOB_TYPES, type Overlap, type Priority, type UserJobType } from '../core/model.ts';
 import type { ConcurrencyKeyInput, JobInput, ScheduleInput, UpstreamInput } from '../core/spec/input.ts';
 import { usageError } from './exit.ts';
 import { jsonValue, oneOf, pair, whole } from './options.ts';
@@ -20,7 +20,7 @@ export type ScheduleFlags = {
 };
 
 export type JobFlags = ScheduleFlags & {
-  type?: JobType;
+  type?: UserJobType;
   handler?: string;
   payload?: { value: unknown };
   url?: string;
@@ -59,7 +59,7 @@ export function addJobFlags(command: Command): Command {
     .option('--on <event>', 'once for every event of this name: user.signup')
     .option('--filter <expression>', 'with --on: CEL on the payload: event.plan == "pro"')
     .option('--event-wait <duration>', 'with --on: so long after the event: 24h')
-    .addOption(oneOf('--type <type>', 'what a run does (default: as --handler, --url or --topic says)', JOB_TYPES))
+    .addOption(oneOf('--type <type>', 'what a run does (default: as --handler, --url or --topic says)', USER_JOB_TYPES))
     .option('--handler <name>', 'CUSTOM: the handler to call')
     .option(
       '--payload <json>',
@@ -122,14 +122,14 @@ function concurrencyKeyOf({ concurrencyKey, concurrencyLimit }: JobFlags): Concu
   return { key: concurrencyKey, limit: concurrencyLimit };
 }
 
-function typeOf({ handler, url, topic }: JobFlags): JobType {
+function typeOf({ handler, url, topic }: JobFlags): UserJobType {
   if (url !== undefined) return 'HTTP_REQUEST';
   if (topic !== undefined) return 'KAFKA_MESSAGE';
   if (handler !== undefined) return 'CUSTOM';
   throw usageError('Say what to run: --handler NAME, --url URL, --topic TOPIC, or --file JOB.json.');
 }
 
-function payloadOf(type: JobType, flags: JobFlags): unknown {
+function payloadOf(type: UserJobType, flags: JobFlags): unknown {
   const { url, method, body, topic, key, value } = flags;
   const own = {
     HTTP_REQUEST: { url, method, headers: flags.header, body: body?.value },

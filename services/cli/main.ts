@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** Wires the command line to the real things, each connected when a command first asks for it. */
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { readFile } from 'node:fs/promises';
 import { choosePorts } from '../../infra/embedded/ports.ts';
@@ -13,13 +14,17 @@ import { KafkaAdmin } from '../adapters/kafka/admin.ts';
 import { KafkaBroker } from '../adapters/kafka/broker.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
+import { PostgresAudit } from '../adapters/postgres/audit.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
+import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { shippedSchemaVersion } from '../adapters/postgres/migrate.ts';
 import { openPool } from '../adapters/postgres/pool.ts';
 import { BelfryClient } from '../client/client.ts';
 import { KafkaTransport } from '../client/kafka-transport.ts';
+import type { Actor } from '../core/audit.ts';
 import { topicsOf } from '../core/topics.ts';
+import { SEAL_KEY_BYTES } from '../core/webhook-secret.ts';
 import { migrate } from '../migrate/main.ts';
 import { readConfig, requireServers, type Config } from '../runtime/config.ts';
 import { runUntilStopped } from '../runtime/life-cycle.ts';
@@ -29,7 +34,7 @@ import type { Backend } from './backend.ts';
 import { directBackend } from './backend-direct.ts';
 import { HttpBackend } from './backend-http.ts';
 import type { CliDeps } from './deps.ts';
-import { readDevFile, withDevFile, writeDevFile } from './dev-file.ts';
+import { keepWebhookKey, readDevFile, withDevFile, writeDevFile } from './dev-file.ts';
 import { runCli } from './program.ts';
 
 const CONNECTIONS = 4;
@@ -38,6 +43,7 @@ const JAVA = 17;
 const env = process.env;
 const clock = new SystemClock();
 const ids = new RandomIds();
+const actor: Actor = { kind: 'cli', id: null, name: `${env.USER ?? 'somebody'}@${hostname()}` };
 // What goes wrong comes back as an error of the call, in one line; the clients' own words are for those who debug.
 const log = makeLog(env.LOG_LEVEL || 'silent', 'cli');
 const closers: (() => Promise<void>)[] = [];
@@ -80,7 +86,8 @@ const client = once(
     const { registry } = config();
     // Commands go out as JSON, which every deployment reads.
     const codec = jsonCodec(registry === undefined ? undefined : new Registry(registry));
-    return new BelfryClient({ transport: new KafkaTransport({ broker: broker(), codec, clock, log, topics }), ids });
+    const transport = new KafkaTransport({ broker: broker(), codec, clock, log, topics });
+    return new BelfryClient({ transport, ids }).actingFor(actor);
   },
   (made) => made.close(),
 );
@@ -95,10 +102,14 @@ const pool = once(
 
 /** The deployment's own servers, until an API is named. */
 let backend: Backend = directBackend({
-  ...{ client, broker, clock },
+  ...{ client, broker, clock, ids, actor },
+  webhooks: () => new PostgresWebhooks(pool()),
+  tenants: () => new PostgresTenants(pool()),
+  webhookKey: () => config().webhookKey,
+  audit: () => new PostgresAudit(pool()),
   store: () => new PostgresInspect(pool()),
   apiKeys: () => new PostgresApiKeys(pool()),
-  rejectedTopic: () => topicsOf(config().topicPrefix).rejected,
+  topics: () => topicsOf(config().topicPrefix),
   secretBytes: (count) => ids.bytes(count),
 });
 const direct = backend;
@@ -129,6 +140,7 @@ const deps: CliDeps = {
   clock,
   machineNow: () => clock.machine(),
   ids,
+  actor,
   readFile: (path) => (path === '-' ? text(process.stdin) : readFile(path, 'utf8')),
   env,
   config: () => config(),
@@ -152,8 +164,11 @@ const deps: CliDeps = {
   inspect: () => backend.inspect(),
   keys: () => backend.keys(),
   rejected: () => backend.rejected(),
+  audit: () => backend.audit(),
+  why: (...asked) => backend.why(...asked),
+  webhooks: () => backend.webhooks(),
   store: () => new PostgresInspect(pool()),
-  tenants: () => new PostgresTenants(pool()),
+  tenants: () => backend.tenants(),
   broker,
   topicAdmin: once(
     () => new KafkaAdmin({ config: kafka(), log, clock }),
@@ -172,6 +187,7 @@ const deps: CliDeps = {
   freePort: async (wanted) => (await choosePorts(1, [wanted]))[0] ?? 0,
   makeLog,
   runUntilStopped,
+  keepWebhookKey: (dataDir) => keepWebhookKey(dataDir, () => ids.bytes(SEAL_KEY_BYTES)),
   writeDevFile,
   javaVersion: async () => (await findJdk(JAVA, env))?.version,
   shippedSchemaVersion,

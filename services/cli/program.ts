@@ -1,6 +1,7 @@
 /** The command line as one commander program. */
 import { Command, CommanderError } from 'commander';
 import { BelfryError, messageOf } from '../core/errors.ts';
+import { addAudit } from './commands/audit.ts';
 import { addApply } from './commands/apply.ts';
 import { addDev } from './commands/dev.ts';
 import { addDlq } from './commands/dlq.ts';
@@ -15,7 +16,9 @@ import { addRejected } from './commands/rejected.ts';
 import { addRuns } from './commands/runs.ts';
 import { addSchedule } from './commands/schedule.ts';
 import { addServices } from './commands/services.ts';
+import { addWhy } from './commands/why.ts';
 import { addTransfer } from './commands/transfer.ts';
+import { addWebhooks } from './commands/webhooks.ts';
 import type { Cli, CliDeps } from './deps.ts';
 import { EXIT, exitCodeOf, usageError, type ExitCode } from './exit.ts';
 import { examplesText } from './options.ts';
@@ -61,6 +64,7 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
     addTransfer,
     addJobs,
     addRuns,
+    addWhy,
     addEvents,
     addRejected,
     addDlq,
@@ -68,6 +72,8 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<Ex
     addDoctor,
     addKeys,
     addTenants,
+    addWebhooks,
+    addAudit,
   ]) {
     add(cli);
   }

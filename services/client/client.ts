@@ -1,3 +1,4 @@
+import { actorHeader, type Actor } from '../core/audit.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Ids } from '../core/ports/clock.ts';
 import type { Ack, Outcome } from '../core/records.ts';
@@ -26,6 +27,7 @@ export type ClientDeps = {
   transport: Transport;
   ids: Ids;
   /** For commands with `pg`; default: `belfry`. */ databaseSchema?: string | undefined;
+  /** Of every command that goes over Kafka. */ headers?: Readonly<Record<string, string>>;
 };
 
 /**
@@ -38,11 +40,19 @@ export class BelfryClient<H extends Handlers = Handlers> {
   private readonly transport: Transport;
   private readonly ids: Ids;
   private readonly databaseSchema: string;
+  private readonly headers: Readonly<Record<string, string>>;
 
-  constructor({ transport, ids, databaseSchema = DEFAULT_SCHEMA }: ClientDeps) {
+  constructor({ transport, ids, databaseSchema = DEFAULT_SCHEMA, headers = {} }: ClientDeps) {
     this.transport = transport;
     this.ids = ids;
     this.databaseSchema = databaseSchema;
+    this.headers = headers;
+  }
+
+  /** The same client, whose commands say on whose behalf they come: for programs that pass on what others ask. */
+  actingFor(actor: Actor): BelfryClient<H> {
+    const { transport, ids, databaseSchema } = this;
+    return new BelfryClient<H>({ transport, ids, databaseSchema, headers: actorHeader(actor) });
   }
 
   /** Creates or replaces a job. The same schedule again keeps its phase: applications may do this at every start. */
@@ -137,7 +147,7 @@ export class BelfryClient<H extends Handlers = Handlers> {
    * @returns the answer to a command that was not refused
    */
   async send(command: WireCommand, timeoutMs = ANSWER_TIMEOUT_MS): Promise<Ack> {
-    return accepted(await this.transport.send(command, timeoutMs));
+    return accepted(await this.transport.send(command, timeoutMs, this.headers));
   }
 
   private async command(type: string, jobId: string, options: CommandOptions, fields: object): Promise<CommandResult> {

@@ -28,10 +28,10 @@ export class KafkaTransport implements Transport {
     this.sender = new Sender(deps.broker);
   }
 
-  async send(written: WireCommand, timeoutMs: number): Promise<Ack> {
+  async send(written: WireCommand, timeoutMs: number, headers: Readonly<Record<string, string>> = {}): Promise<Ack> {
     const { tenant = DEFAULT_TENANT, commandId } = written;
     const jobId = written.event ?? written.jobId ?? ''; // an event's place is that of its name
-    const record = await this.recordOf(tenant, jobId, { ...written, tenant, ack: true });
+    const record = { ...(await this.recordOf(tenant, jobId, { ...written, tenant, ack: true })), headers };
     await this.acks.open();
     const { answer, forget } = this.acks.wait({ tenant, jobId, commandId }, timeoutMs);
     answer.catch(() => undefined); // heard below; not unhandled when sending fails first

@@ -19,10 +19,11 @@ export interface Transport {
   /**
    * Resolves when the command was applied or refused. The same `commandId` sent again is safe.
    * @param timeoutMs how long to wait for that, ms
+   * @param headers of the record on job.commands; over HTTP there are none
    * @throws BelfryError `no_answer`, `closed`, `broker_unavailable` or `api_unavailable` (retryable); `not_migrated`; over HTTP also
    *   `unauthorized`, `forbidden`, `rate_limited` (retryable)
    */
-  send(command: WireCommand, timeoutMs: number): Promise<Ack>;
+  send(command: WireCommand, timeoutMs: number, headers?: Readonly<Record<string, string>>): Promise<Ack>;
   /** Hears outcomes from the moment that it resolves. @returns stops listening */
   onOutcome(hear: (outcome: Outcome) => void, filter: OutcomeFilter): Promise<() => Promise<void>>;
   /** Whoever still waits hears `closed`. */

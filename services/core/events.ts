@@ -16,7 +16,8 @@ export const TRACKED_HEADER = 'belfry_tracked';
 /** The `ce_source` of outcomes that timers decide. */
 export const TIMER_SOURCE = '/belfry/timer';
 
-const EVENT_TYPES: Record<TerminalStatus, string> = {
+/** The `ce_type` of an outcome. */
+export const EVENT_TYPES: Record<TerminalStatus, string> = {
   COMPLETED: 'belfry.run.completed.v1',
   FAILED: 'belfry.run.failed.v1',
   CANCELLED: 'belfry.run.cancelled.v1',

@@ -3,7 +3,7 @@
  * arrive twice, and has its effect once.
  *
  * Nobody else is meant to send them. Who may write that topic can, and wins nothing by it: they make what `emit` makes, runs of a
- * job that listens to that event.
+ * job that listens to that event. (`notify` is signed when it is sent on: one more reason why that topic is to be protected.)
  */
 import type { EmittedEvent } from './model.ts';
 
@@ -36,4 +36,19 @@ export type FanOutCommand = {
   ack: boolean;
 };
 
-export type InternalCommand = DeliverCommand | FanOutCommand;
+/** What a webhook is to be sent, for the job that delivers it. The API and the CLI send one, too, as a test. */
+export type NotifyCommand = {
+  type: 'notify';
+  tenant: string;
+  /** `webhookJobId` of the webhook. */
+  jobId: string;
+  /** The id of the outcome: `webhook-id`. */
+  commandId: string;
+  /** JSON: what is sent. */
+  body: unknown;
+  /** When the run ended, ms. */
+  at: number;
+  ack: boolean;
+};
+
+export type InternalCommand = DeliverCommand | FanOutCommand | NotifyCommand;

@@ -2,10 +2,11 @@
  * The next wake-up times of one partition: a bounded, sorted copy of the first rows of its `timers`.
  *
  * Invariants: every stored row up to the horizon is here, and nothing else is; rows ascend by (fireAt, runId). So what
- * `due` answers is the true beginning of the stored order, and a million sleeping jobs cost disk, not memory. Only the
+ * `due` answers for a tenant is the true beginning of what is stored of it up to there, and a million sleeping jobs cost disk, not memory. Only the
  * owner of the partition changes its timers: it adds and removes here what its accepted steps added and removed there.
  */
 import type { TimerKey, TimerRow } from './ports/timer-store.ts';
+import { Turns } from './turns.ts';
 
 type Place = Pick<TimerRow, 'fireAt' | 'runId'>;
 
@@ -60,19 +61,24 @@ export class LookAhead {
   }
 
   /**
-   * The rows whose time has come, earliest first; they stay until they are removed.
+   * The rows whose time has come, earliest first; they stay until they are removed. Where there are more than may be answered,
+   * tenants take turns, so that a flood of one does not stand before the others.
    * @param limit most rows
    * @param maxBytes most bytes of due records, except that one row is always answered
    */
   due(now: number, limit: number, maxBytes: number): TimerRow[] {
-    const due: TimerRow[] = [];
-    let bytes = 0;
-    for (const row of this.rows) {
-      bytes += row.due.length;
-      if (row.fireAt > now || due.length >= limit || (due.length > 0 && bytes > maxBytes)) break;
-      due.push(row);
-    }
-    return due;
+    const end = this.firstAfter(now);
+    const due = fitting(this.rows.values().take(end), limit, maxBytes);
+    const tenant = this.rows[0]?.tenant;
+    if (
+      due.length === end ||
+      this.rows
+        .values()
+        .take(end)
+        .every((row) => row.tenant === tenant)
+    )
+      return due;
+    return fitting(inTurns(this.rows.slice(0, end)), limit, maxBytes);
   }
 
   /** When the partition has something to do next (ms): -Infinity when that must be asked of the store, null for never. */
@@ -86,6 +92,12 @@ export class LookAhead {
     this.horizon = this.rows.at(-1)!;
   }
 
+  /** Index of the first row whose time has not come. */
+  private firstAfter(now: number): number {
+    const index = this.rows.findIndex(({ fireAt }) => fireAt > now);
+    return index === -1 ? this.rows.length : index;
+  }
+
   /** Index of the first row that is not before `place`. */
   private indexOf(place: Place): number {
     let [low, high] = [0, this.rows.length];
@@ -96,6 +108,26 @@ export class LookAhead {
     }
     return low;
   }
+}
+
+/** As many of the rows as may be answered. */
+function fitting(rows: Iterable<TimerRow>, limit: number, maxBytes: number): TimerRow[] {
+  const fitting: TimerRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    bytes += row.due.length;
+    if (fitting.length >= limit || (fitting.length > 0 && bytes > maxBytes)) break;
+    fitting.push(row);
+  }
+  return fitting;
+}
+
+/** The rows, a row of each tenant in turn. */
+function* inTurns(rows: readonly TimerRow[]): Generator<TimerRow> {
+  const turns = new Turns<TimerRow>(({ tenant }) => tenant);
+  for (const row of rows) turns.push(row);
+  const pass = turns.pass(() => true);
+  for (let row = pass.next(); row !== undefined; row = pass.next()) yield row;
 }
 
 function compare(a: Place, b: Place): number {

@@ -7,7 +7,11 @@
 export const PRIORITIES = ['high', 'medium', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-export const JOB_TYPES = ['HTTP_REQUEST', 'KAFKA_MESSAGE', 'CUSTOM'] as const;
+/** Of jobs that users make. */
+export const USER_JOB_TYPES = ['HTTP_REQUEST', 'KAFKA_MESSAGE', 'CUSTOM'] as const;
+export type UserJobType = (typeof USER_JOB_TYPES)[number];
+/** WEBHOOK: deliveries, which Belfry makes. */
+export const JOB_TYPES = [...USER_JOB_TYPES, 'WEBHOOK'] as const;
 export type JobType = (typeof JOB_TYPES)[number];
 
 export const JOB_STATES = ['SCHEDULED', 'PAUSED', 'FINISHED', 'CANCELLED'] as const;
@@ -137,6 +141,18 @@ export type UpstreamRun = {
 /** A run of the job that was decided and has no terminal outcome yet, as far as the timer knows. */
 export type ActiveRun = { runId: string; since: number };
 
+/** Where a job's command came from, for people who ask why: nothing is decided by it. */
+export type AppliedCommand = {
+  type: 'schedule' | 'cancel' | 'pause' | 'resume' | 'backfill';
+  commandId: string;
+  /** When it was applied. */
+  at: number;
+  /** Its offset on job.commands, in the job's partition; null: it was enqueued in a transaction of its sender's. */
+  offset: string | null;
+  /** Of `schedule`: since when the job has this very schedule, whatever else changed; absent: since then. */
+  since?: number;
+};
+
 /** A job as the timer that owns it sees it: one row of `jobs`. */
 export type Job = {
   tenant: string;
@@ -163,6 +179,8 @@ export type Job = {
   buffered: readonly BufferedRun[];
   /** Ids of the last 16 applied commands. */
   recentCommands: readonly string[];
+  /** The last schedule command, and the last other one since then; absent of jobs that were written by a Belfry before. */
+  appliedCommands?: readonly AppliedCommand[];
   pausedAt: number | null;
   /** Jobs that run after this one, if there are any: read with the job, never written with it. */
   downstreams?: readonly string[];

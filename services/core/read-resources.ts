@@ -1,11 +1,19 @@
 /** From what the HTTP API answers back to jobs, runs and outcomes: `outcomeOf(outcomeJson(outcome))` equals `outcome`. */
 import { BelfryError } from './errors.ts';
+import type { FieldChange } from './field-changes.ts';
+import type { AuditRecord } from './ports/audit.ts';
 import type { ApiKey } from './ports/api-keys.ts';
 import type { DeadRunSummary, RunDetail, RunSummary } from './ports/inspect.ts';
+import type { Tenant } from './ports/tenants.ts';
+import type { Webhook } from './ports/webhooks.ts';
 import type { Ack, Outcome } from './records.ts';
 import type { JobView } from './resources.ts';
+import type { SystemJob } from './system-jobs.ts';
+import type { Why } from './why/facts.ts';
+import { parseDuration } from './spec/duration.ts';
 import { parseInstant } from './spec/instant.ts';
 import { parseJobSpec } from './spec/parse-command.ts';
+import { webhookSpec } from './webhook.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -14,7 +22,7 @@ const PERMISSIVE = { allowInlineSecrets: true, topicPrefix: '', allowTopics: nul
 
 /** @throws BelfryError `api_unreadable`, as all of these */
 export function jobOf(json: Json): JobView {
-  const spec = parseJobSpec(json.job, PERMISSIVE);
+  const spec = specOf(json.job as Json);
   if ('rejection' in spec) throw unreadable('a job', spec.rejection.message);
   const { job: _written, active, buffered, ...rest } = json;
   const runs = (ids: unknown): { runId: string }[] => (ids as string[]).map((runId) => ({ runId }));
@@ -23,6 +31,11 @@ export function jobOf(json: Json): JobView {
     ...withTimes(json, ['anchorAt', 'createdAt', 'updatedAt'], ['nextAt', 'nextFireAt', 'pausedAt']),
     ...{ spec, active: runs(active), buffered: runs(buffered) },
   } as unknown as JobView;
+}
+
+/** No user writes a job that delivers for a webhook: all of them are alike. */
+function specOf(job: Json): ReturnType<typeof parseJobSpec> {
+  return job.type === 'WEBHOOK' ? webhookSpec(String(job.queue)) : parseJobSpec(job, PERMISSIVE);
 }
 
 export function runOf(json: Json): RunSummary {
@@ -40,13 +53,41 @@ export function runDetailOf(json: Json): RunDetail {
   return { ...detail, due: due && { ...due, ...withTimes(due, ['scheduledFor', 'dueAt']) } } as RunDetail;
 }
 
+export function whyOf(json: Json): Why {
+  const stories = (json.stories as Json[]).map((story) => {
+    const lines = (story.lines as Json[]).map((line) => ({ ...line, ...withTimes(line, [], ['at']) }));
+    return { ...story, lines, ...withTimes(story, [], ['at']) };
+  });
+  return { ...json, stories, ...withTimes(json, ['now']) } as unknown as Why;
+}
+
 export function outcomeOf(json: Json): Outcome {
   const times = withTimes(json, ['scheduledFor', 'finishedAt'], ['startedAt', 'from', 'to']);
   return { ...json, ...times } as unknown as Outcome;
 }
 
+export function systemJobOf(json: Json): SystemJob {
+  return { ...json, ...withTimes(json, ['lastRunAt', 'nextRunAt'], ['changedAt']) } as unknown as SystemJob;
+}
+
+/** An absent side of a change is undefined. */
+export function auditOf(json: Json): AuditRecord {
+  const changes = (json.changes as Partial<FieldChange>[]).map(({ field = '', from, to }) => ({ field, from, to }));
+  return { ...json, changes, ...withTimes(json, ['at']) } as unknown as AuditRecord;
+}
+
 export function keyOf(json: Json): ApiKey {
   return { ...json, ...withTimes(json, ['createdAt'], ['expiresAt', 'revokedAt', 'lastUsedAt']) } as unknown as ApiKey;
+}
+
+export function tenantOf({ minInterval, ...json }: Json): Tenant {
+  const minIntervalMs = typeof minInterval === 'string' ? parseDuration(minInterval) : null;
+  if (minIntervalMs === undefined) throw unreadable('minInterval', 'no duration');
+  return { ...json, minIntervalMs, ...withTimes(json, ['updatedAt']) } as unknown as Tenant;
+}
+
+export function webhookOf(json: Json): Webhook {
+  return { ...json, ...withTimes(json, ['createdAt', 'updatedAt']) } as unknown as Webhook;
 }
 
 /** The answer to a command: an ack; `accepted` when no timer answered yet; `failed` when it could not be sent. */

@@ -1,15 +1,23 @@
 /** Jobs, runs and outcomes as programs get them, from the HTTP API and from the CLI with `--json`: times are ISO 8601 UTC. */
 import type { Job } from './model.ts';
+import type { AuditRecord } from './ports/audit.ts';
 import type { ApiKey } from './ports/api-keys.ts';
 import type { DeadRunSummary, RunDetail, RunSummary } from './ports/inspect.ts';
-import type { Tenant } from './ports/tenants.ts';
+import type { ListedOccurrence } from './occurrences/listed.ts';
+import type { Quotas, Tenant } from './ports/tenants.ts';
+import type { Webhook } from './ports/webhooks.ts';
 import type { Outcome } from './records.ts';
 import { formatDuration } from './spec/duration.ts';
 import { formatInstant } from './spec/instant.ts';
 import { toWireJob } from './spec/to-wire.ts';
+import type { SystemJob } from './system-jobs.ts';
+import type { Why } from './why/facts.ts';
 
 /** What is told of a job. */
-export type JobView = Omit<Job, 'partition' | 'cancelGen' | 'recentCommands' | 'active' | 'buffered'> & {
+export type JobView = Omit<
+  Job,
+  'partition' | 'cancelGen' | 'recentCommands' | 'appliedCommands' | 'active' | 'buffered'
+> & {
   active: readonly { runId: string }[];
   buffered: readonly { runId: string }[];
 };
@@ -45,6 +53,20 @@ export function runJson(run: RunSummary): object {
   };
 }
 
+/** @param occurrence a row of a list of occurrences */
+export function occurrenceJson({ at, local, excluded, dst, runId, run }: ListedOccurrence): object {
+  return { at: formatInstant(at), local, excluded, dst, runId, run: run && runJson(run) };
+}
+
+export function whyJson({ tenant, jobId, now, stories }: Why): object {
+  const told = stories.map(({ at, lines, ...story }) => ({
+    at: isoOrNull(at),
+    ...story,
+    lines: lines.map((line) => ({ ...line, at: isoOrNull(line.at) })),
+  }));
+  return { tenant, jobId, now: formatInstant(now), stories: told };
+}
+
 export function deadRunJson(run: DeadRunSummary): object {
   return { ...runJson(run), discarded: discardJson(run) };
 }
@@ -74,6 +96,15 @@ export function outcomeJson(outcome: Outcome): object {
   };
 }
 
+export function systemJobJson({ lastRunAt, nextRunAt, changedAt, ...job }: SystemJob): object {
+  const times = { lastRunAt: formatInstant(lastRunAt), nextRunAt: formatInstant(nextRunAt) };
+  return { ...job, ...times, changedAt: isoOrNull(changedAt) };
+}
+
+export function auditJson({ at, ...entry }: AuditRecord): object {
+  return { ...entry, at: formatInstant(at) };
+}
+
 export function keyJson(key: ApiKey): object {
   const { prefix, tenant, name, scopes, createdAt, expiresAt, revokedAt, lastUsedAt } = key;
   return {
@@ -85,9 +116,19 @@ export function keyJson(key: ApiKey): object {
   };
 }
 
-export function tenantJson({ minIntervalMs, updatedAt, ...tenant }: Tenant): object {
+export function tenantJson({ tenant, updatedAt, ...quotas }: Tenant): object {
+  return { tenant, ...quotasJson(quotas), updatedAt: formatInstant(updatedAt) };
+}
+
+/** Quotas as people write them; null: none. */
+export function quotasJson(quotas: Quotas): object {
+  const { jobs, runsPerSecond, concurrentRuns, handlerRuns, payloadBytes, minIntervalMs, historyDays, queue } = quotas;
   const minInterval = minIntervalMs === null ? null : formatDuration(minIntervalMs);
-  return { ...tenant, minInterval, updatedAt: formatInstant(updatedAt) };
+  return { jobs, runsPerSecond, concurrentRuns, handlerRuns, payloadBytes, minInterval, historyDays, queue };
+}
+
+export function webhookJson({ createdAt, updatedAt, ...webhook }: Webhook): object {
+  return { ...webhook, createdAt: formatInstant(createdAt), updatedAt: formatInstant(updatedAt) };
 }
 
 function isoOrNull(ms: number | null): string | null {

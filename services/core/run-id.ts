@@ -42,10 +42,11 @@ export function eventIdOf(runId: string, status: TerminalStatus): string {
  */
 export function dayRangeOf(dayMs: number): { fromId: string; toId: string } {
   const start = Math.floor(dayMs / DAY_MS) * DAY_MS;
-  return { fromId: smallestAt(start), toId: smallestAt(start + DAY_MS) };
+  return { fromId: firstRunId(start), toId: firstRunId(start + DAY_MS) };
 }
 
-function smallestAt(ms: number): string {
+/** Before every run id of that millisecond, and behind every earlier one. */
+export function firstRunId(ms: number): string {
   return format(timeOf(ms).padEnd(32, '0'));
 }
 

@@ -23,6 +23,8 @@ const SESSION_TIMEOUT_MS = 6_000;
  */
 const MOST_WAITING = 5_000;
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+/** Some hundred records of each partition at once: what a flood has written is read piece by piece, between the records of others. */
+const FETCH_BYTES = 64 * 1024;
 const RESUME_BELOW = 0.75;
 const MEAN_OF = 16;
 
@@ -72,6 +74,7 @@ export class Intake {
         copartitioned: false,
         isolation: 'read_uncommitted',
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        fetchBytes: FETCH_BYTES,
       } as const;
       const consumer = broker.group(options, {
         onAssignment: (assignment) => {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { SystemClock } from '../adapters/clock.ts';
 import { LeaseThread } from '../adapters/postgres/lease-thread.ts';
 import { PostgresRunStore } from '../adapters/postgres/run-store.ts';
+import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { Records } from '../core/events.ts';
 import { BelfryError } from '../core/errors.ts';
@@ -15,6 +16,8 @@ import { startOpsServer } from '../runtime/ops-server.ts';
 import { Executor } from './executor.ts';
 import type { Handlers } from './handlers/define.ts';
 import { AddressGuard } from './handlers/http/address-guard.ts';
+import { Sender } from './handlers/http/sender.ts';
+import { webhookHandler } from './handlers/webhook.ts';
 import { httpRequestHandler } from './handlers/http/http-request.ts';
 import { loadHandlers } from './handlers/load.ts';
 import { makeRegistry } from './handlers/registry.ts';
@@ -46,12 +49,9 @@ export async function startExecutorService(
   const { handlersFile, queue = DEFAULT_QUEUE } = options;
   const handlers = options.handlers ?? (handlersFile === undefined ? {} : await loadHandlers(handlersFile));
   const clock = new SystemClock();
-  const http = httpRequestHandler({
-    guard: new AddressGuard(config.httpAllow),
-    secretsDir: config.secretsDir,
-    now: () => clock.now(),
-  });
-  const registry = makeRegistry(handlers, { http }); // before any server is asked: mistakes show at once
+  const [sender, now] = [new Sender(new AddressGuard(config.httpAllow)), (): number => clock.now()];
+  const http = httpRequestHandler({ sender, secretsDir: config.secretsDir, now });
+  const checked = makeRegistry(handlers, { http }); // before any server is asked: mistakes show at once
   const metrics = new Metrics('executor');
   const service: { executor?: Executor } = {};
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
@@ -68,6 +68,7 @@ export async function startExecutorService(
   const deployment = await connect(config, log, 'executor', metrics, clock);
   await requireQueue(deployment, queue);
   const { broker, ids, codec, topics, meta, pg } = deployment;
+  const webhook = webhookHandler({ sender, webhooks: new PostgresWebhooks(pg), key: config.webhookKey, now });
   const { databaseUrl, databaseSchema: schema } = config;
   const executor = new Executor({
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
@@ -75,7 +76,7 @@ export async function startExecutorService(
     tenants: new PostgresTenants(pg),
     records: new Records({ topics, partitions: meta.partitions, codec, source: '/belfry/executor' }),
     keeper: new LeaseThread({ pg: { databaseUrl, schema }, clock, log }),
-    handlers: registry,
+    handlers: new Map([...checked, ['WEBHOOK', webhook]]),
     worker: `${hostname()}:${process.pid}`,
     metrics: executorMetrics(metrics),
     onFatal: fail,

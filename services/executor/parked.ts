@@ -14,13 +14,16 @@ import { LEASE_MS, type Incarnation, type Incarnations } from './incarnation.ts'
 import type { Undertaker } from './dead-leases.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import { HANDLER_NOT_FOUND } from './outcome.ts';
+import type { Verdict } from './run.ts';
 import type { Slots } from './slots.ts';
 import { Task } from './task.ts';
 import { untilKnown } from './until-known.ts';
 
 const PATIENCE_MS = 500;
 const ORPHAN_AFTER_MS = 5 * 60_000;
-const ORPHANS_AT_ONCE = 100;
+/** Runs that a sweep takes only to end them. */
+const ENDED_AT_ONCE = 100;
+const CANCELLED: Verdict = { kind: 'cancelled' };
 
 export type ParkingDeps = {
   store: RunStore;
@@ -111,20 +114,18 @@ export class Parking {
     return taken.length > 0;
   }
 
-  /** What the dead left behind becomes free, and what nobody has a handler for comes to its end. */
+  /** What the dead left behind becomes free; what nobody has a handler for, or waits though it was cancelled, comes to its end. */
   async sweep(): Promise<void> {
-    const { store, incarnations, undertaker, ids, backlog } = this.deps;
+    const { store, incarnations, undertaker } = this.deps;
     const incarnation = incarnations.claiming;
     if (incarnation === undefined || incarnation.hold.heldMs() < LEASE_MS) return;
     const dead = (await store.leases()).filter((each) => !each.alive);
     await undertaker.bury(dead.map((each) => each.executor));
     await store.releaseParkedOfDead();
     await store.wakeWaiting();
-    for (const run of await store.takeOrphans(incarnation.lease, ORPHAN_AFTER_MS, ORPHANS_AT_ONCE)) {
-      const task = parkedTask(run, ids.uuid());
-      task.endAs = HANDLER_NOT_FOUND;
-      if (backlog.find(task.key) === undefined) backlog.admit(task, null);
-    }
+    const { lease } = incarnation;
+    this.endAs(HANDLER_NOT_FOUND, await store.takeOrphans(lease, ORPHAN_AFTER_MS, ENDED_AT_ONCE));
+    this.endAs(CANCELLED, await store.takeCancelled(lease, ENDED_AT_ONCE));
   }
 
   /** Their end is published: their rows can go. */
@@ -157,6 +158,15 @@ export class Parking {
       this.handOver(task);
     } else if (incarnation.alive) {
       this.deps.backlog.admit(task, null);
+    }
+  }
+
+  private endAs(verdict: Verdict, runs: readonly ParkedRun[]): void {
+    const { ids, backlog } = this.deps;
+    for (const run of runs) {
+      const task = parkedTask(run, ids.uuid());
+      task.endAs = verdict;
+      if (backlog.find(task.key) === undefined) backlog.admit(task, null);
     }
   }
 

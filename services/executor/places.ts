@@ -10,7 +10,7 @@ import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Admitted, Limit, RunStore } from '../core/ports/run-store.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
-import { limitsOfTenant } from '../core/tenant-limits.ts';
+import { limitsOfHandlers, limitsOfTenant } from '../core/tenant-limits.ts';
 import type { Incarnation } from './incarnation.ts';
 import type { Task } from './task.ts';
 import { untilKnown } from './until-known.ts';
@@ -42,10 +42,12 @@ export type Split = {
   waiting: Task[];
 };
 
+type TenantLimits = { all: readonly Limit[]; handlers: ReadonlyMap<string, Limit> };
+
 export class Places {
   private readonly deps: PlacesDeps;
   /** Of tenants that have limits; up to READ_EVERY_MS old. */
-  private ofTenants: ReadonlyMap<string, readonly Limit[]> = new Map();
+  private ofTenants: ReadonlyMap<string, TenantLimits> = new Map();
   private readAt = -Infinity;
   private leaving: string[] = [];
   private underWay = 0;
@@ -58,7 +60,8 @@ export class Places {
   /** @throws what the store throws; undefined: the incarnation died before the answer was known */
   async admit(incarnation: Incarnation, tasks: readonly Task[]): Promise<Split | undefined> {
     const limited = tasks.flatMap((task) => {
-      const limits = this.limitsOf(task);
+      // What is claimed only to come to its end takes nobody's place.
+      const limits = task.endAs === null ? this.limitsOf(task) : NONE;
       return limits.length === 0 ? [] : [{ task, limits }];
     });
     if (limited.length === 0) return { toClaim: [...tasks], held: [], waiting: [] };
@@ -88,11 +91,14 @@ export class Places {
     if (tenants === undefined) return;
     const now = clock.now();
     if (now - this.readAt >= READ_EVERY_MS) {
-      const limited = (await tenants.list()).map((each) => [each.tenant, limitsOfTenant(each.tenant, each)] as const);
-      this.ofTenants = new Map(limited.filter(([, limits]) => limits.length > 0));
+      const limited = (await tenants.list()).map((each) => {
+        const { tenant } = each;
+        return [tenant, { all: limitsOfTenant(tenant, each), handlers: limitsOfHandlers(tenant, each) }] as const;
+      });
+      this.ofTenants = new Map(limited.filter(([, { all, handlers }]) => all.length + handlers.size > 0));
       this.readAt = now;
     }
-    const isAnyRated = this.ofTenants.values().some((limits) => limits.some(({ perSecond }) => perSecond));
+    const isAnyRated = this.ofTenants.values().some(({ all }) => all.some(({ perSecond }) => perSecond));
     if (isAnyRated && (await store.wakeWaiting()) > 0) this.deps.onWoken();
   }
 
@@ -111,10 +117,13 @@ export class Places {
   }
 
   /** What must have room for this run to start. */
-  private limitsOf({ due: { tenant, concurrencyKey } }: Task): readonly Limit[] {
-    const shared = this.ofTenants.get(tenant) ?? NONE;
-    if (concurrencyKey === undefined) return shared;
-    return [...shared, { name: `key/${tenant}/${concurrencyKey.key}`, most: concurrencyKey.limit }];
+  private limitsOf({ handler, due: { tenant, concurrencyKey } }: Task): readonly Limit[] {
+    const ofTenant = this.ofTenants.get(tenant);
+    const ofHandler = ofTenant?.handlers.get(handler);
+    const shared = ofTenant?.all ?? NONE;
+    if (concurrencyKey === undefined && ofHandler === undefined) return shared;
+    const ofKey = concurrencyKey && { name: `key/${tenant}/${concurrencyKey.key}`, most: concurrencyKey.limit };
+    return [...shared, ...(ofHandler ? [ofHandler] : []), ...(ofKey ? [ofKey] : [])];
   }
 
   private async drain(): Promise<void> {

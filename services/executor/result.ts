@@ -13,6 +13,10 @@ const OWN_CODES = new Set([
   'address_denied',
   'secret_not_found',
   'result_invalid',
+  'webhook_removed',
+  'webhook_disabled',
+  'webhook_key_missing',
+  'webhook_key_wrong',
 ]);
 
 export type Failed = {

@@ -7,6 +7,8 @@ import { z } from 'zod';
 import { BelfryError } from '../core/errors.ts';
 import { parseDuration } from '../core/spec/duration.ts';
 import { EVENT, KAFKA_TOPIC, TENANT } from '../core/spec/names.ts';
+import { isOwnName } from '../core/own-names.ts';
+import { SEAL_KEY_BYTES } from '../core/webhook-secret.ts';
 
 export type KafkaSettings = {
   brokers: readonly string[];
@@ -32,6 +34,8 @@ export type Config = Readonly<{
   httpAllow: readonly string[];
   kafkaAllowTopics: readonly string[] | null;
   allowInlineSecrets: boolean;
+  /** Seals the secrets of webhooks. */
+  webhookKey: Buffer | undefined;
   /** Topics of the user's own whose records the timer emits as events. */
   eventSources: readonly { topic: string; tenant: string; event: string }[];
   /** undefined: the service's own default; 0: any free one. */
@@ -61,7 +65,12 @@ const sources = z.string().transform((text, context) =>
   list(text).flatMap((item) => {
     const [topic = '', target = '', ...more] = item.split('=');
     const [tenant, event] = target.includes('/') ? target.split('/') : ['default', target];
-    const holds = KAFKA_TOPIC.holds(topic) && TENANT.holds(tenant!) && EVENT.holds(event!) && more.length === 0;
+    const holds =
+      KAFKA_TOPIC.holds(topic) &&
+      TENANT.holds(tenant!) &&
+      EVENT.holds(event!) &&
+      !isOwnName(event!) &&
+      more.length === 0;
     if (holds) return [{ topic, tenant: tenant!, event: event! }];
     context.addIssue({ code: 'custom', message: `"${item}" is not TOPIC=EVENT or TOPIC=TENANT/EVENT` });
     return [];
@@ -108,6 +117,7 @@ const variables = z.object({
   BELFRY_KAFKA_ALLOW_TOPICS: z.string().transform(list).optional(),
   BELFRY_EVENT_SOURCES: sources.default([]),
   BELFRY_ALLOW_INLINE_SECRETS: flag.default(false),
+  BELFRY_WEBHOOK_KEY: z.string().optional(),
 });
 
 /**
@@ -144,6 +154,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     kafkaAllowTopics: v.BELFRY_KAFKA_ALLOW_TOPICS ?? null,
     eventSources: v.BELFRY_EVENT_SOURCES,
     allowInlineSecrets: v.BELFRY_ALLOW_INLINE_SECRETS,
+    webhookKey: v.BELFRY_WEBHOOK_KEY === undefined ? undefined : readKey('BELFRY_WEBHOOK_KEY', v.BELFRY_WEBHOOK_KEY),
     port: v.PORT,
     host: v.BELFRY_API_HOST,
     auth: v.BELFRY_AUTH,
@@ -181,11 +192,27 @@ function sslOf(v: z.infer<typeof variables>): KafkaSettings['ssl'] {
 
 /** Takes a path or the PEM text itself. */
 function readPem(variable: string, value: string): string {
-  if (value.includes('-----BEGIN')) return value;
+  return value.includes('-----BEGIN') ? value : readText(variable, `the file ${value}`, value);
+}
+
+/** Takes a path or the key itself, 32 bytes in base64. What came is not shown: it may be a key with a mistake. */
+function readKey(variable: string, value: string): Buffer {
+  const own = keyOf(value);
+  const key = own ?? keyOf(readText(variable, 'it is no key of 32 bytes in base64, and as a file it', value));
+  if (key !== undefined) return key;
+  throw new BelfryError('config_invalid', `${variable}: the file holds no key; make one with: openssl rand -base64 32`);
+}
+
+function keyOf(text: string): Buffer | undefined {
+  const key = Buffer.from(text.trim(), 'base64');
+  return key.length === SEAL_KEY_BYTES && key.toString('base64') === text.trim() ? key : undefined;
+}
+
+function readText(variable: string, what: string, path: string): string {
   try {
-    return readFileSync(value, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new BelfryError('config_invalid', `${variable}: the file ${value} cannot be read.`, { cause });
+    throw new BelfryError('config_invalid', `${variable}: ${what} cannot be read.`, { cause });
   }
 }
 

@@ -150,7 +150,9 @@ export async function createTestBelfry<H extends Handlers>(options: TestBelfryOp
 
 /** Nothing is forgotten, however much time passes. */
 class TimerTables extends MemoryTimerStore {
-  override async maintain(): Promise<void> {}
+  override async maintain(): ReturnType<MemoryTimerStore['maintain']> {
+    return { made: [], dropped: [] };
+  }
 }
 
 class RunTables extends MemoryRunStore {

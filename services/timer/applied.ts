@@ -1,4 +1,5 @@
 /** What a command is decided in, and what comes of it. */
+import type { AppliedCommand } from '../core/model.ts';
 import type { Arrival, StoredRun } from '../core/ports/timer-store.ts';
 import type { Rejection } from '../core/records.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
@@ -11,6 +12,8 @@ export type CommandContext = DecideContext & {
   /** The sender's trace. */
   traceparent: string | null;
   spec: SpecOptions;
+  /** Offset of the command on job.commands; null: it did not come from there. */
+  offset: AppliedCommand['offset'];
   /** Whether this trigger, replay or delivery was applied before. */
   seen: boolean;
   /** The run that a replay names, if it exists. */

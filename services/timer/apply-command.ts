@@ -9,13 +9,13 @@
  * A paused job fires nothing by itself; a trigger still runs it, and retries of runs decided before go on.
  */
 import type { BackfillCommand, Command, EmitCommand, ScheduleCommand, SimpleCommand } from '../core/command.ts';
-import type { Job } from '../core/model.ts';
+import type { AppliedCommand, Job } from '../core/model.ts';
 import { skipPassed } from '../core/occurrences/due.ts';
 import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
 import { rejected, type Applied, type CommandContext } from './applied.ts';
 import { applyBackfill } from './apply-backfill.ts';
 import { applyReplay, applyTrigger } from './apply-run-commands.ts';
-import { applySchedule } from './apply-schedule.ts';
+import { applySchedule, keepsPhase } from './apply-schedule.ts';
 import { applyUpstream } from './apply-upstream.ts';
 import { makeDue } from './due-record.ts';
 import { bringForward, endedRun, noEffects, type Effects } from './effects.ts';
@@ -37,23 +37,40 @@ export function applyCommand(job: Job | undefined, command: JobCommand, context:
   if (command.type === 'replay') return applyReplay(job, command, context);
   if (command.type === 'upstream') return applyUpstream(job, command, context);
   if (job?.recentCommands.includes(command.commandId) === true) return { outcome: 'duplicate' };
-  return remember(applyOnce(job, command, context), command.commandId);
+  return remember(applyOnce(job, command, context), job, command, context);
 }
 
-function applyOnce(
-  job: Job | undefined,
-  command: ScheduleCommand | BackfillCommand | SimpleCommand,
-  context: CommandContext,
-): Applied {
+type RememberedCommand = ScheduleCommand | BackfillCommand | SimpleCommand;
+
+function applyOnce(job: Job | undefined, command: RememberedCommand, context: CommandContext): Applied {
   if (command.type === 'schedule') return applySchedule(job, command, context);
   return command.type === 'backfill' ? applyBackfill(job, command, context) : applySimple(job, command, context);
 }
 
-function remember(applied: Applied, commandId: string): Applied {
+function remember(
+  applied: Applied,
+  before: Job | undefined,
+  command: RememberedCommand,
+  context: CommandContext,
+): Applied {
   if (applied.outcome !== 'applied' || applied.effects.job === undefined) return applied;
   const { job } = applied.effects;
-  const recentCommands = [...job.recentCommands, commandId].slice(-RECENT_COMMANDS);
-  return { ...applied, effects: { ...applied.effects, job: { ...job, recentCommands } } };
+  const recentCommands = [...job.recentCommands, command.commandId].slice(-RECENT_COMMANDS);
+  const appliedCommands = appliedWith(before, command, context);
+  return { ...applied, effects: { ...applied.effects, job: { ...job, recentCommands, appliedCommands } } };
+}
+
+function appliedWith(
+  before: Job | undefined,
+  command: RememberedCommand,
+  { now, offset }: CommandContext,
+): AppliedCommand[] {
+  const { type, commandId } = command;
+  const schedule = before?.appliedCommands?.find((each) => each.type === 'schedule');
+  const applied: AppliedCommand = { type, commandId, at: now, offset };
+  if (command.type !== 'schedule') return [...(schedule === undefined ? [] : [schedule]), applied];
+  const keeps = schedule !== undefined && before !== undefined && keepsPhase(before, command);
+  return [keeps ? { ...applied, since: schedule.since ?? schedule.at } : applied];
 }
 
 function applySimple(job: Job | undefined, command: SimpleCommand, context: CommandContext): Applied {

@@ -61,7 +61,7 @@ function refuseExisting(job: Job, { ifExists, ifVersion }: ScheduleCommand): App
 }
 
 /** `in` counts from the command, so the same text means another time once the former one has passed. */
-function keepsPhase(job: Job, command: ScheduleCommand): boolean {
+export function keepsPhase(job: Job, command: ScheduleCommand): boolean {
   if (job.state === 'CANCELLED' || !sameSchedule(job.spec.schedule, command.job.schedule)) return false;
   return job.state !== 'FINISHED' || command.job.schedule.kind !== 'in';
 }

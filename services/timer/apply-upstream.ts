@@ -21,8 +21,9 @@ type Ended = StoredRun & { finishedAt: number };
 
 /**
  * Takes the end of a run into the job that runs after it, and decides the occurrence when that was the last one it waited for.
- * Of two runs of one upstream that come before the others are there, the later one counts. The end of a replay takes the place
- * of the run that it repeats: a set that had come to its decision is decided once more, with the replay in it.
+ * Of two runs of one upstream that come before the others are there, the one that ended later counts, whichever is heard of
+ * first: the outcome of a run may wait long for its publication. The end of a replay takes the place of the run that it
+ * repeats: a set that had come to its decision is decided once more, with the replay in it.
  */
 export function applyUpstream(job: Job | undefined, command: UpstreamCommand, context: CommandContext): Applied {
   const run = context.runs.get(command.runId);
@@ -44,8 +45,12 @@ export function applyUpstream(job: Job | undefined, command: UpstreamCommand, co
 function arrive(job: Job, schedule: Chain, run: Ended, context: CommandContext): Effects {
   const effects = noEffects();
   const { tenant, jobId, anchorAt } = job;
-  const { others, replaced } = companions(job, run, context);
+  const { others, replaced, isOutdated } = companions(job, run, context);
   const arrival = { tenant, jobId, upstream: run.jobId, runId: run.runId, anchorAt, setId: null, superseded: false };
+  if (isOutdated) {
+    effects.arrivals.push({ ...arrival, superseded: true });
+    return effects;
+  }
   const members = new Map([...others, arrival].map((member) => [member.upstream, member]));
   const set = schedule.after.flatMap(({ jobId: upstream }) => members.get(upstream) ?? []);
   effects.arrivals.push(...replaced.map((former) => ({ ...former, superseded: true })));
@@ -59,23 +64,32 @@ function arrive(job: Job, schedule: Chain, run: Ended, context: CommandContext):
   return { ...effects, job: decideSet(job, schedule, next, ended, context, effects) };
 }
 
+/** `isOutdated`: a later run of its upstream waits. */
+type Companions = { others: Arrival[]; replaced: Arrival[]; isOutdated: boolean };
+
 /** The other members of the set that a run belongs to, and those whose place it takes. */
-function companions(
-  { anchorAt }: Job,
-  { jobId, replayOf }: Ended,
-  { arrivals, runs }: CommandContext,
-): { others: Arrival[]; replaced: Arrival[] } {
+function companions({ anchorAt }: Job, run: Ended, { arrivals, runs }: CommandContext): Companions {
+  const { jobId, replayOf } = run;
   const current = arrivals.filter((arrival) => arrival.anchorAt === anchorAt && runs.has(arrival.runId));
   const original = current.find(({ runId }) => runId === replayOf);
   if (original !== undefined && original.setId !== null) {
     const { setId } = original;
-    return { others: current.filter((arrival) => arrival !== original && arrival.setId === setId), replaced: [] };
+    const others = current.filter((arrival) => arrival !== original && arrival.setId === setId);
+    return { others, replaced: [], isOutdated: false };
   }
   const waiting = current.filter(({ setId, superseded }) => setId === null && !superseded);
+  const same = waiting.filter(({ upstream }) => upstream === jobId);
   return {
     others: waiting.filter(({ upstream }) => upstream !== jobId),
-    replaced: waiting.filter(({ upstream }) => upstream === jobId),
+    replaced: same,
+    isOutdated: same.some(({ runId }) => endedAfter(runs.get(runId)!, run)),
   };
+}
+
+/** Of two that ended in the same millisecond (SKIPPED ones do), that of the later occurrence is the later one. */
+function endedAfter(one: StoredRun, other: StoredRun): boolean {
+  if (one.finishedAt !== other.finishedAt) return (one.finishedAt ?? 0) > (other.finishedAt ?? 0);
+  return one.runId > other.runId;
 }
 
 function decideSet(

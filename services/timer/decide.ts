@@ -4,7 +4,7 @@
  */
 import type { EmitCommand } from '../core/command.ts';
 import type { Records } from '../core/events.ts';
-import type { DeliverCommand, FanOutCommand, InternalCommand } from '../core/internal-command.ts';
+import type { DeliverCommand, FanOutCommand, InternalCommand, NotifyCommand } from '../core/internal-command.ts';
 import type { Job } from '../core/model.ts';
 import type { JobRef, TimerRow } from '../core/ports/timer-store.ts';
 import type { ConsumedRecord, DueRecord, OutgoingRecord, Rejection } from '../core/records.ts';
@@ -13,7 +13,9 @@ import type { SpecOptions } from '../core/spec/options.ts';
 import { jobKey, type Intake } from '../core/topics.ts';
 import type { Applied, CommandContext } from './applied.ts';
 import { applyCommand, type JobCommand } from './apply-command.ts';
+import { auditOf } from './audit.ts';
 import { applyDelivery } from './apply-delivery.ts';
+import { applyNotice } from './apply-notice.ts';
 import { applyCompletion, type Completion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';
@@ -37,6 +39,8 @@ export type DecideOptions = {
   records: Records;
   metrics: TimerMetrics;
   quotas?: TenantQuotas | undefined;
+  /** By run, what webhooks are to be sent of runs that were published in the exact lane. */
+  published?: ReadonlyMap<string, readonly NotifyCommand[]>;
 };
 
 export function decide(gathered: Gathered, knowledge: Knowledge, options: DecideOptions): PlannedStep {
@@ -66,7 +70,10 @@ class Decision {
 
   make(): PlannedStep {
     const { items, enqueued, news } = this.gathered;
-    for (const run of news.publishedRuns) this.plan.published(run);
+    for (const run of news.publishedRuns) {
+      this.plan.published(run);
+      this.tellWebhooks(this.options.published?.get(run.outcome.runId) ?? []);
+    }
     for (const { run } of news.refusedRuns) this.plan.end(run);
     for (const completion of news.swept) this.complete(completion);
     this.applyItems('completed', items.completed);
@@ -93,11 +100,14 @@ class Decision {
         return this.command(record, input.command);
       case 'internal':
         if (input.command.type === 'fanOut') return this.spread(record, input.command, input.command);
-        return this.deliver(record, input.command);
+        return input.command.type === 'notify'
+          ? this.notify(record, input.command)
+          : this.deliver(record, input.command);
       case 'retry':
         return this.retry(input.due);
       case 'completion':
-        return this.complete(input.completion);
+        if (input.completion !== null) this.complete(input.completion);
+        return this.tellWebhooks(input.notices, record.headers.traceparent);
       case 'forward':
         return this.plan.write(forwarded(record, input.partition));
       case 'rejected':
@@ -146,16 +156,32 @@ class Decision {
   }
 
   private deliver(record: ConsumedRecord, command: DeliverCommand): void {
-    const { gathered, plan } = this;
-    const ref = seenRefOf(command)!;
-    const context = {
-      partition: gathered.owned.partition,
-      seen: this.isSeen(ref),
-      traceparent: record.headers.traceparent ?? null,
-    };
-    const applied = applyDelivery(plan.job(command), command, context);
-    if (applied.outcome === 'applied') plan.merge(applied.effects);
-    if (applied.outcome !== 'duplicate') plan.remember(ref);
+    this.applyEvent(command, applyDelivery(this.plan.job(command), command, this.eventContext(record, command)));
+  }
+
+  private notify(record: ConsumedRecord, command: NotifyCommand): void {
+    const queue = this.options.quotas?.queueOf(command.tenant) ?? 'default';
+    const applied = applyNotice(this.plan.job(command), command, queue, this.eventContext(record, command));
+    this.applyEvent(command, applied);
+    if (command.ack) this.ack(record, command, applied.outcome, null);
+  }
+
+  private tellWebhooks(notices: readonly NotifyCommand[], traceparent?: string): void {
+    for (const notice of notices) this.plan.write(this.options.records.internal(notice, traceparent));
+  }
+
+  private eventContext(
+    record: ConsumedRecord,
+    command: DeliverCommand | NotifyCommand,
+  ): Parameters<typeof applyNotice>[3] {
+    const { partition } = this.gathered.owned;
+    const traceparent = record.headers.traceparent ?? null;
+    return { partition, traceparent, seen: this.isSeen(seenRefOf(command)!), now: this.options.now };
+  }
+
+  private applyEvent(command: DeliverCommand | NotifyCommand, applied: Applied): void {
+    if (applied.outcome === 'applied') this.plan.merge(applied.effects);
+    if (applied.outcome !== 'duplicate') this.plan.remember(seenRefOf(command)!);
   }
 
   private isSeen(ref: JobRef & { commandId: string }): boolean {
@@ -171,7 +197,11 @@ class Decision {
     const refused = applied.outcome === 'applied' ? quotas?.refuse(before, command, now) : undefined;
     if (refused !== undefined) return this.reject(record, refused, command);
     if (applied.outcome === 'rejected') return this.reject(record, applied.rejection, command);
-    if (applied.outcome === 'applied') this.plan.merge(applied.effects);
+    if (applied.outcome === 'applied') {
+      this.plan.merge(applied.effects);
+      const entry = auditOf(before, command, applied, record, now);
+      if (entry !== undefined) this.plan.audit(entry);
+    }
     const seen = applied.outcome === 'applied' ? seenRefOf(command) : undefined;
     if (seen !== undefined) this.plan.remember(seen);
     this.options.metrics.applied(applied.outcome);
@@ -266,6 +296,7 @@ class Decision {
       ...this.context(this.plan.job(command)),
       partition: this.gathered.owned.partition,
       recordTimestampMs: record.timestampMs,
+      offset: record.topic === this.options.records.topics.commands ? String(record.offset) : null,
       traceparent: record.headers.traceparent ?? null,
       spec: this.options.spec,
       seen: ref !== undefined && this.isSeen(ref),

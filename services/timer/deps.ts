@@ -5,6 +5,7 @@ import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { EnqueuedListener, TimerStore } from '../core/ports/timer-store.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
+import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { EventSource } from './event-sources.ts';
 
@@ -31,6 +32,8 @@ export type TimerDeps = {
   listenEnqueued?: EnqueuedListener;
   /** Quotas of tenants; without them nobody has any. */
   tenants?: Tenants;
+  /** Webhooks of tenants; without them nobody has any. */
+  webhooks?: Webhooks;
   metrics?: TimerMetrics;
   limits?: Partial<TimerLimits>;
 };

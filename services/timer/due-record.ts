@@ -1,7 +1,7 @@
 /** From a job and one of its runs to the due record that an executor gets. */
+import { scheduledRunId } from '../core/occurrences/of-job.ts';
 import { tracksRuns, type BufferedRun, type Job, type JobSpec } from '../core/model.ts';
 import type { DueRecord } from '../core/records.ts';
-import { runIdOf } from '../core/run-id.ts';
 import { formatInstant } from '../core/spec/instant.ts';
 import type { Topics } from '../core/topics.ts';
 import type { Emission } from './effects.ts';
@@ -54,7 +54,7 @@ export function mustHear({ spec, downstreams = [] }: Job): boolean {
 /** The run of the occurrence at `scheduledFor`: always the same one. */
 export function scheduledRun({ tenant, jobId }: Pick<Job, 'tenant' | 'jobId'>, scheduledFor: number): BufferedRun {
   const origin = { trigger: 'schedule', cause: formatInstant(scheduledFor), replayOf: null } as const;
-  return { runId: runIdOf({ tenant, jobId, ...origin, scheduledFor }), scheduledFor, origin };
+  return { runId: scheduledRunId({ tenant, jobId }, scheduledFor), scheduledFor, origin };
 }
 
 /** Where a due record goes; the empty string is the exact lane. */

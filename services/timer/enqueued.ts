@@ -22,7 +22,8 @@ export type EnqueuedOptions = ReadOptions & {
 
 /** What no notice told of is found within this. */
 const POLL_MS = 1_000;
-const ORIGIN = 'enqueued';
+/** The topic, as it were, of what comes from there. */
+export const ORIGIN = 'enqueued';
 
 export class Enqueued {
   private readonly options: EnqueuedOptions;

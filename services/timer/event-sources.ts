@@ -84,6 +84,33 @@ export class EventSources {
     await (await this.producer)?.close();
   }
 
+  /**
+   * Reads again what lies behind the group's positions: a process that stood still in the middle of its transaction moves one back, when
+   * it goes on, to where its successor has been. Its records are the same events, as long as their ids are remembered; so it must not
+   * stay there until the next rebalance.
+   */
+  async reconcile(): Promise<void> {
+    for (const [place, next] of [...this.next]) {
+      const tp = topicPartitionOf(place);
+      const committed = await this.options.broker.committed(groupOf(this.options.prefix), tp);
+      const isIdle = this.held === 0 && this.next.has(place) && this.next.get(place) === next;
+      if (!isIdle || committed === undefined || (next !== undefined && committed >= next)) continue;
+      if (next !== undefined) this.next.set(place, committed);
+      this.consumer.seek(tp, committed);
+    }
+  }
+
+  private ready(): Promise<TransactionalProducer> {
+    const { broker, prefix, instance } = this.options;
+    return (this.producer ??= broker.transactional(`${prefix}belfry-events-${instance}`));
+  }
+
+  private async discard(): Promise<void> {
+    const former = this.producer;
+    this.producer = undefined;
+    await former?.then((producer) => producer.close()).catch(() => undefined);
+  }
+
   /** A rejoin goes back to the group's position. */
   private assigned(assignment: readonly TopicPartition[]): void {
     this.next.clear();
@@ -106,22 +133,19 @@ export class EventSources {
   }
 
   private async passOn(batch: FetchedBatch): Promise<void> {
-    const { clock, log, prefix, instance } = this.options;
+    const { clock, log, prefix } = this.options;
     const { topic, partition, nextOffset: offset } = batch;
     const records = batch.records.map((record) => this.emitOf(record));
     for (let failures = 1; !this.closed && this.next.has(placeOf(batch)); failures++) {
       try {
-        this.producer ??= this.options.broker.transactional(`${prefix}belfry-events-${instance}`);
-        await (await this.producer).transact(records, [{ groupId: groupOf(prefix), topic, partition, offset }]);
+        await (await this.ready()).transact(records, [{ groupId: groupOf(prefix), topic, partition, offset }]);
         break;
       } catch (thrown) {
         log.warn(
           { topic, partition, reason: messageOf(thrown) },
           'emitting the records of a topic failed; trying again',
         );
-        const former = this.producer;
-        this.producer = undefined;
-        await former?.then((producer) => producer.close()).catch(() => undefined);
+        await this.discard();
         await clock.sleep(backoffMs(failures));
       }
     }
@@ -172,6 +196,11 @@ function contentOf(value: Buffer | null): { value: unknown } | { base64: string 
 
 function groupOf(prefix: string): string {
   return `${prefix}belfry-events`;
+}
+
+function topicPartitionOf(place: string): TopicPartition {
+  const slash = place.lastIndexOf('/');
+  return { topic: place.slice(0, slash), partition: Number(place.slice(slash + 1)) };
 }
 
 function placeOf({ topic, partition }: TopicPartition): string {

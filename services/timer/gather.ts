@@ -143,7 +143,7 @@ async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Kn
   const need = ({ tenant, jobId }: JobRef): unknown => jobs.set(jobKey(tenant, jobId), { tenant, jobId });
   for (const gathered of all) {
     for (const input of inputsOf(gathered)) {
-      if (input.kind === 'completion') need(input.completion);
+      if (input.kind === 'completion' && input.completion !== null) need(input.completion);
       if (input.kind === 'retry') need(input.due);
       if (input.kind !== 'command' && input.kind !== 'internal') continue;
       if (input.command.type !== 'emit' && input.command.type !== 'fanOut') need(input.command);

@@ -1,7 +1,7 @@
 /** What the records of the three topics mean to a timer: read once, before the step that applies them. Nothing throws for what stands in a record. */
 import type { Command } from '../core/command.ts';
-import type { InternalCommand } from '../core/internal-command.ts';
-import { TIMER_SOURCE, TRACKED_HEADER } from '../core/events.ts';
+import type { InternalCommand, NotifyCommand } from '../core/internal-command.ts';
+import { EVENT_TYPES, TIMER_SOURCE, TRACKED_HEADER } from '../core/events.ts';
 import { messageOf } from '../core/errors.ts';
 import { partitionOf } from '../core/murmur2.ts';
 import type { Codec } from '../core/ports/codec.ts';
@@ -16,7 +16,8 @@ export type Input =
   | { kind: 'command'; command: Command }
   | { kind: 'internal'; command: InternalCommand }
   | { kind: 'retry'; due: DueRecord }
-  | { kind: 'completion'; completion: Completion }
+  /** Of an outcome: what it means to its job, null for nothing, and what webhooks are to be sent. */
+  | { kind: 'completion'; completion: Completion | null; notices: readonly NotifyCommand[] }
   /** The record belongs to another partition of its topic. */
   | { kind: 'forward'; partition: number }
   | { kind: 'rejected'; rejection: Rejection; head: CommandHead };
@@ -48,7 +49,7 @@ export async function readCommand(record: ConsumedRecord, { codec, spec, partiti
 }
 
 function isInternal(command: Command | InternalCommand): command is InternalCommand {
-  return command.type === 'deliver' || command.type === 'fanOut';
+  return command.type === 'deliver' || command.type === 'fanOut' || command.type === 'notify';
 }
 
 /** Reads a retry; a record that is none is refused, since nobody but Belfry should write there. */
@@ -66,14 +67,22 @@ export function readRetry(record: ConsumedRecord, partitions: number): Input {
   return partition === record.partition ? { kind: 'retry', due: retry } : { kind: 'forward', partition };
 }
 
-/** Reads an outcome by its headers alone; undefined when no timer waits for it. */
-export function readCompletion({ key, headers }: ConsumedRecord): Input | undefined {
-  if (headers[TRACKED_HEADER] === undefined || headers.ce_type === 'belfry.run.skipped.v1') return undefined;
+/**
+ * Reads an outcome by its headers alone.
+ * @param notices what webhooks are to be sent
+ * @returns undefined when neither a timer nor a webhook waits for it
+ */
+export function readOutcome(record: ConsumedRecord, notices: readonly NotifyCommand[] = []): Input | undefined {
+  const completion = readCompletion(record);
+  return completion === null && notices.length === 0 ? undefined : { kind: 'completion', completion, notices };
+}
+
+function readCompletion({ key, headers }: ConsumedRecord): Completion | null {
+  if (headers[TRACKED_HEADER] === undefined || headers.ce_type === EVENT_TYPES.SKIPPED) return null;
   const job = key === null ? undefined : parseJobKey(key.toString());
   const finishedAt = Date.parse(headers.ce_time ?? '');
-  if (job === undefined || headers.ce_subject === undefined || Number.isNaN(finishedAt)) return undefined;
-  const isNews = headers.ce_source !== TIMER_SOURCE;
-  return { kind: 'completion', completion: { ...job, runId: headers.ce_subject, finishedAt, isNews } };
+  if (job === undefined || headers.ce_subject === undefined || Number.isNaN(finishedAt)) return null;
+  return { ...job, runId: headers.ce_subject, finishedAt, isNews: headers.ce_source !== TIMER_SOURCE };
 }
 
 const TEXTS = [

@@ -62,6 +62,19 @@ export class IntakeQueue {
     return this.unread.shift();
   }
 
+  /**
+   * An unread item means nothing: its neighbour moves the offset past it. So thousands of them are none, where each step takes but
+   * so many items. No step has it: steps end before the first unread one.
+   */
+  skip(item: IntakeItem): void {
+    const at = this.items.indexOf(item);
+    const before = this.items[at - 1];
+    this.pass(item);
+    if (at === this.items.length - 1 && before === undefined) return;
+    this.items.splice(at, 1);
+    if (before !== undefined) before.after = item.after;
+  }
+
   /** Items that are ready, in order: `limit` at the most, and `maxBytes` but for the first. */
   ready(limit: number, maxBytes: number): ReadItem[] {
     const ready: ReadItem[] = [];

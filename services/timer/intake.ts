@@ -7,15 +7,18 @@ import type { ConsumedRecord } from '../core/records.ts';
 import { INTAKES, type Intake as Topic, type Topics } from '../core/topics.ts';
 import { backoffMs } from './backoff.ts';
 import type { TimerLimits } from './deps.ts';
-import { readCommand, readCompletion, readRetry, type Input, type ReadOptions } from './inputs.ts';
+import { readCommand, readOutcome, readRetry, type Input, type ReadOptions } from './inputs.ts';
 import type { IntakeQueue } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
+import type { Notices } from './notices.ts';
 
 export type IntakeOptions = ReadOptions & {
   topics: Topics;
   limits: TimerLimits;
   clock: Clock;
   log: Log;
+  /** What webhooks are to be sent; without it nobody has any. */
+  notices?: Notices | undefined;
   /** Something is ready for a step. */
   onReady(): void;
   /** Records are missing before what was fetched. */
@@ -36,21 +39,21 @@ export class Intake {
   }
 
   accept(owned: OwnedPartition, batch: FetchedBatch): void {
-    const { topics, partitions } = this.options;
+    const { topics, partitions, notices } = this.options;
     const topic = INTAKES.find((name) => topics[name] === batch.topic);
     if (topic === undefined) return;
     const queue = owned.queues[topic];
     const read: Record<Topic, (record: ConsumedRecord) => Input | 'later' | undefined> = {
       commands: () => 'later',
       retry: (record) => readRetry(record, partitions),
-      completed: readCompletion,
+      completed: (record) => (notices?.mayConcern(record) === true ? 'later' : readOutcome(record)),
     };
     if (!queue.accept(batch, read[topic])) {
       this.consumer?.seek({ topic: batch.topic, partition: batch.partition }, queue.expected);
       this.options.onGap(owned, topic);
       return;
     }
-    if (topic === 'commands') void this.readAll(owned, queue);
+    if (topic !== 'retry') void this.readAll(owned, queue);
     this.holdBack(owned);
     if (queue.length > 0) this.options.onReady();
   }
@@ -69,25 +72,31 @@ export class Intake {
     }
   }
 
-  /** Reads commands in the background, in order: a schema registry that is away must not keep timers from firing. */
+  /** Reads what was left unread in the background, in order: a schema registry that is away must not keep timers from firing. */
   private async readAll(owned: OwnedPartition, queue: IntakeQueue): Promise<void> {
     if (this.reading.has(queue)) return;
     this.reading.add(queue);
     for (let item = queue.nextUnread(); item !== undefined && owned.live; item = queue.nextUnread()) {
-      item.input = await this.readOne(owned, item.record!);
+      const input = await this.readOne(owned, item.record!);
+      if (input === undefined) queue.skip(item);
+      else item.input = input;
     }
     this.reading.delete(queue);
     this.options.onReady();
   }
 
-  private async readOne(owned: OwnedPartition, record: ConsumedRecord): Promise<Input> {
+  /** Undefined: it means nothing here. */
+  private async readOne(owned: OwnedPartition, record: ConsumedRecord): Promise<Input | undefined> {
+    const { topics, notices } = this.options;
     for (let failures = 1; ; failures++) {
       try {
-        return await readCommand(record, this.options);
+        return record.topic === topics.completed
+          ? readOutcome(record, await notices?.of(record))
+          : await readCommand(record, this.options);
       } catch (thrown) {
         const { partition, offset } = record;
-        const place = { partition, offset: String(offset), reason: messageOf(thrown) };
-        this.options.log.warn(place, 'a command cannot be read yet; trying again');
+        const place = { topic: record.topic, partition, offset: String(offset), reason: messageOf(thrown) };
+        this.options.log.warn(place, 'a record cannot be read yet; trying again');
         await this.options.clock.sleep(backoffMs(failures));
         if (!owned.live) return { kind: 'forward', partition };
       }

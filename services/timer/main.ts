@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { enqueuedListener } from '../adapters/postgres/enqueued-listener.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
+import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresTimerStore } from '../adapters/postgres/timer-store.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -49,6 +50,7 @@ export async function startTimerService(
   const timer = new Timer({
     ...{ store, broker, codec: deployment.codec, clock: deployment.clock, log },
     tenants: new PostgresTenants(deployment.pg),
+    webhooks: new PostgresWebhooks(deployment.pg),
     prefix: config.topicPrefix,
     partitions: deployment.meta.partitions,
     instance: `${hostname()}:${process.pid}:${deployment.ids.uuid().slice(0, 8)}`,

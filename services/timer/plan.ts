@@ -3,6 +3,7 @@
  * the store sees only the end of it. A timer that is added and struck in the same step never reaches the store.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { AuditEntry } from '../core/audit.ts';
 import type { DuePlace, Records } from '../core/events.ts';
 import type { Job, Upstream } from '../core/model.ts';
 import { encodeOutbox } from '../core/outbox-codec.ts';
@@ -59,6 +60,7 @@ export class Plan {
   private readonly replays: { original: string; replay: string }[] = [];
   private readonly plain: OutgoingRecord[] = [];
   private readonly exact: Emission[] = [];
+  private readonly audited: AuditEntry[] = [];
 
   /** @param placeOf tells floods from usual load */
   constructor(fence: Fence, known: KnownToPlan, records: Records, now: number, placeOf: PlaceOf) {
@@ -206,8 +208,13 @@ export class Plan {
       edges: this.changedEdges(),
       arrivals: [...this.arrived.values()],
       subscriptions: this.subscriptions(),
+      audit: this.audited,
     };
     return { step, batches, exactRunIds };
+  }
+
+  audit(entry: AuditEntry): void {
+    this.audited.push(entry);
   }
 
   private arrive(arrival: Arrival): void {

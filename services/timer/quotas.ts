@@ -5,6 +5,7 @@
  * tenant may exceed its jobs by what other timer processes accept in KNOWN_MS, and never by what one accepts alone.
  */
 import type { Command } from '../core/command.ts';
+import type { NotifyCommand } from '../core/internal-command.ts';
 import type { Job, JobSpec, Schedule } from '../core/model.ts';
 import { nextOccurrence } from '../core/occurrences/schedule.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -29,7 +30,7 @@ export class TenantQuotas {
   }
 
   /** Reads what is needed to decide these commands; costs nothing where there are none. */
-  async learn(commands: readonly Command[]): Promise<void> {
+  async learn(commands: readonly (Command | NotifyCommand)[]): Promise<void> {
     if (commands.length === 0) return;
     const now = this.clock.now();
     if (now - this.readAt >= KNOWN_MS) {
@@ -46,10 +47,15 @@ export class TenantQuotas {
     for (const tenant of stale) this.counts.set(tenant, { jobs: counts.get(tenant) ?? 0, at: now });
   }
 
+  /** Where all runs of the tenant go; undefined: it has no such quota. */
+  queueOf(tenant: string): string | undefined {
+    return this.known.get(tenant)?.queue ?? undefined;
+  }
+
   /** The command with its tenant's queue, where that has one and the job names none. */
   routed<C extends Command>(command: C): C {
-    const queue = this.known.get(command.tenant)?.queue ?? null;
-    if (queue === null || command.type !== 'schedule' || command.job.queue !== 'default') return command;
+    const queue = this.queueOf(command.tenant);
+    if (queue === undefined || command.type !== 'schedule' || command.job.queue !== 'default') return command;
     return { ...command, job: { ...command.job, queue } };
   }
 

@@ -1,6 +1,7 @@
 /** Under which name a command is remembered for a day, so that it has one effect however often it comes. */
 import type { Command } from '../core/command.ts';
 import type { InternalCommand } from '../core/internal-command.ts';
+import { OUTCOME_EVENT } from '../core/own-names.ts';
 import type { JobRef } from '../core/ports/timer-store.ts';
 
 /**
@@ -17,6 +18,8 @@ export function seenRefOf(command: Command | InternalCommand): (JobRef & { comma
       return { tenant, jobId: `${jobId}/0`, commandId: command.eventId };
     case 'fanOut':
       return { tenant, jobId: `${jobId}/${command.part}`, commandId: command.event.id };
+    case 'notify':
+      return { tenant, jobId: `${jobId}/on/${OUTCOME_EVENT}`, commandId: command.commandId };
     case 'deliver':
       return { tenant, jobId: `${jobId}/on/${command.event.name}`, commandId: command.event.id };
     case 'schedule':

@@ -4,27 +4,33 @@
  * Invariant: one turn at a time. So what is decided in memory is decided from what the store holds, and batches grow
  * with the load by themselves: what arrives during a turn waits for the next one, and an idle timer fires at once.
  */
+import type { Command } from '../core/command.ts';
 import { EdgesRefused } from '../core/edges-refused.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { TimerStore } from '../core/ports/timer-store.ts';
+import type { NotifyCommand } from '../core/internal-command.ts';
 import { INTAKES } from '../core/topics.ts';
 import { backoffMs } from './backoff.ts';
 import { decide, type DecideOptions } from './decide.ts';
 import type { TimerLimits } from './deps.ts';
 import { gather, hasLeftovers, inputsOf, learn, sizeOf, type Gathered } from './gather.ts';
 import type { Enqueued } from './enqueued.ts';
+import type { Notices } from './notices.ts';
 import { Others } from './others.ts';
 import type { Ownership } from './ownership.ts';
 import type { Input } from './inputs.ts';
 import type { OwnedPartition } from './owned.ts';
 import type { PlannedBatch, PlannedStep } from './plan.ts';
 import { rejectEdges } from './reject-edges.ts';
+import { StepSize } from './step-size.ts';
 import type { TopicCache } from './topic-cache.ts';
 import type { Wake } from './wake.ts';
 
-export type StepsOptions = Omit<DecideOptions, 'now'> & {
+export type StepsOptions = Omit<DecideOptions, 'now' | 'published'> & {
+  /** What webhooks are to be sent; without it nobody has any. */
+  notices?: Notices | undefined;
   store: TimerStore;
   clock: Clock;
   log: Log;
@@ -51,6 +57,7 @@ const EVERYTHING = Number.MAX_SAFE_INTEGER;
 export class Steps {
   private readonly options: StepsOptions;
   private readonly others: Others;
+  private readonly size: StepSize;
   private stopping = false;
   /** Why the last turn failed; undefined while all is well. */
   failure: string | undefined;
@@ -58,6 +65,7 @@ export class Steps {
   constructor(options: StepsOptions) {
     this.options = options;
     this.others = new Others(options);
+    this.size = new StepSize(options.limits.perStep);
   }
 
   /** Runs until `stop`; the turn under way is finished. */
@@ -87,7 +95,9 @@ export class Steps {
    * @returns whether there was anything
    */
   async turn(flush = false): Promise<boolean> {
-    const { store, clock, limits, ownership, topicCache, records } = this.options;
+    const { store, clock, ownership, topicCache, records } = this.options;
+    const begun = clock.now();
+    const limits = { ...this.options.limits, perStep: this.size.limit };
     const partitions = [...ownership.owned.values()];
     const deciding = partitions.filter((owned) => this.mayDecide(owned));
     const [enqueued, others] = await Promise.all([
@@ -104,15 +114,25 @@ export class Steps {
       })
       .filter((gathered) => sizeOf(gathered) > 0 || this.mustFlush(gathered, now, flush));
     if (all.length === 0) return false;
-    const commands = all.flatMap(inputsOf).flatMap((input) => (input.kind === 'command' ? input.command : []));
-    const [knowledge] = await Promise.all([
+    const commands = all.flatMap(inputsOf).flatMap(commandOf);
+    const { quotas, notices } = this.options;
+    const outcomes = all.flatMap(({ news }) => news.publishedRuns.map(({ outcome }) => outcome));
+    const [knowledge, published] = await Promise.all([
       learn(all, now, store, topicCache, records.topics),
-      this.options.quotas?.learn(commands),
+      notices?.ofPublished(outcomes) ?? new Map<string, readonly NotifyCommand[]>(),
+      quotas?.learn(commands),
     ]);
     const decided = all.filter(({ owned }) => owned.live);
     await this.store(
-      decided.map((gathered) => ({ gathered, planned: decide(gathered, knowledge, { ...this.options, now }) })),
+      decided.map((gathered) => ({
+        gathered,
+        planned: decide(gathered, knowledge, { ...this.options, published, now }),
+      })),
     );
+    const isFull = all.some(
+      ({ items, due }) => Math.max(due.length, ...INTAKES.map((intake) => items[intake].length)) >= limits.perStep,
+    );
+    this.size.took(clock.now() - begun, isFull);
     return true;
   }
 
@@ -229,6 +249,12 @@ export class Steps {
       else item.input = { kind: 'rejected', rejection, head: input.kind === 'command' ? input.command : {} };
     }
   }
+}
+
+/** What quotas are asked for. */
+function commandOf(input: Input): (Command | NotifyCommand)[] {
+  if (input.kind === 'command') return [input.command];
+  return input.kind === 'internal' && input.command.type === 'notify' ? [input.command] : [];
 }
 
 function forget(owned: OwnedPartition, news: Gathered['news']): void {

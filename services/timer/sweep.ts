@@ -1,9 +1,13 @@
-/** What is done by the clock: reconciling active runs with what the store knows, asking who shares the deployment, and housekeeping. */
+/**
+ * What is done by the clock: reconciling active runs with what the store knows, and positions in sources with what was read, asking who
+ * shares the deployment, and housekeeping.
+ */
 import { messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { TimerStore } from '../core/ports/timer-store.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
+import { HISTORY_JOB, maintainedText, type SystemJob } from '../core/system-jobs.ts';
 import type { OwnedPartition } from './owned.ts';
 
 export type SweepOptions = {
@@ -13,6 +17,7 @@ export type SweepOptions = {
   historyMs: number;
   tenants?: Tenants;
   owned(): Iterable<OwnedPartition>;
+  sources?: { reconcile(): Promise<void> } | undefined;
   /** Ends of runs were found. */
   onFound(): void;
 };
@@ -21,6 +26,8 @@ const SWEEP_EVERY_MS = 30_000;
 /** The outcome of a run is normally heard long before. */
 const SETTLED_AFTER_MS = 30_000;
 const MAINTAIN_EVERY_MS = 3_600_000;
+/** After a failure: a lock that was not to be had, mostly. */
+const AGAIN_AFTER_MS = 10_000;
 const ASK_TENANTS_EVERY_MS = 5_000;
 
 export class Sweep {
@@ -47,6 +54,7 @@ export class Sweep {
       if (clock.now() - sweptAt < SWEEP_EVERY_MS) continue;
       sweptAt = clock.now();
       await this.attempt('the sweep', () => this.sweep());
+      await this.attempt('reconciling sources', async () => this.options.sources?.reconcile());
     }
   }
 
@@ -71,13 +79,33 @@ export class Sweep {
     }
   }
 
-  /** One owner is enough: that of the first partition. */
+  /** One owner is enough: that of the first partition. People are told what came of it. */
   private async maintain(): Promise<void> {
-    const { store, clock, historyMs, tenants } = this.options;
+    const { store, clock } = this.options;
     if (![...this.options.owned()].some(({ partition }) => partition === 0)) return;
-    await store.maintain(Math.floor(clock.now()), historyMs);
-    while (((await tenants?.forgetHistory()) ?? 0) > 0);
-    this.maintainedAt = clock.now();
+    const lastRunAt = Math.floor(clock.now());
+    const report = (status: SystemJob['status'], result: string, changed: string | null): Promise<void> => {
+      const nextRunAt = lastRunAt + (status === 'COMPLETED' ? MAINTAIN_EVERY_MS : AGAIN_AFTER_MS);
+      return store.reportSystemJob({ name: HISTORY_JOB, lastRunAt, nextRunAt, status, result, changed });
+    };
+    try {
+      const changed = await this.keepHistory(lastRunAt);
+      await report('COMPLETED', changed ?? 'nothing to do', changed);
+      this.maintainedAt = clock.now();
+    } catch (thrown) {
+      this.maintainedAt = clock.now() - MAINTAIN_EVERY_MS + AGAIN_AFTER_MS;
+      await report('FAILED', messageOf(thrown), null);
+      throw thrown;
+    }
+  }
+
+  /** @returns what was done; null: there was nothing to do */
+  private async keepHistory(now: number): Promise<string | null> {
+    const { store, historyMs, tenants } = this.options;
+    const maintained = await store.maintain(now, historyMs);
+    let forgotten = 0;
+    for (let some = -1; some !== 0; forgotten += some) some = (await tenants?.forgetHistory()) ?? 0;
+    return maintainedText(maintained, forgotten);
   }
 
   private async attempt(what: string, fn: () => Promise<void>): Promise<void> {

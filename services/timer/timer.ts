@@ -21,6 +21,7 @@ import { Steps } from './steps.ts';
 import { Sweep } from './sweep.ts';
 import { TopicCache } from './topic-cache.ts';
 import { Wake } from './wake.ts';
+import { Notices } from './notices.ts';
 
 export type { TimerDeps, TimerLimits, TimerMetrics } from './deps.ts';
 
@@ -57,6 +58,7 @@ export class Timer {
     this.wake = wake;
     this.listen = deps.listenEnqueued;
     this.emitter = new Emitter({ broker, clock, log, produced: (count) => metrics.produced(count) });
+    const notices = deps.webhooks && new Notices({ webhooks: deps.webhooks, codec, clock, log });
     const intake = new Intake({
       codec,
       spec,
@@ -65,6 +67,7 @@ export class Timer {
       limits,
       clock,
       log,
+      notices,
       onReady: onChange,
       onGap: (owned, topic) => void this.ownership.checkRange(owned, topic),
     });
@@ -97,6 +100,7 @@ export class Timer {
       limits,
       ownership: this.ownership,
       topicCache,
+      notices,
       quotas: deps.tenants && new TenantQuotas(deps.tenants, clock),
       wake,
       enqueued: this.enqueued,
@@ -104,7 +108,12 @@ export class Timer {
       onRoom: (owned) => intake.holdBack(owned),
       isShared: () => this.sweep.isShared,
     });
-    this.sweep = new Sweep({ ...deps, owned: () => this.ownership.owned.values(), onFound: onChange });
+    this.sweep = new Sweep({
+      ...deps,
+      owned: () => this.ownership.owned.values(),
+      sources: this.sources,
+      onFound: onChange,
+    });
     this.consumer = broker.group(
       {
         groupId: groupOf(prefix),

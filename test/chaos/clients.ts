@@ -7,64 +7,92 @@ import type { SentCommand } from '../checker/history.ts';
 import { understood } from '../checker/observe.ts';
 import type { TestDeployment } from '../integration/support/deployment.ts';
 import type { Action } from '../support/life.ts';
+import { SOURCE, type SourceRecord } from '../support/life-sources.ts';
+import { commandOf, tenantOf } from '../support/lives.ts';
 import { Random } from '../support/random.ts';
-import { PARTITIONS, TENANT } from './plan.ts';
+import { PARTITIONS } from './load.ts';
+import type { Plan } from './plan.ts';
 
 const TRY_AGAIN_MS = 400;
+/** A command, and the client's own row beside it: both, or none. */
+const ENQUEUE = `WITH own AS (INSERT INTO chaos.enqueued (command_id) VALUES ($2)) SELECT enqueue($1)`;
+
+type Message = { job: string; commandId: string; value: string };
 
 export class Clients {
   readonly sent = new Map<string, SentCommand>();
-  /** Commands that Kafka has, as the producer says. */
+  /** Commands that Kafka or the database has, as they say. */
   readonly written = new Set<string>();
   private readonly deployment: TestDeployment;
   private readonly producer: Promise<Producer>;
   private readonly random: Random;
+  private readonly enqueued: ReadonlySet<string>;
+  /** Of each job whose commands are enqueued: they are sent one after the other. */
+  private readonly last = new Map<string, Promise<unknown>>();
 
-  constructor(deployment: TestDeployment, seed: number) {
+  constructor(deployment: TestDeployment, { seed, enqueued }: Plan) {
     this.deployment = deployment;
     this.producer = deployment.broker.producer();
     this.random = new Random(`clients ${seed}`);
+    this.enqueued = new Set(enqueued);
   }
 
   /** Resolves when the command is written, or its client gave up. */
-  async send({ jobId, type, fields, copies, isCareless }: Action): Promise<void> {
+  async send(action: Action): Promise<void> {
+    const { jobId, type, copies, isCareless } = action;
     const commandId = `c-${this.sent.size + 1}`;
     const runId = type === 'replay' ? this.deadRunOf(jobId) : undefined;
     if (type === 'replay' && runId === undefined) return;
-    const identity = { type, commandId, tenant: TENANT, jobId, ack: true };
-    const value = { ...identity, ...fields, ...(runId === undefined ? {} : { runId }) };
-    const job = jobKey(TENANT, jobId);
-    this.sent.set(commandId, { commandId, job, type, ...understood(value), sentAt: Date.now(), answer: null });
-    const writes = Array.from({ length: copies }, () => this.write(job, JSON.stringify(value), isCareless));
+    const command = commandOf(action, commandId, runId);
+    const job = jobKey(tenantOf(jobId), jobId);
+    this.sent.set(commandId, { commandId, job, type, ...understood(command), sentAt: Date.now(), answer: null });
+    const message = { job, commandId, value: JSON.stringify(command) };
+    const write = this.enqueued.has(jobId) ? () => this.enqueue(message) : () => this.produce(message);
+    const writes = Array.from({ length: copies }, () => attempt(write, isCareless));
     if ((await Promise.all(writes)).includes(true)) this.written.add(commandId);
+  }
+
+  /** A plain producer writes to the topic whose records are events, until it succeeds. */
+  async write({ partition, value }: SourceRecord): Promise<void> {
+    const record = { topic: SOURCE.topic, partition, key: null, value: Buffer.from(value), headers: {} };
+    await attempt(async () => (await this.producer).send([record]), false);
   }
 
   async close(): Promise<void> {
     await (await this.producer).close();
   }
 
-  /** What failed may have been written: the same id makes it safe to try again. @returns whether it is written for sure */
-  private async write(job: string, value: string, isCareless: boolean): Promise<boolean> {
-    const record = {
-      topic: this.deployment.topics.commands,
-      partition: partitionOf(job, PARTITIONS),
-      key: Buffer.from(job),
-      value: Buffer.from(value),
-      headers: {},
-    };
-    for (;;) {
-      try {
-        await (await this.producer).send([record]);
-        return true;
-      } catch {
-        if (isCareless) return false;
-        await sleep(TRY_AGAIN_MS);
-      }
-    }
+  private async produce({ job, value }: Message): Promise<void> {
+    const place = { topic: this.deployment.topics.commands, partition: partitionOf(job, PARTITIONS) };
+    const record = { ...place, key: Buffer.from(job), value: Buffer.from(value), headers: {} };
+    await (await this.producer).send([record]);
+  }
+
+  private enqueue({ job, commandId, value }: Message): Promise<unknown> {
+    const { pool } = this.deployment;
+    const own = (this.last.get(job) ?? Promise.resolve()).then(() => pool.query(ENQUEUE, [value, commandId]));
+    this.last.set(
+      job,
+      own.catch(() => undefined),
+    );
+    return own;
   }
 
   private deadRunOf(jobId: string): string | undefined {
     const failed = [...this.deployment.distinct('FAILED').values()].filter((outcome) => outcome.jobId === jobId);
     return failed.length === 0 ? undefined : this.random.pick(failed).runId;
+  }
+}
+
+/** What failed may have been written: the same id makes it safe to try again. @returns whether it is written for sure */
+async function attempt(write: () => Promise<unknown>, isCareless: boolean): Promise<boolean> {
+  for (;;) {
+    try {
+      await write();
+      return true;
+    } catch {
+      if (isCareless) return false;
+      await sleep(TRY_AGAIN_MS);
+    }
   }
 }

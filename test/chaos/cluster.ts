@@ -7,16 +7,24 @@ import { startPostgres, type EmbeddedPostgres } from '../../infra/embedded/postg
 import { KafkaAdmin } from '../../services/adapters/kafka/admin.ts';
 import { SILENT, TestDeployment } from '../integration/support/deployment.ts';
 import { ORDERS } from '../support/life.ts';
-import { PARTITIONS, SEATS } from './plan.ts';
+import { SOURCE, SOURCE_PARTITIONS } from '../support/life-sources.ts';
+import { PARTITIONS } from './load.ts';
+import { SEATS } from './plan.ts';
 import { SeatOfProcess, type Incarnation } from './seats.ts';
 
 const MESSAGE_PARTITIONS = 2;
+/** All processes begin at once, perhaps on a machine that does other work. */
+const BEGIN_WITHIN_MS = 90_000;
 /** What the brokers write on records is the true time, whatever the clock of the process that sends them says. */
 const SETTINGS = { 'log.message.timestamp.type': 'LogAppendTime' };
 const SINK_TABLE = `CREATE TABLE calls (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id uuid NOT NULL, job text NOT NULL, attempt int NOT NULL,
   idempotency_key uuid NOT NULL, scheduled_for float8 NOT NULL, node text NOT NULL, started_at float8 NOT NULL,
   ended_at float8, how text, obedient boolean NOT NULL)`;
+
+/** What clients write beside a command that they enqueue. */
+const ENQUEUED_TABLE = `CREATE TABLE chaos.enqueued (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, command_id text NOT NULL)`;
 
 export type ClusterOptions = {
   folder: string;
@@ -68,11 +76,13 @@ export class Cluster {
     const deployment = await TestDeployment.create({ servers, partitions: PARTITIONS });
     await deployment.pool.query('CREATE SCHEMA chaos');
     await deployment.pool.query('CREATE TABLE chaos.writes (run_id uuid NOT NULL)');
-    await makeMessageTopic(kafka);
-    const env = { CHAOS_SINK: sinkServer.url, CHAOS_SEED: String(seed) };
+    await deployment.pool.query(ENQUEUED_TABLE);
+    await makeTopics(kafka);
+    const eventSources = `${SOURCE.topic}=${SOURCE.tenant}/${SOURCE.event}`;
+    const env = { CHAOS_SINK: sinkServer.url, CHAOS_SEED: String(seed), BELFRY_EVENT_SOURCES: eventSources };
     const surroundings = { deployment, kafka, databasePort: postgres.port, env, fakeTime, folder };
     for (const seat of seats) await seat.begin(surroundings);
-    await Promise.all(seats.map(async (seat) => seat.current?.service.ready()));
+    await Promise.all(seats.map(async (seat) => seat.current?.service.ready(BEGIN_WITHIN_MS)));
     return new Cluster({ kafka, postgres, deployment, seats, sink, sinkServer });
   }
 
@@ -89,9 +99,13 @@ export class Cluster {
   }
 }
 
-async function makeMessageTopic(kafka: EmbeddedKafka): Promise<void> {
+/** Those of the users. */
+async function makeTopics(kafka: EmbeddedKafka): Promise<void> {
   const admin = new KafkaAdmin({ config: { brokers: kafka.brokers, clientId: 'chaos' }, log: SILENT });
   const replicationFactor = Math.min(3, kafka.brokers.length);
-  await admin.ensureTopics([{ topic: ORDERS, partitions: MESSAGE_PARTITIONS, replicationFactor, configs: {} }]);
+  await admin.ensureTopics([
+    { topic: ORDERS, partitions: MESSAGE_PARTITIONS, replicationFactor, configs: {} },
+    { topic: SOURCE.topic, partitions: SOURCE_PARTITIONS, replicationFactor, configs: {} },
+  ]);
   await admin.close();
 }

@@ -1,15 +1,11 @@
 /** What a seed means: what clients ask for, what goes wrong, when and on whom. All of it is decided before anything happens. */
-import { partitionOf } from '../../services/core/murmur2.ts';
-import { jobKey } from '../../services/core/topics.ts';
-import { LAST_OCCURRENCE_AT, lifeOf, type Action } from '../support/life.ts';
+import type { Action } from '../support/life.ts';
 import { Random } from '../support/random.ts';
+import type { SourceRecord } from '../support/life-sources.ts';
+import { beatOf, enqueuedOf, PARTITIONS, recordsOf, steady, waves } from './load.ts';
 
-export const TENANT = 'default';
-export const PARTITIONS = 6;
 /** Before the first fault, so that everybody has their share. */
 const WARM_UP_MS = 10_000;
-/** A new job so often. */
-const JOB_EVERY_MS = 2_000;
 const COMPANION_CHANCE = 0.35;
 
 export type Seat = { name: string; kind: 'timer' | 'executor'; /** It has no handler `rare`. */ isLimited: boolean };
@@ -79,6 +75,10 @@ export type Plan = {
   durationMs: number;
   actions: readonly Action[];
   faults: readonly PlannedFault[];
+  /** What a plain producer writes to a topic whose records are events. */
+  records: readonly SourceRecord[];
+  /** Jobs whose commands are enqueued in the database. */
+  enqueued: readonly string[];
   /** A job in each partition that occurs every second: what shows whether a partition is served. */
   beats: readonly string[];
 };
@@ -86,50 +86,14 @@ export type Plan = {
 /** @param epochMs when it starts: the only part of a plan that is not the seed's */
 export function planOf(seed: number, durationMs: number, epochMs: number): Plan {
   const beats = Array.from({ length: PARTITIONS }, (_, partition) => beatOf(partition));
+  const lives = waves(seed, durationMs, epochMs);
   return {
     ...{ seed, durationMs, beats },
-    actions: [...steady(beats, durationMs, epochMs), ...livesOf(seed, durationMs, epochMs)].sort((a, b) => a.at - b.at),
+    actions: [...steady(beats, durationMs, epochMs), ...lives].sort((a, b) => a.at - b.at),
+    records: recordsOf(new Random(`records ${seed}`), durationMs),
+    enqueued: enqueuedOf(new Random(`enqueued ${seed}`), lives),
     faults: faultsOf(new Random(`faults ${seed}`), durationMs),
   };
-}
-
-function beatOf(partition: number): string {
-  for (let number = 0; ; number++) {
-    const jobId = `beat-${partition}-${number}`;
-    if (partitionOf(jobKey(TENANT, jobId), PARTITIONS) === partition) return jobId;
-  }
-}
-
-/** What goes on from beginning to end, undisturbed: beats, runs of some seconds, a cron. */
-function steady(beats: readonly string[], durationMs: number, epochMs: number): Action[] {
-  const bounds = { endAt: new Date(epochMs + durationMs).toISOString() };
-  const every = { every: '1s', startAt: new Date(epochMs + 3_000).toISOString(), ...bounds };
-  const missed = { policy: 'all', limit: 1_000 };
-  const job = (handler: string, schedule: object, overlap: string): object => ({
-    ...{ type: 'CUSTOM', handler, schedule, overlap, missed },
-    retry: { maxRetries: 2, initialDelay: '1s', factor: 1 },
-  });
-  const jobs: [string, object][] = [
-    ...beats.map((jobId): [string, object] => [jobId, job('beat', every, 'allow')]),
-    ['work-1', job('slow', every, 'allow')],
-    ['work-2', job('slow', every, 'allow')],
-    ['second', job('beat', { cron: '*/1 * * * * *', ...bounds }, 'skip')],
-    ['after', job('quick', { fixedDelay: '1s', ...bounds }, 'skip')],
-  ];
-  return jobs.map(([jobId, fields]) => ({
-    ...{ at: 0, jobId, type: 'schedule', copies: 1, isCareless: false },
-    fields: { job: fields },
-  }));
-}
-
-function livesOf(seed: number, durationMs: number, epochMs: number): Action[] {
-  const count = Math.floor((durationMs - LAST_OCCURRENCE_AT) / JOB_EVERY_MS);
-  return Array.from({ length: Math.max(0, count) }, (_, index) => {
-    const random = new Random(`job ${index} ${seed}`);
-    const beginAt = index * JOB_EVERY_MS;
-    const life = lifeOf(random, `job-${index + 1}`, epochMs + beginAt);
-    return life.map((action) => ({ ...action, at: action.at + beginAt }));
-  }).flat();
 }
 
 /** All kinds in turn, in an order of chance, most of them alone. */

@@ -1,31 +1,71 @@
 /** What is left to do, in words; nothing, once all is done. */
 import type { TestDeployment } from '../integration/support/deployment.ts';
+import { SOURCE } from '../support/life-sources.ts';
 
 const OPEN = `SELECT 'run ' || run_id || ' of ' || job_id || ' is ' || status AS what FROM runs
   WHERE status IN ('ENQUEUED', 'RUNNING', 'RETRYING')`;
 const TIMERS = `SELECT 'timer (' || kind || ') of ' || job_id || ' in partition ' || partition AS what FROM timers`;
 const OUTBOX = `SELECT 'outbox row ' || seq || ' (' || lane || ') of partition ' || partition AS what FROM outbox`;
 const PARKED = `SELECT 'run ' || run_id || ' is parked (' || kind || ')' AS what FROM parked`;
+const ENQUEUED = `SELECT 'a command of ' || key || ' is enqueued' AS what FROM enqueued`;
 const JOBS = `SELECT 'job ' || job_id || ' is ' || state || ', active ' || active || ', buffered ' || buffered AS what FROM jobs
   WHERE (state = 'SCHEDULED' AND strpos(spec, '"kind":"after"') = 0) OR active <> '[]' OR buffered <> '[]'`;
 
-export async function leftToDo(deployment: TestDeployment): Promise<string[]> {
-  try {
-    const rows = await deployment.rows<{ what: string }>([OPEN, TIMERS, OUTBOX, PARKED, JOBS].join(' UNION ALL '));
-    return [...rows.map(({ what }) => what), ...(await unread(deployment)), ...(await untold(deployment))];
-  } catch (error) {
-    return [`the database does not answer: ${String(error)}`];
+/** Looks what is left. Listens to the commands all the time: the end of their log may be a mark of a transaction, which nobody applies. */
+export class Quiet {
+  private readonly deployment: TestDeployment;
+  /** By partition. */
+  private readonly lastCommands = new Map<number, bigint>();
+
+  private constructor(deployment: TestDeployment) {
+    this.deployment = deployment;
+  }
+
+  static async open(deployment: TestDeployment): Promise<Quiet> {
+    const quiet = new Quiet(deployment);
+    await deployment.broker.tail({
+      topics: [deployment.topics.commands],
+      from: 'beginning',
+      isolation: 'read_uncommitted',
+      onRecord: ({ partition, offset }) => void quiet.lastCommands.set(partition, offset),
+    });
+    return quiet;
+  }
+
+  async leftToDo(): Promise<string[]> {
+    const { deployment } = this;
+    try {
+      const rows = await deployment.rows<{ what: string }>(
+        [OPEN, TIMERS, OUTBOX, PARKED, ENQUEUED, JOBS].join(' UNION ALL '),
+      );
+      const others = [await this.unread(), await unemitted(deployment), await untold(deployment)];
+      return [...rows.map(({ what }) => what), ...others.flat()];
+    } catch (error) {
+      return [`the database does not answer: ${String(error)}`];
+    }
+  }
+
+  private async unread(): Promise<string[]> {
+    const { commands } = this.deployment.topics;
+    const owners = await this.deployment.rows<{ partition: number; commands_offset: string }>('SELECT * FROM owners');
+    const next = new Map(owners.map((owner) => [owner.partition, BigInt(owner.commands_offset)]));
+    return [...this.lastCommands]
+      .filter(([partition, last]) => (next.get(partition) ?? 0n) <= last)
+      .map(([partition, last]) => `${commands}/${partition} is applied up to ${next.get(partition)}, not to ${last}`);
   }
 }
 
-/** Of commands alone: the other topics end with marks of transactions, which nobody applies. */
-async function unread(deployment: TestDeployment): Promise<string[]> {
-  const { commands } = deployment.topics;
-  const owners = await deployment.rows<{ partition: number; commands_offset: string }>('SELECT * FROM owners');
-  const next = new Map(owners.map((owner) => [owner.partition, BigInt(owner.commands_offset)]));
-  return [...(await deployment.broker.logRange(commands))]
-    .filter(([partition, { end }]) => (next.get(partition) ?? 0n) < end)
-    .map(([partition, { end }]) => `${commands}/${partition} is applied up to ${next.get(partition)} of ${end}`);
+/** Records of the source that are no events yet. */
+async function unemitted(deployment: TestDeployment): Promise<string[]> {
+  const { topic } = SOURCE;
+  const groupId = `${deployment.env.BELFRY_TOPIC_PREFIX}belfry-events`;
+  const ranges = [...(await deployment.broker.logRange(topic))];
+  const next = await Promise.all(
+    ranges.map(([partition]) => deployment.broker.committed(groupId, { topic, partition })),
+  );
+  return ranges
+    .filter(([, { end }], index) => (next[index] ?? 0n) < end)
+    .map(([partition]) => `records of ${topic}/${partition} are no events yet`);
 }
 
 /** Runs that ended, of which a reader that listened all the time has not heard. */

@@ -4,9 +4,10 @@ import { jsonCodec } from '../../services/adapters/codec/json-codec.ts';
 import type { RunStatus } from '../../services/core/model.ts';
 import type { ConsumedRecord } from '../../services/core/records.ts';
 import type { Call, Event, Fault, History, RunRow, SentCommand, Sighting } from '../checker/history.ts';
-import { betterAnswer, eventOf } from '../checker/observe.ts';
+import { betterAnswer, emitOf, eventOf } from '../checker/observe.ts';
 import type { TestDeployment } from '../integration/support/deployment.ts';
 import { ORDERS } from '../support/life.ts';
+import { SOURCE } from '../support/life-sources.ts';
 import type { SeatFault } from './faults.ts';
 import type { Incarnation } from './seats.ts';
 import { dayOffset, steadyMs } from './steady-time.ts';
@@ -18,7 +19,7 @@ export type Sources = {
   deployment: TestDeployment;
   sink: pg.Pool;
   sent: ReadonlyMap<string, SentCommand>;
-  /** Commands that the producer said were durable. */
+  /** Commands that are durable, as Kafka or the database said. */
   written: ReadonlySet<string>;
   incarnations: readonly Incarnation[];
   befell: readonly SeatFault[];
@@ -62,12 +63,12 @@ export async function historyOf(sources: Sources): Promise<History> {
   };
 }
 
-/** What was written stands on its topic, and what stands there gets its answer. */
+/** What was written stands where it was sent, and what stands there gets its answer. */
 function lostCommands(commands: readonly SentCommand[], written: ReadonlySet<string>): string[] {
   const there = new Set(commands.map(({ commandId }) => commandId));
   const unanswered = commands.filter(({ answer }) => answer === null);
   return [
-    ...[...written.difference(there)].map((commandId) => `command ${commandId} was written and is not on its topic`),
+    ...[...written.difference(there)].map((commandId) => `command ${commandId} was written and is lost`),
     ...unanswered.map(({ type, commandId, job }) => `${type} ${commandId} of ${job} has no answer`),
   ];
 }
@@ -81,7 +82,7 @@ async function hear({ deployment, sent }: Sources): Promise<Heard> {
   const caughtUp = Promise.withResolvers<void>();
   const deadline = setTimeout(() => caughtUp.reject(new Error('the topics cannot be read')), READ_WITHIN_MS);
   const tail = await deployment.broker.tail({
-    topics: [commands, acks, completed, dlq, ORDERS],
+    topics: [commands, acks, completed, dlq, ORDERS, SOURCE.topic],
     from: 'beginning',
     isolation: 'read_committed',
     onRecord: (record) => records.push(record),
@@ -92,7 +93,15 @@ async function hear({ deployment, sent }: Sources): Promise<Heard> {
   await tail.close();
 
   const of = (topic: string): ConsumedRecord[] => records.filter((record) => record.topic === topic);
-  const heard = { commands: commandsOf(of(commands), sent), acks: [] as History['acks'][number][] };
+  const loggedAt = new Map<string, number>();
+  for (const { value, timestampMs } of of(commands)) {
+    const { commandId } = JSON.parse(String(value)) as { commandId: string };
+    if (!loggedAt.has(commandId)) loggedAt.set(commandId, timestampMs);
+  }
+  const enqueued = await deployment.rows<{ command_id: string }>('SELECT command_id FROM chaos.enqueued ORDER BY id');
+  const ids = new Set([...loggedAt.keys(), ...enqueued.map(({ command_id }) => command_id)]);
+  // In the order in which they stand there; those that never got there were sent in vain, and timers write to each other.
+  const heard = { commands: [...ids].flatMap((id) => sent.get(id) ?? []), acks: [] as History['acks'][number][] };
   const byId = new Map(heard.commands.map((command) => [command.commandId, command]));
   for (const { value, timestampMs } of of(acks)) {
     const ack = await codec.decodeAck(value!);
@@ -100,20 +109,16 @@ async function hear({ deployment, sent }: Sources): Promise<Heard> {
     const command = byId.get(ack.commandId);
     if (command !== undefined) command.answer = betterAnswer(command.answer, ack, timestampMs);
   }
+  const emits = of(SOURCE.topic).map((record) => emitOf(record, SOURCE, loggedAt));
   const events: Event[] = [];
   for (const { value } of of(completed)) events.push(eventOf(await codec.decodeOutcome(value!)));
   return {
     ...heard,
+    commands: [...heard.commands, ...emits],
     events,
     dead: of(dlq).map(({ headers }) => ({ runId: headers.belfry_run_id! })),
     messages: of(ORDERS).map(({ headers, timestampMs }) => ({ runId: headers.belfry_run_id!, at: timestampMs })),
   };
-}
-
-/** In the order of the log; what never got there was sent in vain. */
-function commandsOf(records: readonly ConsumedRecord[], sent: ReadonlyMap<string, SentCommand>): SentCommand[] {
-  const ids = records.map(({ value }) => (JSON.parse(String(value)) as { commandId: string }).commandId);
-  return [...new Set(ids)].map((id) => sent.get(id)!);
 }
 
 async function rowsOf(deployment: TestDeployment): Promise<RunRow[]> {

@@ -36,11 +36,14 @@ function rowOf(kind: string, gaps: readonly Gap[]): string {
 
 function countsOf({ commands, runs, calls, events, faults, healedAt, quietAt, dead }: History): string[] {
   const statuses = Map.groupBy(runs, ({ status }) => status);
+  const triggers = new Map<string, Set<string>>();
+  for (const { trigger, runId } of events) triggers.set(trigger, (triggers.get(trigger) ?? new Set()).add(runId));
   const attempts = Map.groupBy(calls, ({ runId, attempt }) => `${runId} ${attempt}`);
   const repeats = calls.length - attempts.size;
   return [
     `${commands.length} commands, ${commands.filter(({ answer }) => answer?.outcome === 'applied').length} applied`,
     `${runs.length} runs: ${[...statuses].map(([status, same]) => `${same.length} ${status}`).join(', ')}`,
+    `of them ${[...triggers].map(([trigger, same]) => `${same.size} by ${trigger}`).join(', ')}`,
     `${calls.length} calls of handlers, ${repeats} of them repeats of an attempt`,
     `${events.length} events, ${events.length - new Set(events.map(({ eventId }) => eventId)).size} of them repeats; ${dead.length} on the DLQ`,
     `${faults.length} times something befell a process`,

@@ -8,7 +8,7 @@ import { Cluster } from './cluster.ts';
 import { brokenBounds, gapsOf, uncleanStops, type Gap } from './failover.ts';
 import { Faults, type Struck } from './faults.ts';
 import { planOf, type Plan, type PlannedFault } from './plan.ts';
-import { leftToDo } from './quiet.ts';
+import { Quiet } from './quiet.ts';
 import { historyOf, sight, TimeOfDay } from './recorder.ts';
 import type { Incarnation } from './seats.ts';
 
@@ -44,19 +44,21 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   try {
     const time = new TimeOfDay();
     const { deployment, sink } = cluster;
+    const quiet = await Quiet.open(deployment);
     const epochMs = Date.now() + BEGIN_IN_MS;
     const plan = planOf(seed, durationMs, epochMs);
-    const clients = new Clients(deployment, seed);
+    const clients = new Clients(deployment, plan);
     const faults = new Faults(cluster, (line) => log(`${String(Date.now() - epochMs).padStart(7)} ms: ${line}`));
     const sightings = new Sightings(cluster);
     const isPossible = ({ kind }: PlannedFault): boolean => kind !== 'clock' || options.fakeTime !== null;
     const sends = plan.actions.map((action) => at(epochMs + action.at, () => clients.send(action)));
+    const records = plan.records.map((record) => at(epochMs + record.at, () => clients.write(record)));
     const strikes = plan.faults.filter(isPossible).map((fault) => at(epochMs + fault.at, () => faults.strike(fault)));
-    await Promise.all([...strikes, ...sends, at(epochMs + durationMs, async () => undefined)]);
+    await Promise.all([...strikes, ...sends, ...records, at(epochMs + durationMs, async () => undefined)]);
     await Promise.all(cluster.seats.map((seat) => seat.start()));
     const healedAt = Date.now();
     log('all is healed');
-    const { quietAt, left } = await untilQuiet(cluster, healedAt + CHAOS_OPTIONS.quietWithinMs);
+    const { quietAt, left } = await untilQuiet(quiet, healedAt + CHAOS_OPTIONS.quietWithinMs);
     await sightings.stop();
     time.end();
     const { incarnations } = cluster;
@@ -91,13 +93,13 @@ async function at(timeMs: number, act: () => Promise<void>): Promise<void> {
   await act();
 }
 
-async function untilQuiet(cluster: Cluster, endAt: number): Promise<{ quietAt: number | null; left: string[] }> {
+async function untilQuiet(quiet: Quiet, endAt: number): Promise<{ quietAt: number | null; left: string[] }> {
   for (;;) {
-    const left = await leftToDo(cluster.deployment);
+    const left = await quiet.leftToDo();
     if (left.length === 0) {
       const quietAt = Date.now();
       await sleep(STAY_QUIET_MS);
-      if ((await leftToDo(cluster.deployment)).length === 0) return { quietAt, left };
+      if ((await quiet.leftToDo()).length === 0) return { quietAt, left };
     }
     if (Date.now() > endAt) return { quietAt: null, left };
     await sleep(LOOK_EVERY_MS);

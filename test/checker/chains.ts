@@ -1,6 +1,7 @@
 /**
- * I11: chains. Which ends of upstream runs make a set is Belfry's to say (of two runs of one upstream the later counts), so
- * what is asked for is what no order of arrival can change: sets are whole, none is used twice, none is left over.
+ * I11: chains. Which ends of upstream runs make a set depends on when they are heard of (of two runs of one upstream that wait,
+ * the one that ended later counts), so what is asked for is what no order can change: sets are whole, none is used twice, none
+ * is left over. What ended after all that is in a set was heard of after the last set was made.
  */
 import type { ChainCondition, Upstream } from '../../services/core/model.ts';
 import { jobKey, parseJobKey } from '../../services/core/topics.ts';
@@ -82,12 +83,12 @@ function* leftOver(
   const used = new Set(own.flatMap(({ cause }) => cause.split(',')));
   const endedAt = runs.flatMap(({ runId, finishedAt }) => (used.has(runId) ? [finishedAt ?? 0] : []));
   const isSingle = upstreams.length === 1;
-  const since = isSingle ? from : Math.max(from, ...endedAt);
+  const since = Math.max(from + failoverMs, ...(isSingle ? [] : endedAt));
   const unused = upstreams.map(({ job: upstream }) =>
     runs.find((row) => {
       const { runId, status, finishedAt } = row;
       const ended = row.job === upstream && TERMINAL.has(status) && !used.has(runId);
-      return ended && (finishedAt ?? 0) > since + failoverMs;
+      return ended && (finishedAt ?? 0) > since;
     }),
   );
   if (unused.some((row) => row === undefined)) return;

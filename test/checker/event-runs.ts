@@ -2,8 +2,8 @@
  * I10: events and backfills.
  *
  * An emit is asked for at every job whose schedule on that event was answered before the emit was sent, if nothing that may have
- * changed the job was sent until its delivery was surely applied. Filters are judged a second time, by a reading of the one form that
- * drivers of the checker use: `event.n > NUMBER`.
+ * changed the job was sent until its delivery was surely applied. Filters are judged a second time, by a reading of the forms that
+ * drivers of the checker use: `event.n > NUMBER`, and of records of a source `event.value.n > NUMBER`.
  */
 import type { EmittedEvent } from '../../services/core/model.ts';
 import type { Schedule } from '../../services/core/model.ts';
@@ -112,6 +112,7 @@ function isOfSchedule(trigger: Event['trigger']): boolean {
 
 function passes({ filter }: Listening, { payload }: EmittedEvent): boolean {
   if (filter === null) return true;
-  const than = /^event\.n > (\d+)$/.exec(filter)?.[1];
-  return than !== undefined && (payload as { n: number }).n > Number(than);
+  const [, value, than] = /^event\.(value\.)?n > (\d+)$/.exec(filter) ?? [];
+  const { n } = (value === undefined ? payload : ((payload as { value?: object }).value ?? {})) as { n?: number };
+  return n !== undefined && n > Number(than);
 }

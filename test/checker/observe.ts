@@ -1,6 +1,6 @@
 /** How what Belfry's topics say, and what its clients sent, is written into a history. */
 import type { JobSpec } from '../../services/core/model.ts';
-import type { Ack, Outcome } from '../../services/core/records.ts';
+import type { Ack, ConsumedRecord, Outcome } from '../../services/core/records.ts';
 import { parseCommand } from '../../services/core/spec/parse-command.ts';
 import { jobKey } from '../../services/core/topics.ts';
 import type { Answer, Event, JobAsSent, SentCommand } from './history.ts';
@@ -39,6 +39,33 @@ export function betterAnswer(known: Answer | null, { outcome, job, occurrences }
     nextFireAt: job?.nextFireAt ?? null,
     occurrences,
   };
+}
+
+/**
+ * A record of a topic whose records are events, as the emit that it becomes.
+ * @param source whose events they are
+ * @param loggedAt by its id, when a command stood on job.commands first
+ */
+export function emitOf(
+  { topic, partition, offset, value, timestampMs }: ConsumedRecord,
+  source: { tenant: string; event: string },
+  loggedAt: ReadonlyMap<string, number>,
+): SentCommand {
+  const id = `${topic}-${partition}-${offset}`;
+  return {
+    ...{ commandId: id, job: jobKey(source.tenant, source.event), type: 'emit', spec: null, overlap: null },
+    event: { name: source.event, id, payload: { value: valueOf(value) } },
+    sentAt: timestampMs,
+    answer: { outcome: 'applied', at: loggedAt.get(id) ?? timestampMs, state: null, version: null, nextFireAt: null },
+  };
+}
+
+function valueOf(value: Buffer | null): unknown {
+  try {
+    return JSON.parse(String(value));
+  } catch {
+    return undefined;
+  }
 }
 
 function specOf({ type, schedule, overlap, delivery, retry, concurrencyKey }: JobSpec): JobAsSent {

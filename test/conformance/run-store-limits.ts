@@ -85,6 +85,25 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     assert.equal(await store.leave([again.ticket]), 1, 'the next one');
   });
 
+  it('hands out those that wait although their job was cancelled, to whoever asks in their queue', async () => {
+    const { setCancelGeneration } = harness();
+    const { store, queue, lease, limit, dues } = await under(1);
+    const [first, waiting, cancelled, elsewhere] = dues;
+    const ended = { ...cancelled, cancelGen: 1 };
+    await admitOne(store, lease, admission(first, [limit]));
+    for (const due of [waiting, ended, { ...elsewhere, queue: `not-${queue}` }])
+      assert.equal(await admitOne(store, lease, admission(due, [limit])), 'waits');
+    await setCancelGeneration(ended.tenant, ended.jobId, 1);
+    assert.deepEqual(await store.takeCancelled(lease, 5), [], 'it was decided after that cancel');
+    await setCancelGeneration(ended.tenant, ended.jobId, 2);
+    await setCancelGeneration(elsewhere.tenant, elsewhere.jobId, 2);
+    const without = await openedLease(store, { queue, handlers: [] });
+    const [taken, ...more] = await store.takeCancelled(without, 5);
+    assert.deepEqual([taken?.runId, taken?.kind, taken?.executor], [ended.runId, 'detached', without.executor]);
+    assert.deepEqual(more, []);
+    assert.deepEqual(await store.takeCancelled(without, 5), [], 'once');
+  });
+
   it('lets nobody pass those who wait, nor the one that was just woken', async () => {
     const { store, lease, limit, dues } = await under(1);
     const first = admission(dues[0], [limit]);

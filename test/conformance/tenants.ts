@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, it } from 'node:test';
 import type { RunStore } from '../../services/core/ports/run-store.ts';
 import { NO_QUOTAS, type Tenants } from '../../services/core/ports/tenants.ts';
-import { limitsOfTenant } from '../../services/core/tenant-limits.ts';
+import { limitsOfHandlers, limitsOfTenant } from '../../services/core/tenant-limits.ts';
 import { claimOne, newDue, openedLease, settlement } from './run-store-harness.ts';
 
 const DAY_MS = 86_400_000;
@@ -73,6 +73,42 @@ export function tenantsConformance(name: string, open: () => Promise<TenantsHarn
       assert.equal((await runs.takeParked(lease, 10)).length, 1);
       await tenants.remove(tenant);
       assert.equal((await runs.takeParked(lease, 10)).length, 2);
+    });
+
+    void it('lets those who wait for a handler obey its new limit, each handler its own, and go when it is taken away', async () => {
+      const { runs } = harness;
+      const tenant = `t-${randomUUID()}`;
+      const queue = `q-${randomUUID()}`;
+      const names = ['send=mail', "it's"];
+      const set = await tenants.set(tenant, { handlerRuns: { 'send=mail': 1, "it's": 1 } });
+      assert.deepEqual((await tenants.find(tenant))?.handlerRuns, { 'send=mail': 1, "it's": 1 });
+      const limits = limitsOfHandlers(tenant, set);
+      const lease = await openedLease(runs, { queue, handlers: names });
+      const admissions = names.flatMap((handler) =>
+        Array.from({ length: 3 }, () => {
+          const due = newDue({ tenant, queue, handler });
+          return {
+            due,
+            handler,
+            nonce: randomUUID(),
+            ticket: randomUUID(),
+            limits: [limits.get(handler)!],
+            parked: false,
+          };
+        }),
+      );
+      const outcomes = await runs.admit(lease, admissions);
+      for (const ofOne of [outcomes.slice(0, 3), outcomes.slice(3)])
+        assert.deepEqual(ofOne.toSorted(), ['placed', 'waits', 'waits']);
+      await tenants.set(tenant, { jobs: 1 });
+      await runs.wakeWaiting();
+      assert.equal((await runs.takeParked(lease, 10)).length, 0, 'another quota changes nothing here');
+      await tenants.set(tenant, { handlerRuns: { 'send=mail': 2, "it's": 1 } });
+      await runs.wakeWaiting();
+      const [woken, ...others] = await runs.takeParked(lease, 10);
+      assert.deepEqual([woken?.handler, others.length], ['send=mail', 0]);
+      await tenants.set(tenant, { handlerRuns: null });
+      assert.equal((await runs.takeParked(lease, 10)).length, 3);
     });
 
     void it('forgets ended runs that are older than their tenant keeps them, and no others', async () => {

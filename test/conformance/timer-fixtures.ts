@@ -1,4 +1,6 @@
 /** Jobs, timers, runs and steps for the tests of a timer store: complete values, of which a test names what matters to it. */
+import type { SystemJob } from '../../services/core/system-jobs.ts';
+import type { Audit } from '../../services/core/ports/audit.ts';
 import type { Job, JobSpec } from '../../services/core/model.ts';
 import type { EnqueuedCommandInput } from '../../services/core/ports/run-store.ts';
 import type { DueRecord, Outcome } from '../../services/core/records.ts';
@@ -14,6 +16,10 @@ import { eventIdOf, runIdOf } from '../../services/core/run-id.ts';
 
 export type TimerStoreHarness = {
   store: TimerStore;
+  /** On the same database. */
+  audit: Audit;
+  /** What people are told. */
+  systemJobs: () => Promise<readonly SystemJob[]>;
   /** In a transaction of its own, committed when this resolves. */
   enqueue(command: EnqueuedCommandInput): Promise<void>;
   close(): Promise<void>;
@@ -160,6 +166,7 @@ export function stepOf(
       edges: [],
       arrivals: [],
       subscriptions: [],
+      audit: [],
     },
     ...effects,
   };

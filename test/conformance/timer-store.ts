@@ -19,6 +19,7 @@ import {
 } from './timer-fixtures.ts';
 import { timerStoreChainsConformance } from './timer-store-chains.ts';
 import { timerStoreEnqueuedConformance } from './timer-store-enqueued.ts';
+import { timerStoreAuditConformance } from './timer-store-audit.ts';
 import { timerStoreSubscriptionsConformance } from './timer-store-subscriptions.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
@@ -87,6 +88,10 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
             },
           ],
           recentCommands: ['c-1', 'c "2"'],
+          appliedCommands: [
+            { type: 'schedule', commandId: 'c-1', at: 1_000, offset: '9007199254740993', since: 500 },
+            { type: 'pause', commandId: 'c "2"', at: 2_000, offset: null },
+          ],
           pausedAt: T0 + 3,
           createdAt: T0 + 4,
           updatedAt: T0 + 5,
@@ -316,6 +321,7 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
     timerStoreChainsConformance(() => store, owner);
     timerStoreEnqueuedConformance(() => harness, PARTITIONS);
     timerStoreSubscriptionsConformance(() => harness);
+    timerStoreAuditConformance(() => harness);
   });
 }
 

@@ -34,7 +34,9 @@ export class World {
   }
 
   static async create(): Promise<World> {
-    const belfry = await TestDeployment.create({ partitions: PARTITIONS });
+    const belfry = await TestDeployment.create({
+      ...{ partitions: PARTITIONS, env: { BELFRY_WEBHOOK_KEY: Buffer.alloc(32).toString('base64') } },
+    });
     const key = await belfry.key(['admin'], 'acme');
     const quiet = { isQuiet: true };
     const services = await Promise.all([

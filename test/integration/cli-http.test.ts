@@ -26,7 +26,9 @@ describe('the command line over HTTP', { timeout: 240_000 }, () => {
   let overHttp: Record<string, string>;
 
   before(async () => {
-    belfry = await TestDeployment.create({ partitions: 3 });
+    belfry = await TestDeployment.create({
+      ...{ partitions: 3, env: { BELFRY_WEBHOOK_KEY: Buffer.alloc(32).toString('base64') } },
+    });
     folder = await mkdtemp(join(tmpdir(), 'belfry-cli-http-'));
     await writeFile(join(folder, 'jobs.yaml'), JOBS);
     const key = await belfry.key(['admin']);
@@ -94,6 +96,95 @@ describe('the command line over HTTP', { timeout: 240_000 }, () => {
     assert.equal((await http('jobs', 'pause', 'nobody')).code, 4);
     assert.equal((await http('schedule', 'odd', '--handler', 'noop', '--in', 'soon')).code, 3);
     await belfry.client.pause('refused').catch(() => undefined); // stands on the topic of refused commands
+  });
+
+  it('emits events, once for each id, over HTTP and beside the servers', async () => {
+    await ok('schedule', 'listener', '--handler', 'event', '--on', 'user.signup', '--filter', 'event.plan == "pro"');
+    for (const [way, env] of Object.entries({ http: overHttp, direct: belfry.env })) {
+      const emit = async (plan: string, id: string): Promise<[string, number | null]> => {
+        const args = [
+          'events',
+          'emit',
+          'user.signup',
+          '--payload',
+          JSON.stringify({ plan, way }),
+          '--id',
+          id,
+          '--json',
+        ];
+        const { code, stdout, stderr } = await ended(start(env, args));
+        assert.equal(code, 0, stderr);
+        const { outcome, matched } = JSON.parse(stdout) as { outcome: string; matched: number | null };
+        return [outcome, matched];
+      };
+      assert.deepEqual(await emit('pro', way), ['applied', 1]);
+      assert.deepEqual(await emit('pro', way), ['duplicate', null]);
+      assert.deepEqual(await emit('free', `${way}-free`), ['applied', 0]);
+      await belfry.until(`the run of ${way}`, (all) => all.some(({ cause }) => cause === way));
+      const run = belfry.outcomes.find(({ cause }) => cause === way)!;
+      assert.deepEqual(run.result, { name: 'user.signup', id: way, payload: { plan: 'pro', way } });
+      assert.equal((await ended(start(env, ['events', 'emit', 'belfry.outcome']))).code, 3, 'those are not for users');
+    }
+  });
+
+  it('backfills what passed without a run, after a dry run that tells what it would, both ways', async () => {
+    const hour = 3_600_000;
+    const now = Math.floor(Date.now() / hour) * hour;
+    const at = (hours: number): string => new Date(now - hours * hour).toISOString();
+    await ok('schedule', 'hourly', '--handler', 'noop', '--cron', '0 * * * *');
+    const dry = await alike('jobs', 'backfill', 'hourly', '--from', at(4), '--to', at(0), '--dry-run');
+    assert.match(dry, /hourly: 4 occurrences would run/);
+    assert.equal(belfry.outcomes.filter(({ jobId }) => jobId === 'hourly').length, 0);
+    for (const [env, from, to] of [[overHttp, 4, 2] as const, [belfry.env, 2, 0] as const]) {
+      const args = ['jobs', 'backfill', 'hourly', '--from', at(from), '--to', at(to), '--json'];
+      const { code, stdout, stderr } = await ended(start(env, args));
+      assert.equal(code, 0, stderr);
+      const told = JSON.parse(stdout) as { outcome: string; matched: number; occurrences: string[] };
+      assert.deepEqual([told.outcome, told.occurrences], ['applied', [at(from), at(from - 1)]]);
+    }
+    const ran = (all: typeof belfry.outcomes) =>
+      all.filter(({ jobId, trigger }) => jobId === 'hourly' && trigger === 'backfill');
+    await belfry.until('four runs', (all) => new Set(ran([...all]).map(({ runId }) => runId)).size === 4);
+    assert.equal((await http('jobs', 'backfill', 'nobody', '--from', at(2), '--to', at(0))).code, 4);
+  });
+
+  it('sets quotas of tenants, by an admin of the default tenant', async () => {
+    await ok('tenants', 'set', 'initech', '--concurrent-runs', '5', '--handler-runs', 'send=3', '--min-interval', '1m');
+    const direct = ['tenants', 'set', 'initech', '--concurrent-runs', 'none', '--jobs', '7'];
+    assert.equal((await ended(start(belfry.env, direct))).code, 0);
+    const set = await ok<Record<string, unknown>>('tenants', 'set', 'initech', '--history-days', '3');
+    assert.deepEqual(
+      [set.jobs, set.concurrentRuns, set.handlerRuns, set.minInterval, set.historyDays],
+      [7, null, { send: 3 }, '1m', 3],
+    );
+    await alike('tenants', 'show', 'initech');
+    await alike('tenants', 'list', '--json');
+    assert.equal((await http('tenants', 'set', 'initech', '--queue', 'nowhere')).code, 4);
+    assert.equal((await ended(start(belfry.env, ['tenants', 'set', 'initech', '--queue', 'nowhere']))).code, 4);
+    const other = { ...overHttp, BELFRY_API_KEY: await belfry.key(['admin'], 'initech') };
+    assert.equal((await ended(start(other, ['tenants', 'set', 'initech', '--jobs', '1000']))).code, 1);
+    assert.match((await ended(start(other, ['tenants', 'show', 'initech']))).stdout, /jobs +7/);
+    assert.equal((await http('tenants', 'remove', 'initech')).code, 0);
+    assert.equal((await http('tenants', 'show', 'initech')).code, 4);
+  });
+
+  it('keeps webhooks', async () => {
+    const { secret } = await ok<{ secret: string }>('webhooks', 'add', 'https://hook.example.com', '--id', 'hook');
+    assert.match(secret, /^whsec_/);
+    const changed = await ok<{ disabled: boolean }>('webhooks', 'set', 'hook', '--disable', '--job', 'a');
+    assert.equal(changed.disabled, true);
+    await alike('webhooks', 'list');
+    await alike('webhooks', 'show', 'hook', '--json');
+    assert.notEqual((await ok<{ secret: string }>('webhooks', 'rotate', 'hook')).secret, secret);
+    for (const env of [overHttp, belfry.env]) {
+      const { stdout, stderr } = await ended(start(env, ['webhooks', 'test', 'hook', '--json']));
+      const { runId } = JSON.parse(stdout || `{"stderr":${JSON.stringify(stderr)}}`) as { runId: string };
+      await belfry.until('the test ends', (all) => all.some((outcome) => outcome.runId === runId));
+    }
+    await alike('jobs', 'show', 'belfry.webhook.hook', '--json');
+    assert.doesNotMatch(await alike('export'), /belfry\.webhook/);
+    assert.equal((await http('webhooks', 'remove', 'hook')).code, 0);
+    assert.equal((await http('webhooks', 'show', 'hook')).code, 4);
   });
 
   it('replays and discards what died', async () => {

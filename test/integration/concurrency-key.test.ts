@@ -44,6 +44,21 @@ describe('runs with a concurrency key', { timeout: 120_000 }, () => {
     await belfry.until('all have ended', ended('waits-', waiting.length), 60_000);
   });
 
+  it('are CANCELLED soon after their job is, though their turn has not come', async () => {
+    const shared = { payload: { ms: 60_000 }, concurrencyKey: 'customer-10' };
+    await belfry.client.schedule('holds', custom('work', NOW, shared));
+    await belfry.untilRow('it runs', `SELECT 1 FROM sink WHERE job_id = 'holds'`);
+    const waiting = numbered(3).map((n) => ({ jobId: `behind-${n}`, job: custom('work', NOW, shared) }));
+    await belfry.client.scheduleMany(waiting);
+    await belfry.untilRow('they wait', `SELECT 1 FROM parked WHERE job_id LIKE 'behind-%' HAVING count(*) = 3`);
+    for (const { jobId } of waiting) await belfry.client.cancel(jobId);
+    await belfry.until('they are CANCELLED', ended('behind-', waiting.length), 10_000);
+    const rows = await belfry.rows(`SELECT DISTINCT status FROM runs WHERE job_id LIKE 'behind-%' OR job_id = 'holds'`);
+    assert.deepEqual(rows.map(({ status }) => status as string).sort(), ['CANCELLED', 'RUNNING']);
+    await belfry.client.cancel('holds');
+    await belfry.until('the other one ends, too', ended('holds', 1));
+  });
+
   it('go on when the executor that had the place dies', async () => {
     const first = await belfry.executor({ env: { BELFRY_CONCURRENCY: '1' } });
     const shared = { concurrencyKey: 'customer-9' };

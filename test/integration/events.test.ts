@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
-import { TestDeployment } from './support/deployment.ts';
+import { KafkaAdmin } from '../../services/adapters/kafka/admin.ts';
+import { SILENT, TestDeployment } from './support/deployment.ts';
 import { HttpApi } from './support/http-api.ts';
 import { custom } from './support/jobs.ts';
 
@@ -18,11 +19,11 @@ describe('events', { timeout: 240_000 }, () => {
   before(async () => {
     belfry = await TestDeployment.create({ partitions: 4 });
     source = `${belfry.env.BELFRY_TOPIC_PREFIX}shop-orders`;
-    kafka = new Kafka({ brokers: belfry.env.KAFKA_BROKERS!.split(','), logLevel: logLevel.NOTHING });
-    const admin = kafka.admin();
-    await admin.connect();
-    await admin.createTopics({ topics: [{ topic: source, numPartitions: 3 }], waitForLeaders: true });
-    await admin.disconnect();
+    const brokers = belfry.env.KAFKA_BROKERS!.split(',');
+    kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+    const admin = new KafkaAdmin({ config: { brokers, clientId: 'test' }, log: SILENT });
+    await admin.ensureTopics([{ topic: source, partitions: 3, replicationFactor: 1, configs: {} }]);
+    await admin.close();
     belfry.env.BELFRY_EVENT_SOURCES = `${source}=order.made`;
     const key = await belfry.key(['admin']);
     const [service] = await Promise.all([belfry.api(), belfry.timer(), belfry.executor()]);

@@ -17,7 +17,7 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
   let key: string;
 
   before(async () => {
-    belfry = await TestDeployment.create();
+    belfry = await TestDeployment.create({ env: { BELFRY_WEBHOOK_KEY: Buffer.alloc(32).toString('base64') } });
     key = await belfry.key(['admin']);
     [service] = await Promise.all([belfry.api(), belfry.timer(), belfry.executor()]);
     api = await HttpApi.at(await service.port, key);
@@ -233,8 +233,9 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
       ],
     );
     await create('previewed', greet(LATER));
-    const next = await api.ask('GET', '/api/jobs/previewed/occurrences?limit=3');
-    assert.equal(next.body.occurrences.length, 3);
+    assert.equal((await api.ask('GET', '/api/jobs/previewed/occurrences?limit=3')).body.occurrences.length, 3);
+    // What they answer is asked for in why, audit and history.test.ts.
+    for (const path of ['jobs/previewed/why', 'audit', 'system-jobs']) await api.ask('GET', `/api/${path}`);
     const figures = await api.ask('GET', '/api/statistics?window=10m');
     assert.ok(figures.body.runs > 0 && figures.body.byStatus.FAILED >= 3);
     assert.equal(figures.body.failing[0].jobId, 'dead-1');
@@ -374,6 +375,17 @@ describe('the HTTP API', { timeout: 180_000 }, () => {
     assert.equal(wrong.status, 400);
     assert.equal((await api.ask('DELETE', '/api/tenants/initech')).status, 200);
     assert.equal((await api.ask('GET', '/api/tenants/initech')).status, 404);
+  });
+
+  it('keeps webhooks', async () => {
+    const hook = (method: string, path: string, body?: unknown) => api.ask(method, `/api/webhooks${path}`, { body });
+    const { status, body } = await hook('POST', '', { id: 'hook', url: 'https://hook.example.com', disabled: true });
+    assert.deepEqual([status, (await hook('GET', '')).body.webhooks[0].id], [201, 'hook']);
+    const { body: replaced } = await hook('PUT', '/hook', { url: body.url, jobs: ['a'] });
+    assert.deepEqual((await hook('GET', '/hook')).body, replaced);
+    assert.notEqual((await hook('POST', '/hook/rotate', {})).body.secret, body.secret);
+    assert.equal((await hook('POST', '/hook/test')).body.jobId, 'belfry.webhook.hook');
+    assert.equal((await hook('DELETE', '/hook')).status, 200);
   });
 
   it('the document describes every route, and these tests have asked them all', () => {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 
+import { PostgresAudit } from '../../services/adapters/postgres/audit.ts';
+import type { Actor } from '../../services/core/audit.ts';
 import { PostgresInspect } from '../../services/adapters/postgres/inspect.ts';
 import { migrateDatabase } from '../../services/adapters/postgres/migrate.ts';
 import { ownTopics, rememberTopics, underMigrationLock } from '../../services/adapters/postgres/own-topics.ts';
@@ -16,6 +18,7 @@ const databaseUrl = process.env.DATABASE_URL || undefined;
 const skip = databaseUrl === undefined ? 'needs DATABASE_URL: run it by infra/embedded/run-with-stack.ts' : undefined;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const NOW = Date.now();
+const ME: Actor = { kind: 'cli', id: null, name: 'me' };
 const ZERO_OFFSETS = { commands: 0n, retry: 0n, completed: 0n };
 
 function poolOf(schema: string): Pg {
@@ -234,12 +237,17 @@ void describe('reading for people on PostgreSQL', { skip }, () => {
   void it('discards FAILED runs only, once, and forgets it with the run', async () => {
     const failed = await addRun({ jobId: 'd' });
     const completed = await addRun({ jobId: 'd', status: 'COMPLETED' });
-    assert.deepEqual(await inspect.discard([failed, completed], 'paid by hand'), [failed]);
-    assert.deepEqual(await inspect.discard([failed], 'again'), []);
+    assert.deepEqual(await inspect.discard([failed, completed], 'paid by hand', ME), [failed]);
+    assert.deepEqual(await inspect.discard([failed], 'again', ME), []);
     assert.deepEqual(await unresolved('d'), []);
     assert.equal((await inspect.run(failed))?.discarded?.note, 'paid by hand');
+    const told = await new PostgresAudit(pool).list({ jobId: 'd' }, 10);
+    assert.deepEqual(
+      told.map(({ action, actor, changes }) => [action, actor, changes.map(({ to }) => to)]),
+      [['discard', ME, [failed, 'paid by hand']]],
+    );
     await sql('DELETE FROM runs WHERE run_id = $1', [failed]);
-    await inspect.discard([completed], '');
+    await inspect.discard([completed], '', ME);
     assert.deepEqual(await sql('SELECT FROM discards WHERE run_id = $1', [failed]), []);
   });
 

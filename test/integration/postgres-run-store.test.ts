@@ -59,7 +59,8 @@ runStoreConformance(
           pool,
           `INSERT INTO jobs (tenant, job_id, partition, state, version, spec, cancel_gen, anchor_at, run_count, tracked,
                              active, buffered, recent_commands, created_at, updated_at)
-           VALUES ($1, $2, 0, 'SCHEDULED', 1, '{}', $3, 0, 0, false, '[]', '[]', '[]', 0, 0)`,
+           VALUES ($1, $2, 0, 'SCHEDULED', 1, '{}', $3, 0, 0, false, '[]', '[]', '[]', 0, 0)
+           ON CONFLICT (tenant, job_id) DO UPDATE SET cancel_gen = excluded.cancel_gen`,
           [tenant, jobId, generation],
         );
       },

@@ -5,7 +5,9 @@ import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 
 import { SystemClock } from '../../services/adapters/clock.ts';
+import { PostgresAudit } from '../../services/adapters/postgres/audit.ts';
 import { classify } from '../../services/adapters/postgres/classify.ts';
+import { PostgresInspect } from '../../services/adapters/postgres/inspect.ts';
 import { migrateDatabase, readMeta } from '../../services/adapters/postgres/migrate.ts';
 import { openPool, type Pg } from '../../services/adapters/postgres/pool.ts';
 import { PostgresRunStore } from '../../services/adapters/postgres/run-store.ts';
@@ -43,7 +45,9 @@ if (databaseUrl === undefined) {
     await migrateDatabase(pool, SETTINGS);
     const runs = new PostgresRunStore(pool, new SystemClock());
     const store = new PostgresTimerStore(pool);
-    return { store, enqueue: (command) => runs.enqueue(command), close: () => dropSchema(pool) };
+    const audit = new PostgresAudit(pool);
+    const systemJobs = () => new PostgresInspect(pool).systemJobs();
+    return { store, audit, systemJobs, enqueue: (command) => runs.enqueue(command), close: () => dropSchema(pool) };
   });
 
   describe('the timer store on PostgreSQL', () => {

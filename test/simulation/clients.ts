@@ -6,8 +6,10 @@ import type { Producer } from '../../services/core/ports/broker.ts';
 import type { ConsumedRecord, Outcome } from '../../services/core/records.ts';
 import { jobKey, topicsOf } from '../../services/core/topics.ts';
 import type { SentCommand } from '../checker/history.ts';
-import { betterAnswer, eventOf, understood } from '../checker/observe.ts';
-import { ORDERS, tenantOf, type Action } from '../support/life.ts';
+import { betterAnswer, emitOf, eventOf, understood } from '../checker/observe.ts';
+import { ORDERS, type Action } from '../support/life.ts';
+import { SOURCE, type SourceRecord } from '../support/life-sources.ts';
+import { commandOf, tenantOf } from '../support/lives.ts';
 import type { Plan } from './plan.ts';
 import { Random } from '../support/random.ts';
 import type { Recorder } from './recorder.ts';
@@ -46,33 +48,50 @@ export class Clients {
     });
   }
 
-  send({ jobId, type, fields, copies, isCareless }: Action): void {
+  send(action: Action): void {
+    const { jobId, type, fields, copies, isCareless } = action;
     const commandId = `c-${++this.count}`;
     const runId = type === 'replay' ? this.deadRunOf(jobId) : undefined;
     if (type === 'replay' && runId === undefined) return;
-    const tenant = tenantOf(jobId);
-    const value = {
-      type,
-      commandId,
-      tenant,
-      ...(type === 'emit' ? {} : { jobId }),
-      ack: true,
-      ...fields,
-      ...(runId === undefined ? {} : { runId }),
-    };
-    const job = jobKey(tenant, jobId);
+    const value = commandOf(action, commandId, runId);
+    const job = jobKey(tenantOf(jobId), jobId);
     this.sent.set(commandId, { commandId, job, type, ...understood(value), sentAt: this.recorder.now(), answer: null });
     this.recorder.trace('client', `sends ${type} ${commandId}`, { job, ...fields });
     for (let copy = 0; copy < copies; copy++) void this.write(job, JSON.stringify(value), isCareless);
   }
 
+  /** A plain producer writes to the topic whose records are events. */
+  produce({ partition, value }: SourceRecord): void {
+    const record = { topic: SOURCE.topic, partition, key: null, value: Buffer.from(value), headers: {} };
+    this.recorder.trace('producer', `writes to ${SOURCE.topic}/${partition}`, { value });
+    void this.producer!.send([record]);
+  }
+
   /** Commands in the order of the log; those that never got there may have been sent in vain. */
   commands(): SentCommand[] {
-    const logs = this.broker.partitionLogs(this.topics.commands) ?? [];
-    const logged = logs.flatMap((log) => log.read(0n, 'read_uncommitted', Number.MAX_SAFE_INTEGER).records);
     // What timers send each other is not from here.
-    const ids = new Set(logged.map(({ value }) => (JSON.parse(String(value)) as { commandId: string }).commandId));
-    return [...ids].flatMap((id) => this.sent.get(id) ?? []);
+    return [...this.logged()].flatMap(([id]) => this.sent.get(id) ?? []);
+  }
+
+  /** Records of the source, as the emits that they are. */
+  emits(): SentCommand[] {
+    const logged = this.logged();
+    return this.recordsOf(SOURCE.topic).map((record) => emitOf(record, SOURCE, logged));
+  }
+
+  /** Ids of commands, with the first time of each on the topic. */
+  private logged(): Map<string, number> {
+    const first = new Map<string, number>();
+    for (const { value, timestampMs } of this.recordsOf(this.topics.commands)) {
+      const { commandId } = JSON.parse(String(value)) as { commandId: string };
+      if (!first.has(commandId)) first.set(commandId, timestampMs);
+    }
+    return first;
+  }
+
+  private recordsOf(topic: string): ConsumedRecord[] {
+    const logs = this.broker.partitionLogs(topic) ?? [];
+    return logs.flatMap((log) => log.read(0n, 'read_uncommitted', Number.MAX_SAFE_INTEGER).records);
   }
 
   /** Trouble on the way of a client is that of any producer: what failed may have been written. */

@@ -2,6 +2,7 @@
 import { PRIORITIES } from '../../services/core/model.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import type { Fault } from '../checker/history.ts';
+import { SOURCE } from '../support/life-sources.ts';
 import type { Node } from './node.ts';
 import type { PlannedFault } from './plan.ts';
 import type { World } from './world.ts';
@@ -177,7 +178,10 @@ export class Faults {
     const { commands, retry, completed } = topics;
     const groups =
       kind === 'timer'
-        ? [{ groupId: 'belfry-timer', topics: [commands, retry, completed], copartitioned: true }]
+        ? [
+            { groupId: 'belfry-timer', topics: [commands, retry, completed], copartitioned: true },
+            { groupId: 'belfry-events', topics: [SOURCE.topic], copartitioned: false },
+          ]
         : PRIORITIES.map((priority) => ({
             groupId: `belfry-executor-default-${priority}`,
             topics: [topics.due('default', priority)],

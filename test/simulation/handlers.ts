@@ -12,7 +12,7 @@ export type Calls = {
   ended(call: Call): void;
 };
 
-type Work = (ctx: HandlerContext, random: Random, sleep: (ms: number) => Promise<void>) => unknown;
+type Work = (ctx: HandlerContext, random: Random, sleep: (ms: number) => Promise<void>, over: () => void) => unknown;
 
 const WORK: Record<string, Work> = {
   quick: (_ctx, random, sleep) => sleep(random.int(1, 300)),
@@ -26,12 +26,13 @@ const WORK: Record<string, Work> = {
   },
   hanging: (_ctx, random, sleep) => sleep(random.chance(0.5) ? 600_000 : random.int(1, 200)),
   stubborn: (_ctx, random, sleep) => sleep(random.chance(0.5) ? random.int(4_500, 8_000) : random.int(1, 200)),
-  transaction: async (ctx, random, sleep) => {
+  transaction: async (ctx, random, sleep, over) => {
     await sleep(random.int(1, 200));
     const value = await ctx.transaction(async (client) => {
       (client as unknown as SinkClient).write({ runId: ctx.runId });
       await sleep(random.int(1, 400));
       if (random.chance(0.1)) throw new Error('rolled back');
+      over();
       return IN_TRANSACTION;
     });
     if (random.chance(0.1)) throw new Error('thrown after the end');
@@ -67,15 +68,19 @@ async function run(name: string, ctx: HandlerContext, process: Process, seed: nu
     await process.clock.sleep(ms, call.obedient ? signal : undefined);
     if (call.obedient && signal.aborted) throw signal.reason;
   };
+  /** It does nothing more: what waits is the commit, which changes nothing once the run is another's. */
+  const over = (): void => {
+    call.endedAt = calls.now();
+  };
   try {
-    const result = (await WORK[name]!(ctx, random, sleep)) ?? 'done';
+    const result = (await WORK[name]!(ctx, random, sleep, over)) ?? 'done';
     call.end = 'returned';
     return result;
   } catch (thrown) {
     call.end = 'threw';
     throw thrown instanceof Error ? thrown : new BelfryError('handler_error', String(thrown));
   } finally {
-    call.endedAt = calls.now();
+    call.endedAt ??= calls.now();
     calls.ended(call);
   }
 }

@@ -3,10 +3,10 @@
  * port, so that the services stay as they are. The simulation must notice every one of them.
  */
 import { TRACKED_HEADER } from '../../services/core/events.ts';
-import type { Broker, FetchedBatch, TransactionalProducer } from '../../services/core/ports/broker.ts';
+import type { Broker, FetchedBatch, GroupOffset, TransactionalProducer } from '../../services/core/ports/broker.ts';
 import type { Lease, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
 import type { Known, PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
-import type { ConsumedRecord } from '../../services/core/records.ts';
+import type { ConsumedRecord, OutgoingRecord } from '../../services/core/records.ts';
 import type { Invariant } from '../checker/history.ts';
 import type { Surroundings } from './node.ts';
 import { override } from './override.ts';
@@ -185,6 +185,32 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   },
   {
+    name: 'source-position',
+    what: 'the position in a source moves before its records are events',
+    breaks: 'I10',
+    broker: (client) =>
+      overTransactions(client, (producer) => ({
+        transact: async (records, offsets) => {
+          if (!offsets.some(isOfSources)) return producer.transact(records, offsets);
+          await producer.transact([], offsets);
+          await producer.transact(records, []);
+        },
+      })),
+  },
+  {
+    name: 'source-ids',
+    what: 'a record of a source that is passed on again is another event',
+    breaks: 'I10',
+    broker: (client, world) =>
+      overTransactions(client, (producer) => ({
+        transact: (records, offsets) =>
+          producer.transact(
+            offsets.some(isOfSources) ? records.map((record) => newEventOnRepeat(record, world)) : records,
+            offsets,
+          ),
+      })),
+  },
+  {
     name: 'exact-position',
     what: 'a new owner of the exact lane does not ask how far the former one came',
     breaks: 'I4',
@@ -280,6 +306,17 @@ function overTransactions(
       return override(producer, methods(producer));
     },
   });
+}
+
+function isOfSources({ groupId }: GroupOffset): boolean {
+  return groupId.startsWith('belfry-events');
+}
+
+function newEventOnRepeat(record: OutgoingRecord, { broker, db }: Surroundings): OutgoingRecord {
+  const { records } = broker.logOf(record)!.read(0n, 'read_uncommitted', Number.MAX_SAFE_INTEGER);
+  if (!records.some(({ value }) => value!.equals(record.value!))) return record;
+  const emit = JSON.parse(String(record.value)) as { eventId: string };
+  return { ...record, value: Buffer.from(JSON.stringify({ ...emit, eventId: `${emit.eventId}-${db.now()}` })) };
 }
 
 function withoutDownstreams(known: Known): Known {

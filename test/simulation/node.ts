@@ -23,6 +23,7 @@ import type { Seat } from './plan.ts';
 import { Process } from './process.ts';
 import { Random } from '../support/random.ts';
 import { linked, type LinkOptions } from './store-link.ts';
+import { SOURCE } from '../support/life-sources.ts';
 
 const HISTORY_MS = 30 * 86_400_000;
 const MAX_SKEW_MS = 1_000;
@@ -79,6 +80,7 @@ function timerOf(process: Process, store: TimerStore, broker: Broker, log: Log, 
     instance: process.name,
     spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
     historyMs: HISTORY_MS,
+    eventSources: [SOURCE],
     onFatal: (error) => world.onFatal(process.name, error),
   });
   return {

@@ -1,11 +1,14 @@
 /** What a seed means: who there is, what clients ask for, what goes wrong. All of it is decided here, before anything happens. */
-import { eventLivesOf } from '../support/life-events.ts';
-import { chainsOf, LAST_COMMAND_AT, lifeOf, sharing, type Action } from '../support/life.ts';
+import { LAST_COMMAND_AT, type Action } from '../support/life.ts';
+import { sourceListenersOf, sourceRecordsOf, type SourceRecord } from '../support/life-sources.ts';
+import { livesOf } from '../support/lives.ts';
 import { Random } from '../support/random.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
 /** Times below are ms after START_AT. */
 export const CALM_AT = LAST_COMMAND_AT;
+/** The last command, the time that the checker allows for a fail-over, and the longest wait. */
+const LISTENS_UNTIL = 50_000;
 export type Seat = { kind: 'timer' | 'executor'; slots: number; /** It has no handler `rare`. */ isLimited: boolean };
 
 /**
@@ -53,6 +56,8 @@ export type Plan = {
   partitions: number;
   seats: readonly Seat[];
   actions: readonly Action[];
+  /** What plain producers write to a topic whose records are events. */
+  records: readonly SourceRecord[];
   faults: readonly PlannedFault[];
 };
 
@@ -64,6 +69,7 @@ export function planOf(seed: number): Plan {
     partitions: random.int(2, 4),
     seats,
     actions: actionsOf(seed, random),
+    records: sourceRecordsOf(new Random(`records ${seed}`)),
     faults: faultsOf(new Random(`faults ${seed}`), seats),
   };
 }
@@ -80,14 +86,10 @@ function seatsOf(random: Random): Seat[] {
 }
 
 function actionsOf(seed: number, random: Random): Action[] {
-  const jobs = Array.from({ length: random.int(3, 6) }, (_, index) => `job-${index + 1}`);
-  const own = jobs.map((jobId) => lifeOf(random, jobId, START_AT));
-  const lives = [
-    ...sharing(new Random(`limits ${seed}`), own),
-    eventLivesOf(new Random(`events ${seed}`), START_AT),
-    chainsOf(new Random(`chains ${seed}`), jobs, START_AT),
-  ];
-  return lives.flat().sort((a, b) => a.at - b.at);
+  const surroundings = { epochMs: START_AT, prefix: '', listensUntil: LISTENS_UNTIL };
+  const lives = livesOf(random, String(seed), surroundings);
+  const listeners = sourceListenersOf(new Random(`sources ${seed}`), surroundings);
+  return [...lives, ...listeners].sort((a, b) => a.at - b.at);
 }
 
 const STORE_CALLS = {

@@ -37,6 +37,7 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
   clients.start().catch((error: Error) => world.recorder.fatal('client', error));
   plan.seats.forEach((_, seat) => world.start(seat));
   for (const action of plan.actions) sim.after(action.at, () => clients.send(action));
+  for (const record of plan.records) sim.after(record.at, () => clients.produce(record));
   for (const fault of plan.faults) sim.after(fault.at, () => faults.strike(fault));
   const onUnhandled = (thrown: unknown): void => world.recorder.fatal('a process', thrown as Error);
   process.on('unhandledRejection', onUnhandled);
@@ -64,12 +65,17 @@ async function untilQuiet(world: World, endAt: number): Promise<number | null> {
   const { sim } = world;
   while (sim.now() < endAt) {
     await sim.run(sim.now() + LOOK_EVERY_MS);
-    if (leftToDo(world).length > 0) continue;
+    if (!isQuiet(world)) continue;
     const quietAt = sim.now();
     await sim.run(quietAt + STAY_QUIET_MS);
-    if (leftToDo(world).length === 0) return quietAt;
+    if (isQuiet(world)) return quietAt;
   }
   return null;
+}
+
+function isQuiet(world: World): boolean {
+  for (const _ of leftToDo(world)) return false;
+  return true;
 }
 
 function historyOf(world: World, healedAt: number, quietAt: number | null): History {
@@ -77,10 +83,10 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
   const { calls, events, sightings, writes, messages, dead, faults } = recorder;
   return {
     ...{ calls, events, sightings, writes, messages, dead, faults, healedAt, quietAt },
-    commands: clients.commands(),
+    commands: [...clients.commands(), ...clients.emits()],
     acks: clients.acks,
     jobs: [...db.jobs].map(([job, { version, state }]) => ({ job, version, state })),
     runs: recorder.rows(),
-    left: leftToDo(world),
+    left: [...leftToDo(world)],
   };
 }

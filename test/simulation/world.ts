@@ -11,6 +11,7 @@ import { START_AT, type Plan } from './plan.ts';
 import type { Process } from './process.ts';
 import { Recorder } from './recorder.ts';
 import { ORDERS } from '../support/life.ts';
+import { SOURCE, SOURCE_PARTITIONS } from '../support/life-sources.ts';
 import { away } from './servers.ts';
 
 const SLOW_REQUEST_MS = 400;
@@ -72,6 +73,7 @@ export class World {
       this.broker.createTopic(topic, this.plan.partitions);
     }
     this.broker.createTopic(ORDERS, 2);
+    this.broker.createTopic(SOURCE.topic, SOURCE_PARTITIONS);
   }
 
   private async onRequest(client: string, request: BrokerRequest, when: 'before' | 'after'): Promise<void> {

@@ -1,3 +1,4 @@
+import { MemoryAudit } from '../../services/adapters/memory/audit.ts';
 import { MemoryDatabase } from '../../services/adapters/memory/database.ts';
 import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
 import { PARTITIONS, timerStoreConformance } from '../conformance/timer-store.ts';
@@ -5,5 +6,12 @@ import { PARTITIONS, timerStoreConformance } from '../conformance/timer-store.ts
 timerStoreConformance('the memory database', () => {
   const db = new MemoryDatabase({ partitions: PARTITIONS, now: Date.now });
   const store = new MemoryTimerStore(db);
-  return Promise.resolve({ store, enqueue: async (command) => db.enqueue(command), close: () => Promise.resolve() });
+  const audit = new MemoryAudit(db);
+  return Promise.resolve({
+    store,
+    audit,
+    systemJobs: async () => [...db.systemJobs.values()],
+    enqueue: async (command) => db.enqueue(command),
+    close: () => Promise.resolve(),
+  });
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
+import { packageFile } from '../../services/adapters/package-file.ts';
 import type { TopicDescription, TopicSpec } from '../../services/core/ports/topic-admin.ts';
 import { driftOf, queuesOf, topicSpecs } from '../../services/core/topic-specs.ts';
 import { topicsOf } from '../../services/core/topics.ts';
@@ -9,6 +11,15 @@ const HISTORY_MS = 30 * 86_400_000;
 const of = (brokers: number, queues: string[] = []) =>
   topicSpecs({ topics: topicsOf(''), partitions: 12, queues, brokers, historyMs: HISTORY_MS });
 const named = (specs: TopicSpec[], topic: string) => specs.find((spec) => spec.topic === topic)!;
+
+void test('every migration has a number of its own, by which it is known to have been applied', async () => {
+  const files = await readdir(packageFile('schemas/sql'));
+  const numbers = files.map((file) => file.slice(0, 3));
+  assert.deepEqual(
+    files.filter((_, at) => numbers.indexOf(numbers[at]!) !== at),
+    [],
+  );
+});
 
 void test('what waits is kept for ever, what informs for a while', () => {
   const retention = Object.fromEntries(of(1).map(({ topic, configs }) => [topic, configs['retention.ms']]));

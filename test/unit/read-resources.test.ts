@@ -29,7 +29,7 @@ describe('resources', () => {
       assert.ok(!('rejection' in spec));
       const active = [{ runId: 'r', since: 1 }];
       const stored = job({ spec, active, pausedAt: NOW, nextFireAt: null });
-      const { partition: _p, cancelGen: _c, recentCommands: _r, ...told } = stored;
+      const { partition: _p, cancelGen: _c, recentCommands: _r, appliedCommands: _a, ...told } = stored;
       assert.deepEqual(jobOf(overHttp(jobJson(stored))), { ...told, active: [{ runId: 'r' }] });
     }
   });

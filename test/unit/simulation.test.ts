@@ -12,6 +12,14 @@ describe('the simulation', () => {
     assert.equal(second.happened, first.happened);
   });
 
+  it('finds no position of a source left behind, though a frozen process moves it back when it goes on', async () => {
+    assert.deepEqual((await simulate(1748)).violations, []);
+  });
+
+  it('takes the wait for a commit whose run is another’s by now for no call of a handler', async () => {
+    assert.deepEqual((await simulate(19967)).violations, []);
+  });
+
   it('does something else for every seed', () => {
     assert.notDeepEqual(planOf(1), planOf(2));
   });

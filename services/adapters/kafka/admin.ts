@@ -8,6 +8,10 @@ import type { TopicAdmin, TopicDescription, TopicSpec } from '../../core/ports/t
 import { SystemClock } from '../clock.ts';
 import { AdminClient } from './admin-client.ts';
 import type { KafkaConfig } from './connect.ts';
+import { unavailable } from './errors.ts';
+
+const PRESENT_MS = 10_000;
+const LOOK_AGAIN_MS = 50;
 
 export class KafkaAdmin implements TopicAdmin {
   private readonly client: AdminClient;
@@ -25,6 +29,7 @@ export class KafkaAdmin implements TopicAdmin {
     const present = await this.topics();
     const missing = specs.filter(({ topic }) => !present.has(topic));
     const created = await this.create(missing);
+    await this.untilPresent(missing.map(({ topic }) => topic));
     const others = specs.map(({ topic }) => topic).filter((topic) => !created.includes(topic));
     return { created, existing: await this.describeTopics(others) };
   }
@@ -59,13 +64,26 @@ export class KafkaAdmin implements TopicAdmin {
     }));
     const names = specs.map(({ topic }) => topic);
     try {
-      const work = (admin: Admin): Promise<boolean> => admin.createTopics({ topics, waitForLeaders: true });
+      // kafkajs waits for leaders of topics that the broker knows, and takes one that it does not know yet for an error.
+      const work = (admin: Admin): Promise<boolean> => admin.createTopics({ topics, waitForLeaders: false });
       return (await this.client.call(`creating ${names.join(', ')}`, work, isRefusal)) ? names : [];
     } catch (error) {
       if (specs.length === 1) throw isRefusal(error) ? refused(names[0] ?? '', error) : error;
       const singly: string[] = [];
       for (const spec of specs) singly.push(...(await this.create([spec])));
       return singly;
+    }
+  }
+
+  /** The controller has made them; the broker that clients ask may hear of it a moment later. */
+  private async untilPresent(names: readonly string[]): Promise<void> {
+    const { clock } = this.client;
+    const giveUpAt = clock.now() + PRESENT_MS;
+    for (; ; await clock.sleep(LOOK_AGAIN_MS)) {
+      const present = names.length === 0 ? undefined : await this.topics();
+      const unknown = names.filter((topic) => present?.has(topic) === false);
+      if (unknown.length === 0) return;
+      if (clock.now() >= giveUpAt) throw unavailable(`Kafka made ${unknown.join(', ')}, but does not show them yet.`);
     }
   }
 

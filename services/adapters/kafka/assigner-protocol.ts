@@ -12,12 +12,15 @@ type UserData = { memberName: string; generation: number; owned: [topic: string,
 
 export type AssignerOptions = {
   copartitioned: boolean;
+  /** The member that the consumer begins as; null: a new one. A group that does not know it any more makes it a new one. */
+  memberId: string | null;
   /** Asked at every join, right before the request is sent: kafkajs has no other sign that a rejoin begins. */
   onJoin: () => { memberName: string; generation: number; owned: readonly TopicPartition[] };
 };
 
-export function stickyAssigner({ copartitioned, onJoin }: AssignerOptions): PartitionAssigner {
+export function stickyAssigner({ copartitioned, memberId, onJoin }: AssignerOptions): PartitionAssigner {
   return ({ cluster }) => ({
+    ...{ memberId },
     // Members that divide differently must not form one group.
     name: copartitioned ? `${NAME}-copartitioned` : NAME,
     version: VERSION,

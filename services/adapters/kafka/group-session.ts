@@ -17,7 +17,7 @@
  * - `stop` while the first join is under way leaves a consumer that joins afterwards: the client is destroyed at the end.
  * - It may hang for ever in a rejoin: without a sign of life for some sessions it is replaced.
  */
-import type { Consumer, ConsumerCrashEvent, EachBatchPayload } from 'kafkajs';
+import type { Consumer, ConsumerCrashEvent, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
 import type { GroupListener, GroupOptions, TopicPartition } from '../../core/ports/broker.ts';
 import { stickyAssigner } from './assigner-protocol.ts';
 import type { Catalog } from './catalog.ts';
@@ -37,8 +37,8 @@ const STOP_MS = 5_000;
 const CRASH_FOLLOWS_MS = 3_000;
 const COMMITTED_AGAIN_MS = 250;
 
-/** What outlives a session: the sticky assignor's memory. */
-export type Membership = { generation: number; owned: readonly TopicPartition[] };
+/** What outlives a session: the sticky assignor's memory, and who its consumer was. */
+export type Membership = { memberId: string | null; generation: number; owned: readonly TopicPartition[] };
 
 export type SessionListener = GroupListener & {
   /** The position moved past markers or aborted records. */
@@ -85,15 +85,18 @@ export class GroupSession {
       rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: Math.min(HEARTBEAT_MS, Math.floor(options.sessionTimeoutMs / 3)),
       maxWaitTimeInMs: MAX_WAIT_MS,
+      ...(options.fetchBytes !== undefined && { maxBytesPerPartition: options.fetchBytes }),
       allowAutoTopicCreation: false,
       readUncommitted: options.isolation === 'read_uncommitted',
       retry: { restartOnFailure: () => Promise.resolve(false) },
       partitionAssigners: [
         stickyAssigner({
           copartitioned: options.copartitioned,
+          memberId: membership.memberId,
           onJoin: () => {
             this.joining = true;
-            return { memberName: options.memberName, ...membership };
+            const { generation, owned } = membership;
+            return { memberName: options.memberName, generation, owned };
           },
         }),
       ],
@@ -156,7 +159,7 @@ export class GroupSession {
   private listen(): void {
     const { consumer } = this;
     const on = consumer.events;
-    consumer.on(on.GROUP_JOIN, ({ payload }) => this.guard(() => this.onJoin(payload.memberAssignment)));
+    consumer.on(on.GROUP_JOIN, ({ payload }) => this.guard(() => this.onJoin(payload)));
     consumer.on(on.HEARTBEAT, ({ payload }) => this.guard(() => this.onHeartbeat(payload.groupGenerationId)));
     consumer.on(on.START_BATCH_PROCESS, ({ payload }) => {
       if (payload.batchSize === 0) this.guard(() => this.onFiltered(payload));
@@ -172,8 +175,9 @@ export class GroupSession {
     }
   }
 
-  private onJoin(memberAssignment: Record<string, number[]>): void {
+  private onJoin({ memberId, memberAssignment }: ConsumerGroupJoinEvent['payload']): void {
     if (this.over) return;
+    this.membership.memberId = memberId;
     this.joins += 1;
     this.joining = false;
     this.aliveAt = this.context.clock.now();

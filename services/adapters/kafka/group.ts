@@ -19,7 +19,7 @@ export class KafkaGroup implements GroupConsumer {
   private readonly catalog: Catalog;
   private readonly options: GroupOptions;
   private readonly listener: SessionListener;
-  private readonly membership: Membership = { generation: -1, owned: [] };
+  private readonly membership: Membership = { memberId: null, generation: -1, owned: [] };
   private readonly stopping = new AbortController();
   private session: GroupSession | undefined;
   private running: Promise<void> | undefined;

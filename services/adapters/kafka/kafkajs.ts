@@ -1,7 +1,7 @@
 /**
  * kafkajs, with its slowest parts replaced. What of Belfry needs kafkajs at run time takes it from here.
  *
- * Four of its internal modules are exchanged for ours (wire/) before anything else has loaded them. The version is pinned
+ * Five of its internal modules are exchanged for ours (wire/) before anything else has loaded them. The version is pinned
  * and its upstream stands still, so that what is exchanged does not move; test/unit/kafka-wire.test.ts holds each of them
  * against the original. An application that had loaded kafkajs before keeps what it has: only slower.
  */
@@ -21,6 +21,8 @@ type Grouping<Message> = {
   partitioner: (choice: { topic: string; partitionMetadata: readonly unknown[]; message: Message }) => number;
 };
 
+type GroupOfConsumer = { assigners: readonly { memberId?: string | null }[] };
+
 const require = createRequire(import.meta.url);
 const clock = new SystemClock();
 
@@ -39,6 +41,18 @@ exchange('producer/groupMessagesPerPartition', () => groupByPartition);
 exchange<(options: { cluster: Cluster }) => object>(
   'producer/eosManager',
   (original) => (options) => original({ ...options, cluster: rememberCoordinators(options.cluster) }),
+);
+
+/** Else every new consumer is a new member, and its group waits for the one that it was until that one is given up. */
+exchange<new (options: GroupOfConsumer) => { memberId: string | null }>(
+  'consumer/consumerGroup',
+  (Original) =>
+    class extends Original {
+      constructor(options: GroupOfConsumer) {
+        super(options);
+        this.memberId = options.assigners.find(({ memberId }) => memberId !== undefined)?.memberId ?? null;
+      }
+    },
 );
 
 const kafkajs = require('kafkajs') as typeof Kafkajs;

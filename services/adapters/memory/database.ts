@@ -4,10 +4,14 @@
  *
  * Invariant: every port method reads and writes it without awaiting in between, so each is atomic, as a statement is.
  */
+import type { AuditEntry } from '../../core/audit.ts';
+import type { SystemJob } from '../../core/system-jobs.ts';
+import type { AuditRecord } from '../../core/ports/audit.ts';
 import type { Job } from '../../core/model.ts';
 import type { DueRecord } from '../../core/records.ts';
 import type { EnqueuedCommandInput, Lease, ParkedRun, RunRow } from '../../core/ports/run-store.ts';
 import type { Tenant } from '../../core/ports/tenants.ts';
+import type { Webhook } from '../../core/ports/webhooks.ts';
 import { partitionOf } from '../../core/murmur2.ts';
 import type {
   Arrival,
@@ -47,6 +51,9 @@ export type RunEntry = Omit<RunRow, 'leaseAlive' | 'parked'> & {
   progress: { fraction: number; note: string | null } | null;
 };
 
+/** A row of `webhooks`. */
+export type WebhookEntry = { webhook: Webhook; secret: string; former: { secret: string; until: number } | null };
+
 export class MemoryDatabase {
   readonly jobs = new Map<string, Job>();
   readonly timers = new Map<number, TimerRow[]>();
@@ -67,10 +74,16 @@ export class MemoryDatabase {
   /** Places under limits, by `name runId`. */
   readonly places = new Map<string, PlaceEntry>();
   readonly tenants = new Map<string, Tenant>();
+  /** By `tenant/id`. */
+  readonly webhooks = new Map<string, WebhookEntry>();
+  readonly systemJobs = new Map<string, SystemJob>();
+  /** The audit log, oldest first. */
+  audit: AuditRecord[] = [];
   /** In the order of their ids. */
   enqueued: EnqueuedCommand[] = [];
   private readonly enqueuedListeners = new Set<(partition: number) => void>();
   private lastEnqueued = 0;
+  private lastAudited = 0;
   readonly partitions: number;
   /** The database's own clock, ms. */
   readonly now: () => number;
@@ -88,6 +101,11 @@ export class MemoryDatabase {
     return edges.map((edge) => edge.jobId).sort();
   }
 
+  /** 0 for a job that is gone. */
+  cancelGenerationOf({ tenant, jobId }: JobRef): number {
+    return this.jobs.get(jobKey(tenant, jobId))?.cancelGen ?? 0;
+  }
+
   /** What the SQL function `enqueue` does; its transaction commits at once. */
   enqueue(command: EnqueuedCommandInput): void {
     const key = jobKey(command.tenant, command.jobId);
@@ -96,6 +114,11 @@ export class MemoryDatabase {
     const row = { partition, id: this.lastEnqueued, enqueuedAt: this.now(), key, command: JSON.stringify(command) };
     this.enqueued.push(row);
     for (const listener of this.enqueuedListeners) listener(partition);
+  }
+
+  appendAudit(entry: AuditEntry): void {
+    this.lastAudited += 1;
+    this.audit.push({ ...entry, id: this.lastAudited });
   }
 
   readonly listen: EnqueuedListener = (onEnqueued) => {

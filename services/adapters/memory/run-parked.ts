@@ -54,6 +54,16 @@ export class MemoryParked {
     return this.detach(lease, orphans.slice(0, limit));
   }
 
+  takeCancelled(lease: Lease, limit: number): ParkedRun[] {
+    const cancelled = [...this.db.parked.values()]
+      .filter(({ kind, queue }) => kind === 'waiting' && queue === lease.queue)
+      .filter(({ due }) => this.db.cancelGenerationOf(due) > due.cancelGen);
+    return this.detach(
+      lease,
+      cancelled.slice(0, limit).map(({ limitName: _, most: __, ...row }) => row),
+    );
+  }
+
   private detach(lease: Lease, rows: readonly ParkedRun[]): ParkedRun[] {
     if (this.leases.isDead(lease.executor)) return [];
     return rows.map((row) => {

@@ -24,7 +24,6 @@ import type {
 } from '../../core/ports/run-store.ts';
 import type { DueRecord } from '../../core/records.ts';
 import { storedJson, storedText } from '../../core/stored-text.ts';
-import { jobKey } from '../../core/topics.ts';
 import { within } from '../../core/within.ts';
 import type { MemoryDatabase, RunEntry } from './database.ts';
 import { MemoryLeases } from './run-leases.ts';
@@ -126,7 +125,7 @@ export class MemoryRunStore implements RunStore {
   }
 
   async cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
-    return jobs.map(({ tenant, jobId }) => this.db.jobs.get(jobKey(tenant, jobId))?.cancelGen ?? 0);
+    return jobs.map((job) => this.db.cancelGenerationOf(job));
   }
 
   async enqueue(command: EnqueuedCommandInput): Promise<void> {
@@ -172,6 +171,10 @@ export class MemoryRunStore implements RunStore {
 
   async takeOrphans(lease: Lease, olderThanMs: number, limit: number): Promise<ParkedRun[]> {
     return this.parking.takeOrphans(lease, olderThanMs, limit);
+  }
+
+  async takeCancelled(lease: Lease, limit: number): Promise<ParkedRun[]> {
+    return this.parking.takeCancelled(lease, limit);
   }
 
   async openLease(lease: Lease, lengthMs: number): Promise<void> {

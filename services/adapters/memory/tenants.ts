@@ -1,6 +1,6 @@
 /** Tenants' quotas in memory; see core/ports/tenants.ts. */
 import { NO_QUOTAS, type Quotas, type Tenant, type Tenants } from '../../core/ports/tenants.ts';
-import { concurrencyOf, rateOf } from '../../core/tenant-limits.ts';
+import { concurrencyOf, handlersOf, rateOf } from '../../core/tenant-limits.ts';
 import type { MemoryDatabase } from './database.ts';
 
 const DAY_MS = 86_400_000;
@@ -27,6 +27,11 @@ export class MemoryTenants implements Tenants {
     this.db.tenants.set(tenant, set);
     this.relimit(concurrencyOf(tenant), set.concurrentRuns);
     this.relimit(rateOf(tenant), set.runsPerSecond);
+    const prefix = handlersOf(tenant);
+    const waiting = [...this.db.parked.values()].flatMap(({ limitName = '' }) =>
+      limitName.startsWith(prefix) ? limitName : [],
+    );
+    for (const name of new Set(waiting)) this.relimit(name, set.handlerRuns?.[name.slice(prefix.length)] ?? null);
     return set;
   }
 

@@ -74,6 +74,7 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
   for (const arrival of step.arrivals) {
     db.arrivals.set(`${jobKey(arrival.tenant, arrival.jobId)}/${arrival.runId}`, arrival);
   }
+  for (const entry of step.audit) db.appendAudit(entry);
   for (const { original, replay } of step.replays) {
     db.replays.set(original, (db.replays.get(original) ?? new Set()).add(replay));
   }

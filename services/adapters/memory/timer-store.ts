@@ -14,6 +14,7 @@ import type {
   TimerStore,
 } from '../../core/ports/timer-store.ts';
 import { scheduledMsOf } from '../../core/run-id.ts';
+import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
 import { jobKey } from '../../core/topics.ts';
 import type { MemoryDatabase, RunEntry } from './database.ts';
 import { assertEdges } from './timer-edges.ts';
@@ -163,16 +164,21 @@ export class MemoryTimerStore implements TimerStore {
     return new Set([...this.db.jobs.values()].map(({ tenant }) => tenant)).size > 1;
   }
 
-  async maintain(now: number, historyMs: number): Promise<void> {
+  async maintain(now: number, historyMs: number): Promise<Maintained> {
     const { runs, jobs, seenCommands, replays, arrivals } = this.db;
     const before = now - historyMs;
+    const keptFrom = (tenant: string): number => {
+      const days = this.db.tenants.get(tenant)?.historyDays ?? Infinity;
+      return Math.max(before, now - days * DAY_MS);
+    };
+    this.db.audit = this.db.audit.filter(({ tenant, at }) => at >= keptFrom(tenant));
     const firstDayKept = before - (before % DAY_MS);
     for (const run of runs.values()) {
       if (isTerminal(run) && scheduledMsOf(run.runId) < firstDayKept) runs.delete(run.runId);
     }
-    for (const [key, { state, updatedAt, active }] of jobs) {
+    for (const [key, { tenant, state, updatedAt, active }] of jobs) {
       const ended = state === 'FINISHED' || state === 'CANCELLED';
-      if (ended && updatedAt < before && active.length === 0) jobs.delete(key);
+      if (ended && updatedAt < keptFrom(tenant) && active.length === 0) jobs.delete(key);
     }
     for (const [key, seenAt] of seenCommands) if (seenAt < now - REMEMBER_COMMANDS_MS) seenCommands.delete(key);
     for (const [key, { runId }] of arrivals) {
@@ -181,6 +187,14 @@ export class MemoryTimerStore implements TimerStore {
     for (const original of replays.keys()) {
       if (scheduledMsOf(original) < firstDayKept && !runs.has(original)) replays.delete(original);
     }
+    return { made: [], dropped: [] }; // there are no days here: all is one table
+  }
+
+  async reportSystemJob(job: Omit<SystemJob, 'changedAt'>): Promise<void> {
+    const former = this.db.systemJobs.get(job.name);
+    const changed = job.changed ?? former?.changed ?? null;
+    const changedAt = job.changed === null ? (former?.changedAt ?? null) : job.lastRunAt;
+    this.db.systemJobs.set(job.name, { ...job, changed, changedAt });
   }
 
   private storedRunOf(entry: RunEntry): StoredRun {

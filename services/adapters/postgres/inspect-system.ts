@@ -1,6 +1,7 @@
 /** How the deployment is doing: what `belfry doctor` and the dashboard ask of the database. */
 import { BelfryError } from '../../core/errors.ts';
 import type { Owner, SystemState } from '../../core/ports/inspect.ts';
+import type { SystemJob } from '../../core/system-jobs.ts';
 import { readMeta } from './migrate.ts';
 import { ownTopics } from './own-topics.ts';
 import type { Pg } from './pool.ts';
@@ -51,4 +52,15 @@ function ownerOf(row: OwnerRow & { partition: number; instance: string; outboxDe
   const { instance, outboxDepth, partition } = row;
   const { epoch, offsets } = ownershipOf(partition, row);
   return { partition, instance, epoch, offsets, outboxDepth };
+}
+
+const SYSTEM_JOBS = {
+  name: 'inspect_system_jobs',
+  text: `SELECT name, last_run_at AS "lastRunAt", next_run_at AS "nextRunAt", status, result, changed_at AS "changedAt", changed
+         FROM system_jobs ORDER BY name`,
+};
+
+/** @see Inspect.systemJobs */
+export function readSystemJobs(pg: Pg): Promise<SystemJob[]> {
+  return pg.query<SystemJob>(SYSTEM_JOBS);
 }

@@ -3,6 +3,7 @@
  * connection, sees only the conditions that are there.
  */
 import { BelfryError } from '../../core/errors.ts';
+import type { Actor } from '../../core/audit.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
 import type { Job } from '../../core/model.ts';
 import type {
@@ -17,6 +18,8 @@ import type {
   RunSummary,
   SystemState,
 } from '../../core/ports/inspect.ts';
+import type { JobRef } from '../../core/ports/timer-store.ts';
+import type { SystemJob } from '../../core/system-jobs.ts';
 import { sqlState } from './classify.ts';
 import { conditionsOf, type Conditions } from './conditions.ts';
 import { listJobs } from './inspect-jobs.ts';
@@ -33,7 +36,8 @@ import {
   type SummaryRow,
 } from './inspect-rows.ts';
 import { readStatistics } from './inspect-statistics.ts';
-import { readSystem } from './inspect-system.ts';
+import { readSystem, readSystemJobs } from './inspect-system.ts';
+import { circumstances, occurred, skippedGroup } from './inspect-why.ts';
 import type { Pg, Statement } from './pool.ts';
 import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
 
@@ -57,10 +61,17 @@ const UNRESOLVED = `d.run_id IS NULL AND NOT EXISTS (
 /** Forgets those whose run is gone, too: history goes by the day, and nobody tells this table. */
 const DISCARD = {
   name: 'inspect_discard',
-  text: `WITH gone AS (DELETE FROM discards d WHERE NOT EXISTS (SELECT FROM runs r WHERE r.run_id = d.run_id))
-         INSERT INTO discards (run_id, at, note)
-         SELECT r.run_id, now_ms(), $2 FROM runs r WHERE r.run_id = ANY ($1::uuid[]) AND r.status = 'FAILED'
-         ON CONFLICT (run_id) DO NOTHING RETURNING run_id AS "runId"`,
+  text: `WITH gone AS (DELETE FROM discards d WHERE NOT EXISTS (SELECT FROM runs r WHERE r.run_id = d.run_id)),
+         discarded AS (
+           INSERT INTO discards (run_id, at, note)
+           SELECT r.run_id, now_ms(), $2 FROM runs r WHERE r.run_id = ANY ($1::uuid[]) AND r.status = 'FAILED'
+           ON CONFLICT (run_id) DO NOTHING RETURNING run_id),
+         told AS (
+           INSERT INTO audit (at, tenant, job_id, action, actor_kind, actor_id, actor_name, changes)
+           SELECT now_ms(), r.tenant, r.job_id, 'discard', $3, $4, $5,
+                  json_build_array(json_build_object('field', 'runId', 'to', r.run_id), json_build_object('field', 'note', 'to', $2::text))
+           FROM discarded JOIN runs r USING (run_id))
+         SELECT run_id AS "runId" FROM discarded`,
 };
 
 const OF_RUNS: Conditions<RunFilter> = {
@@ -115,6 +126,18 @@ export class PostgresInspect implements Inspect {
     return (await this.query<DetailRow>(RUN, [runId])).map(detailOf)[0];
   }
 
+  occurred(job: JobRef, after: string, until: number, limit: number): Promise<RunSummary[]> {
+    return asMigrated(occurred(this.pg, job, after, until, limit));
+  }
+
+  skippedGroup(job: JobRef, at: number): Promise<RunSummary | undefined> {
+    return asMigrated(skippedGroup(this.pg, job, at));
+  }
+
+  circumstances(...question: Parameters<Inspect['circumstances']>): ReturnType<Inspect['circumstances']> {
+    return asMigrated(circumstances(this.pg, ...question));
+  }
+
   async deadRuns({ resolved = false, ...filter }: DeadFilter, limit: number): Promise<DeadRunSummary[]> {
     const { where, values, key } = conditionsOf(OF_DEAD, filter);
     const text = `SELECT ${SUMMARY_FIELDS}, ${LINEAGE_FIELDS} FROM runs r LEFT JOIN discards d ON d.run_id = r.run_id
@@ -124,8 +147,8 @@ export class PostgresInspect implements Inspect {
     return (await this.query<SummaryRow & LineageRow>(statement, [...values, limit])).map(deadOf);
   }
 
-  async discard(runIds: readonly string[], note: string): Promise<string[]> {
-    return (await this.query<{ runId: string }>(DISCARD, [runIds, note])).map(({ runId }) => runId);
+  async discard(runIds: readonly string[], note: string, { kind, id, name }: Actor): Promise<string[]> {
+    return (await this.query<{ runId: string }>(DISCARD, [runIds, note, kind, id, name])).map(({ runId }) => runId);
   }
 
   statistics(tenant: string, since: number, until: number): Promise<RunStatistics> {
@@ -134,6 +157,10 @@ export class PostgresInspect implements Inspect {
 
   system(): Promise<SystemState> {
     return asMigrated(readSystem(this.pg));
+  }
+
+  systemJobs(): Promise<SystemJob[]> {
+    return asMigrated(readSystemJobs(this.pg));
   }
 
   private query<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {

@@ -1,11 +1,11 @@
-/** Limits over the whole deployment. The statements and why they are safe: schemas/sql/011-tenants.sql. */
+/** Limits over the whole deployment. The statements and why they are safe: schemas/sql/011-tenants.sql, 014-cancel-waiting.sql. */
 import { BelfryError } from '../../core/errors.ts';
 import type { Admission, Admitted, Lease } from '../../core/ports/run-store.ts';
 import { boolArray, int4Array, textArray, uuidArray } from './arrays.ts';
 import type { Pg } from './pool.ts';
 import { inOrder, placeholders } from './run-rows.ts';
 
-const ADMIT = { name: 'admit_runs', text: `SELECT * FROM admit_runs(${placeholders(14)})` };
+const ADMIT = { name: 'admit_runs', text: `SELECT * FROM admit_runs(${placeholders(17)})` };
 const LEAVE = { name: 'leave_places', text: 'SELECT leave_places($1) AS woken' };
 const WAKE = { name: 'wake_waiting', text: 'SELECT wake_waiting() AS woken' };
 
@@ -31,6 +31,9 @@ export async function admit(pg: Pg, lease: Lease, admissions: readonly Admission
     textArray(limits.map(({ name }) => name)),
     int4Array(limits.map(({ most }) => most)),
     boolArray(limits.map(({ perSecond = false }) => perSecond)),
+    textArray(sorted.map(({ due }) => due.tenant)),
+    textArray(sorted.map(({ due }) => due.jobId)),
+    int4Array(sorted.map(({ due }) => due.cancelGen)),
   ]);
   if (rows.length === 0) throw new BelfryError('lease_lost', `The lease ${lease.executor} is dead: it admits nothing.`);
   const outcomes = new Map(rows.map((row) => [row.run_id, row.outcome]));

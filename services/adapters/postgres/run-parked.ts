@@ -59,6 +59,14 @@ const TAKE_ORPHANS = {
          UPDATE parked p SET kind = 'detached', executor = $1, parked_at = now_ms() FROM picked
          WHERE p.run_id = picked.run_id RETURNING p.*`,
 };
+const TAKE_CANCELLED = {
+  name: 'take_cancelled',
+  text: `UPDATE parked p SET kind = 'detached', executor = $1, limit_name = NULL, most = NULL, parked_at = now_ms()
+         FROM cancelled_waiting($2, $3::int) AS cancelled (id)
+         WHERE p.run_id = cancelled.id AND p.kind = 'waiting'
+           AND EXISTS (SELECT FROM leases l WHERE l.executor = $1 AND NOT l.dead)
+         RETURNING p.*`,
+};
 
 type ParkedRow = {
   run_id: string;
@@ -126,6 +134,12 @@ export async function releaseParkedOfDead(pg: Pg): Promise<number> {
 /** See RunStore.takeOrphans. */
 export async function takeOrphans(pg: Pg, lease: Lease, olderThanMs: number, limit: number): Promise<ParkedRun[]> {
   const rows = await pg.query<ParkedRow>(TAKE_ORPHANS, [lease.executor, lease.queue, Math.round(olderThanMs), limit]);
+  return rows.map(parkedRunOf);
+}
+
+/** See RunStore.takeCancelled. */
+export async function takeCancelled(pg: Pg, lease: Lease, limit: number): Promise<ParkedRun[]> {
+  const rows = await pg.query<ParkedRow>(TAKE_CANCELLED, [lease.executor, lease.queue, limit]);
   return rows.map(parkedRunOf);
 }
 

@@ -102,6 +102,10 @@ export class PostgresRunStore implements RunStore {
     return parking.takeOrphans(this.pg, lease, olderThanMs, limit);
   }
 
+  takeCancelled(lease: Lease, limit: number): Promise<ParkedRun[]> {
+    return parking.takeCancelled(this.pg, lease, limit);
+  }
+
   openLease(lease: Lease, lengthMs: number): Promise<void> {
     return leasing.openLease(this.pg, lease, lengthMs);
   }

@@ -1,13 +1,14 @@
 /** Tenants' quotas in PostgreSQL. */
 import type { Quotas, Tenant, Tenants } from '../../core/ports/tenants.ts';
 import { NO_QUOTAS } from '../../core/ports/tenants.ts';
-import { concurrencyOf, rateOf } from '../../core/tenant-limits.ts';
+import { concurrencyOf, handlersOf, rateOf } from '../../core/tenant-limits.ts';
 import type { Pg } from './pool.ts';
 
 const FIELDS = `tenant, jobs, runs_per_second AS "runsPerSecond", concurrent_runs AS "concurrentRuns",
-  payload_bytes AS "payloadBytes", min_interval_ms AS "minIntervalMs", history_days AS "historyDays", queue,
+  handler_runs AS "handlerRuns", payload_bytes AS "payloadBytes", min_interval_ms AS "minIntervalMs", history_days AS "historyDays", queue,
   updated_at AS "updatedAt"`;
-const COLUMNS = 'jobs, runs_per_second, concurrent_runs, payload_bytes, min_interval_ms, history_days, queue';
+const COLUMNS =
+  'jobs, runs_per_second, concurrent_runs, handler_runs, payload_bytes, min_interval_ms, history_days, queue';
 /** At most so many runs a statement. */
 const SLICE = 10_000;
 
@@ -23,7 +24,9 @@ const SET = {
              (SELECT ${COLUMNS}, now_ms()
               FROM json_populate_record((SELECT c FROM tenants c WHERE c.tenant = excluded.tenant), $2::json))
            RETURNING *),
-         limits AS (SELECT $3 AS name, concurrent_runs AS most FROM changed UNION ALL SELECT $4, runs_per_second FROM changed),
+         limits AS (SELECT $3 AS name, concurrent_runs AS most FROM changed UNION ALL SELECT $4, runs_per_second FROM changed
+           UNION ALL SELECT w.name, (handler_runs ->> substr(w.name, length($5) + 1))::int
+           FROM changed, (SELECT DISTINCT limit_name AS name FROM parked WHERE starts_with(limit_name, $5)) w),
          waiting AS (
            UPDATE parked p SET
              most = l.most, kind = CASE WHEN l.most IS NULL THEN 'handed_over' ELSE p.kind END,
@@ -64,7 +67,13 @@ export class PostgresTenants implements Tenants {
   }
 
   async set(tenant: string, changes: Partial<Quotas>): Promise<Tenant> {
-    const values = [tenant, JSON.stringify(columnsOf(changes)), concurrencyOf(tenant), rateOf(tenant)];
+    const values = [
+      tenant,
+      JSON.stringify(columnsOf(changes)),
+      concurrencyOf(tenant),
+      rateOf(tenant),
+      handlersOf(tenant),
+    ];
     return (await this.pg.query<Tenant>(SET, values))[0] as Tenant;
   }
 

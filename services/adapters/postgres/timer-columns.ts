@@ -2,6 +2,7 @@
  * What a step writes, by column: the parameters of the SQL function `step` (schemas/sql/001-timer.sql), whose names are
  * those of the groups and columns here.
  */
+import type { AuditEntry } from '../../core/audit.ts';
 import type { Job, Upstream } from '../../core/model.ts';
 import { tracksRuns } from '../../core/model.ts';
 import type {
@@ -72,7 +73,8 @@ export const JOB_COLUMNS: Columns<Job> = {
   tracked: column(boolArray, (job) => tracksRuns(job.spec) || job.active.length > 0),
   active: column(textArray, (job) => JSON.stringify(job.active)),
   buffered: column(textArray, (job) => JSON.stringify(job.buffered)),
-  recent_commands: column(textArray, (job) => JSON.stringify(job.recentCommands)),
+  // Ids, and behind them where the last ones came from: no column of its own, which every fire would write.
+  recent_commands: column(textArray, (job) => JSON.stringify([...job.recentCommands, ...(job.appliedCommands ?? [])])),
   paused_at: column(int8Array, (job) => job.pausedAt),
   created_at: column(int8Array, (job) => job.createdAt),
   updated_at: column(int8Array, (job) => job.updatedAt),
@@ -169,4 +171,21 @@ export const ARRIVAL_COLUMNS: Columns<InPartition<Arrival>> = {
   anchor_at: column(int8Array, (arrival) => arrival.anchorAt),
   set_id: column(uuidArray, (arrival) => arrival.setId),
   superseded: column(boolArray, (arrival) => arrival.superseded),
+};
+
+/** `order`: within the step. */
+export type Audited = InPartition<AuditEntry> & { order: number };
+
+export const AUDIT_COLUMNS: Columns<Audited> = {
+  partition: column(int4Array, (entry) => entry.partition),
+  at: column(int8Array, (entry) => entry.at),
+  tenant: column(textArray, (entry) => entry.tenant),
+  job_id: column(textArray, (entry) => entry.jobId),
+  action: column(textArray, (entry) => entry.action),
+  actor_kind: column(textArray, (entry) => entry.actor.kind),
+  actor_id: column(textArray, (entry) => entry.actor.id),
+  actor_name: column(textArray, (entry) => entry.actor.name),
+  command_id: column(textArray, (entry) => entry.commandId),
+  version: column(int4Array, (entry) => entry.version),
+  changes: column(textArray, (entry) => JSON.stringify(entry.changes)),
 };

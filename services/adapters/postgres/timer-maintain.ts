@@ -3,6 +3,8 @@
  * another holds are left to it or to the next time, so that it never makes a step wait.
  */
 import { dayRangeOf } from '../../core/run-id.ts';
+import { storedText } from '../../core/stored-text.ts';
+import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
 import type { Pg, Statement } from './pool.ts';
 
 const DAY_MS = 86_400_000;
@@ -16,12 +18,33 @@ const ENSURE_DAYS = { name: 'maintain_ensure_days', text: 'SELECT ensure_run_day
 const DROP_DAY = { name: 'maintain_drop_day', text: 'SELECT drop_run_days($1) AS left' };
 
 const PAGES_OF_JOBS = pagesOf('jobs');
-const FORGET_JOBS = sliced('jobs', `state IN ('FINISHED', 'CANCELLED') AND updated_at < $3 AND active = '[]'`);
+const FORGET_JOBS = sliced(
+  'jobs',
+  `state IN ('FINISHED', 'CANCELLED') AND updated_at < ${keptFrom('jobs')} AND active = '[]'`,
+);
 const PAGES_OF_COMMANDS = pagesOf('seen_commands');
 const FORGET_COMMANDS = sliced('seen_commands', 'seen_at < $3');
 
 const PAGES_OF_ARRIVALS = pagesOf('arrivals');
 const FORGET_ARRIVALS = sliced('arrivals', 'arrived_at < $3');
+
+const PAGES_OF_AUDIT = pagesOf('audit');
+const FORGET_AUDIT = sliced('audit', `at < ${keptFrom('audit')}`);
+
+const DAYS = {
+  name: 'maintain_days',
+  text: `SELECT to_char(to_date(right(c.relname, 8), 'YYYYMMDD'), 'YYYY-MM-DD') AS day
+         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'runs'::regclass AND c.relname <> 'runs_default' ORDER BY 1`,
+};
+const REPORT = {
+  name: 'maintain_report',
+  text: `INSERT INTO system_jobs AS s (name, last_run_at, next_run_at, status, result, changed, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6::text, CASE WHEN $6::text IS NULL THEN NULL ELSE $2::bigint END)
+         ON CONFLICT (name) DO UPDATE SET
+           last_run_at = excluded.last_run_at, next_run_at = excluded.next_run_at, status = excluded.status, result = excluded.result,
+           changed = coalesce(excluded.changed, s.changed), changed_at = coalesce(excluded.changed_at, s.changed_at)`,
+};
 
 const FORGET_REPLAYS = {
   name: 'maintain_forget_replays',
@@ -32,15 +55,38 @@ const FORGET_REPLAYS = {
  * @param now ms @param historyMs how long runs, and jobs that ended, are kept
  * @throws BelfryError `store_unavailable`: what is left is done the next time
  */
-export async function maintain(pool: Pg, now: number, historyMs: number): Promise<void> {
+export async function maintain(pool: Pg, now: number, historyMs: number): Promise<Maintained> {
+  const before = await daysOf(pool);
   await pool.query(ENSURE_DAYS, [now - DAY_MS, DAYS_AHEAD]);
-  const before = now - historyMs;
+  const keptFrom = now - historyMs;
   let daysLeft = 1;
-  while (daysLeft > 0) daysLeft = (await pool.query<{ left: number }>(DROP_DAY, [before]))[0]?.left ?? 0;
-  await forget(pool, PAGES_OF_JOBS, FORGET_JOBS, before);
+  while (daysLeft > 0) daysLeft = (await pool.query<{ left: number }>(DROP_DAY, [keptFrom]))[0]?.left ?? 0;
+  await forget(pool, PAGES_OF_JOBS, FORGET_JOBS, keptFrom);
   await forget(pool, PAGES_OF_COMMANDS, FORGET_COMMANDS, now - REMEMBER_COMMANDS_MS);
-  await forget(pool, PAGES_OF_ARRIVALS, FORGET_ARRIVALS, before);
-  await pool.query(FORGET_REPLAYS, [dayRangeOf(before).fromId]);
+  await forget(pool, PAGES_OF_ARRIVALS, FORGET_ARRIVALS, keptFrom);
+  await forget(pool, PAGES_OF_AUDIT, FORGET_AUDIT, keptFrom);
+  await pool.query(FORGET_REPLAYS, [dayRangeOf(keptFrom).fromId]);
+  const after = await daysOf(pool);
+  return {
+    made: after.filter((day) => !before.includes(day)),
+    dropped: before.filter((day) => !after.includes(day)),
+  };
+}
+
+/** @see TimerStore.reportSystemJob */
+export async function reportSystemJob(pool: Pg, job: Omit<SystemJob, 'changedAt'>): Promise<void> {
+  const { name, lastRunAt, nextRunAt, status, result, changed } = job;
+  await pool.query(REPORT, [name, lastRunAt, nextRunAt, status, storedText(result), changed]);
+}
+
+async function daysOf(pool: Pg): Promise<string[]> {
+  return (await pool.query<{ day: string }>(DAYS)).map(({ day }) => day);
+}
+
+/** $3 is what the deployment keeps; a tenant may keep less. */
+function keptFrom(table: string): string {
+  const ofTenant = `SELECT now_ms() - q.history_days * ${DAY_MS}::bigint FROM tenants q WHERE q.tenant = ${table}.tenant`;
+  return `greatest($3::bigint, (${ofTenant}))`;
 }
 
 /** Page by page, since an index on the time of the last change would make every update of a job dearer (no HOT). */

@@ -1,5 +1,5 @@
 /** Rows as the timer reads them. int8 arrives as number, arrays as arrays; Kafka offsets as text, since they may pass 2^53. */
-import type { ActiveRun, BufferedRun, Job, JobSpec, JobState } from '../../core/model.ts';
+import type { ActiveRun, AppliedCommand, BufferedRun, Job, JobSpec, JobState } from '../../core/model.ts';
 import type { Ownership, StoredRun } from '../../core/ports/timer-store.ts';
 import type { DueRecord } from '../../core/records.ts';
 
@@ -19,7 +19,10 @@ export const JOB_FIELDS = `j.tenant, j.job_id AS "jobId", j.partition, j.state, 
   j.recent_commands AS "recentCommands", j.paused_at AS "pausedAt", j.created_at AS "createdAt", j.updated_at AS "updatedAt",
   (SELECT array_agg(e.downstream ORDER BY e.downstream) FROM edges e WHERE e.tenant = j.tenant AND e.upstream = j.job_id) AS downstreams`;
 
-export type JobRow = Omit<Job, 'state' | 'spec' | 'active' | 'buffered' | 'recentCommands' | 'downstreams'> &
+export type JobRow = Omit<
+  Job,
+  'state' | 'spec' | 'active' | 'buffered' | 'recentCommands' | 'appliedCommands' | 'downstreams'
+> &
   Record<'state' | 'spec' | 'active' | 'buffered' | 'recentCommands', string> & { downstreams: string[] | null };
 
 export function jobOf({ downstreams, ...row }: JobRow): Job {
@@ -30,7 +33,15 @@ export function jobOf({ downstreams, ...row }: JobRow): Job {
     spec: JSON.parse(row.spec) as JobSpec,
     active: JSON.parse(row.active) as ActiveRun[],
     buffered: JSON.parse(row.buffered) as BufferedRun[],
-    recentCommands: JSON.parse(row.recentCommands) as string[],
+    ...commandsOf(JSON.parse(row.recentCommands) as (string | AppliedCommand)[]),
+  };
+}
+
+function commandsOf(stored: readonly (string | AppliedCommand)[]): Pick<Job, 'recentCommands' | 'appliedCommands'> {
+  const appliedCommands = stored.filter((each) => typeof each !== 'string');
+  return {
+    recentCommands: stored.filter((each) => typeof each === 'string'),
+    ...(appliedCommands.length > 0 && { appliedCommands }),
   };
 }
 

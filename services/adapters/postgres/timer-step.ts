@@ -6,6 +6,7 @@ import type { JobRef, PartitionStep } from '../../core/ports/timer-store.ts';
 import { textArray } from './arrays.ts';
 import {
   ARRIVAL_COLUMNS,
+  AUDIT_COLUMNS,
   EDGE_COLUMNS,
   ENQUEUED_COLUMNS,
   FINISHED_COLUMNS,
@@ -151,6 +152,16 @@ const EXTRAS: readonly Extra[] = [
       ARRIVAL_COLUMNS,
       (step) => within(step, step.arrivals),
       (arrival) => `${byJob(arrival)} ${arrival.runId}`,
+    ),
+  },
+  {
+    call: 'write_audit',
+    isIn: ({ audit }) => audit.length > 0,
+    ...group(
+      'audit_',
+      AUDIT_COLUMNS,
+      (step) => within(step, step.audit).map((entry, order) => ({ ...entry, order })),
+      ({ partition, order }) => `${partition} ${String(order).padStart(9, '0')}`,
     ),
   },
 ];

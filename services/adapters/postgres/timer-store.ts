@@ -16,12 +16,13 @@ import type {
   TimerStats,
   TimerStore,
 } from '../../core/ports/timer-store.ts';
+import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
 import { jobKey } from '../../core/topics.ts';
 import { int4Array, textArray, uuidArray } from './arrays.ts';
 import { classify, sqlState } from './classify.ts';
 import { EDGES_REFUSED, edgesRefused } from './edges-refused.ts';
 import type { Pg } from './pool.ts';
-import { maintain } from './timer-maintain.ts';
+import { maintain, reportSystemJob } from './timer-maintain.ts';
 import { JOB_FIELDS, TIMER_FIELDS, jobOf, storedRunOf, type JobRow, type StoredRunRow } from './timer-rows.ts';
 import { stepCall } from './timer-step.ts';
 import { takePartition } from './timer-take.ts';
@@ -268,8 +269,12 @@ export class PostgresTimerStore implements TimerStore {
     return row?.isShared === true;
   }
 
-  maintain(now: number, historyMs: number): Promise<void> {
+  maintain(now: number, historyMs: number): Promise<Maintained> {
     return maintain(this.pool, now, historyMs);
+  }
+
+  reportSystemJob(job: Omit<SystemJob, 'changedAt'>): Promise<void> {
+    return reportSystemJob(this.pool, job);
   }
 
   private async readJobs(jobs: readonly JobRef[]): Promise<Map<string, Job>> {

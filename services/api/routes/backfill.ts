@@ -27,9 +27,9 @@ export function addBackfill(api: Api, { client, ids }: ApiDeps): void {
       const commandId = idempotencyKeyOf(request) ?? ids.uuid();
       reply.header('belfry-command-id', commandId.replaceAll(/[^\x21-\x7e]/g, '?'));
       const span = { from: formatInstant(from), to: formatInstant(to) };
-      const { tenant } = request.caller;
+      const { tenant, actor } = request.caller;
       const result = await answeredInTime(
-        client.backfill(jobId, { ...rest, ...span, tenant, commandId, timeoutMs: ANSWER_MS }),
+        client.actingFor(actor).backfill(jobId, { ...rest, ...span, tenant, commandId, timeoutMs: ANSWER_MS }),
       );
       if (result === undefined) {
         reply.code(202);

@@ -51,8 +51,9 @@ export function addBatch(api: Api, deps: ApiDeps): void {
       },
     },
     async (request) => {
-      const { tenant } = request.caller;
+      const { tenant, actor } = request.caller;
       const { jobs, ifExists } = request.body;
+      const by = client.actingFor(actor);
       const key = idempotencyKeyOf(request) ?? deps.ids.uuid();
       const results = jobs.map(async (item, index) => {
         let jobId: string | null = null;
@@ -60,7 +61,7 @@ export function addBatch(api: Api, deps: ApiDeps): void {
           const { jobId: written, spec } = readItem(deps, item);
           const commandId = `${key}#${index}`;
           jobId = written ?? jobIdOf(commandId);
-          const { outcome, version } = await client.schedule(jobId, toWireJob(spec), { tenant, commandId, ifExists });
+          const { outcome, version } = await by.schedule(jobId, toWireJob(spec), { tenant, commandId, ifExists });
           return { jobId, status: outcome === 'applied' && version === 1 ? 201 : 200, outcome, version };
         } catch (error) {
           if (error instanceof BelfryError && error.code === 'no_answer')
@@ -85,14 +86,15 @@ export function addBatch(api: Api, deps: ApiDeps): void {
       },
     },
     (request) => {
-      const { tenant } = request.caller;
+      const { tenant, actor } = request.caller;
       const { action, filter } = request.body;
+      const by = client.actingFor(actor);
       return runBulk(
         request.body,
         (limit) => inspect.jobs({ ...filter, tenant }, limit),
         ({ jobId }) => jobId,
         async ({ jobId }) => {
-          await client[action](jobId, { tenant });
+          await by[action](jobId, { tenant });
         },
       );
     },

@@ -77,7 +77,7 @@ async function answerTo(deps: ApiDeps, caller: Caller, written: unknown, timeout
   if (rejection !== undefined) return { ...head, outcome: 'rejected', error: rejection };
   try {
     const command = { ...(written as WireCommand), tenant: caller.tenant };
-    return answerOf(await deps.client.send(command, timeoutMs));
+    return answerOf(await deps.client.actingFor(caller.actor).send(command, timeoutMs));
   } catch (error) {
     if (!(error instanceof BelfryError)) throw error;
     const { code, message, field } = error;

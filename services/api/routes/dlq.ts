@@ -67,8 +67,9 @@ export function addDlq(api: Api, deps: ApiDeps): void {
       },
     },
     async (request) => {
-      const { tenant } = request.caller;
+      const { tenant, actor } = request.caller;
       const { force } = request.body;
+      const by = client.actingFor(actor);
       const replays: { runId: string; jobId: string; replay: string }[] = [];
       const result = await runBulk(
         chosen(request.body),
@@ -76,7 +77,7 @@ export function addDlq(api: Api, deps: ApiDeps): void {
         ({ runId }) => runId,
         async ({ runId, jobId, scheduledFor }) => {
           const commandId = deps.ids.uuid();
-          await client.replay(jobId, runId, { tenant, commandId, force });
+          await by.replay(jobId, runId, { tenant, commandId, force });
           replays.push({
             runId,
             jobId,
@@ -107,7 +108,7 @@ export function addDlq(api: Api, deps: ApiDeps): void {
         (limit) => find(deps, request.caller, request.body, limit),
         ({ runId }) => runId,
         async ({ runId }) => {
-          discarded.push(...(await inspect.discard([runId], note)));
+          discarded.push(...(await inspect.discard([runId], note, request.caller.actor)));
         },
       );
       return { ...result, discarded };

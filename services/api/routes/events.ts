@@ -72,22 +72,27 @@ export function addEvents(api: Api, deps: ApiDeps): void {
         if (raw.writableLength > MOST_UNREAD_BYTES) raw.destroy();
       };
       streams.add(raw);
-      raw.once('close', () => {
+      const leave = (): void => {
         streams.delete(raw);
         gone.abort();
-      });
+      };
+      raw.once('close', leave);
+      // Whoever left before is not told of any more.
+      if (raw.closed) leave();
       const hear = (outcome: Outcome, id: string): void => {
         if (wanted(outcome)) write(`id: ${id}\nevent: outcome\ndata: ${JSON.stringify(outcomeJson(outcome))}\n\n`);
       };
       reply.hijack();
       // Whoever loses the stream before the first outcome has a place to come back to.
       raw.writeHead(200, HEAD).write(`retry: 2000\nid: ${positionText(from)}\nevent: position\ndata: {}\n\n`);
-      const keepAlive = (): void => {
-        if (gone.signal.aborted) return;
-        write(': still here\n\n');
-        deps.clock.after(KEEP_ALIVE_MS, keepAlive);
+      const keepAlive = async (): Promise<void> => {
+        for (;;) {
+          await deps.clock.sleep(KEEP_ALIVE_MS, gone.signal);
+          if (gone.signal.aborted) return;
+          write(': still here\n\n');
+        }
       };
-      deps.clock.after(KEEP_ALIVE_MS, keepAlive);
+      void keepAlive();
       feed.listen(from, hear, gone.signal).catch((error: unknown) => {
         deps.log.warn({ err: error }, 'a stream of outcomes ends');
         raw.destroy();

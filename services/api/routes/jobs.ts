@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import type { FastifyRequest } from 'fastify';
 import { OVERLAPS, type Job } from '../../core/model.ts';
-import { previewOccurrences } from '../../core/occurrences/preview.ts';
 import { jobJson } from '../../core/resources.ts';
-import { instant, record, word } from '../../core/spec/fields.ts';
+import { record, word } from '../../core/spec/fields.ts';
 import { identifiedJobSchema, jobSchema } from '../../core/spec/job-schema.ts';
 import { checkPayload, checkPayloadLimits } from '../../core/spec/payload.ts';
 import { toWireJob } from '../../core/spec/to-wire.ts';
@@ -13,15 +12,13 @@ import type { Rejection } from '../../core/records.ts';
 import { answerCommand, idempotencyKeyOf, jobAnswer, jobIdOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { RequestError } from '../problem.ts';
-import { count, cursorOf, jobIdParams, jobsQuery } from '../query.ts';
-import { accepted, answers, job, occurrences, pageOf } from '../resources.ts';
-import { occurrencesJson } from './preview.ts';
+import { cursorOf, jobIdParams, jobsQuery } from '../query.ts';
+import { accepted, answers, job, pageOf } from '../resources.ts';
 
 const tags = ['jobs'];
-const MOST_OCCURRENCES = 1_000;
 
 export function addJobs(api: Api, deps: ApiDeps): void {
-  const { client, inspect } = deps;
+  const { inspect } = deps;
   const commanded = answers({ 200: job, 202: accepted });
 
   api.post(
@@ -42,7 +39,7 @@ export function addJobs(api: Api, deps: ApiDeps): void {
       reply.code(201).header('location', `/api/jobs/${encodeURIComponent(jobId)}`);
       return answerCommand(deps, request, reply, {
         jobId,
-        send: (options) => client.schedule(jobId, toWireJob(spec), { ...options, ifExists: 'reject' }),
+        send: (by, options) => by.schedule(jobId, toWireJob(spec), { ...options, ifExists: 'reject' }),
       });
     },
   );
@@ -102,9 +99,9 @@ export function addJobs(api: Api, deps: ApiDeps): void {
       refuse(checkPayload(spec.type, spec.payload, deps.spec, ['payload']));
       return answerCommand(deps, request, reply, {
         jobId,
-        send: async (options) => {
+        send: async (by, options) => {
           const result = await asPrecondition(condition, () =>
-            client.schedule(jobId, toWireJob(spec), { ...options, ...condition }),
+            by.schedule(jobId, toWireJob(spec), { ...options, ...condition }),
           );
           if (result.outcome === 'applied' && result.version === 1) reply.code(201);
           return result;
@@ -127,7 +124,7 @@ export function addJobs(api: Api, deps: ApiDeps): void {
       handler: (request, reply) => {
         const { id: jobId } = request.params;
         refuseConditions(request);
-        return answerCommand(deps, request, reply, { jobId, send: (options) => client[action](jobId, options) });
+        return answerCommand(deps, request, reply, { jobId, send: (by, options) => by[action](jobId, options) });
       },
     });
   }
@@ -151,34 +148,11 @@ export function addJobs(api: Api, deps: ApiDeps): void {
         refuse(checkPayloadLimits(request.body.payload ?? null, ['payload']));
         return answerCommand(deps, request, reply, {
           jobId,
-          send: (options) => client.trigger(jobId, { ...options, ...request.body }),
+          send: (by, options) => by.trigger(jobId, { ...options, ...request.body }),
         });
       },
     );
   }
-
-  api.get(
-    '/api/jobs/:id/occurrences',
-    {
-      config: { scope: 'read' },
-      schema: {
-        ...{ tags, operationId: 'listOccurrences', summary: 'When a job is to run, by its schedule' },
-        params: jobIdParams,
-        querystring: record('the query', {
-          from: instant.optional(),
-          to: instant.optional(),
-          limit: count(MOST_OCCURRENCES, 10),
-        }),
-        response: answers({ 200: occurrences }),
-      },
-    },
-    async (request) => {
-      const { spec, anchorAt } = await jobOf(deps, request);
-      const { from = deps.clock.now(), to = Infinity, limit } = request.query;
-      const found = previewOccurrences(spec.schedule, { from, count: limit, anchorAt });
-      return occurrencesJson(found.filter(({ at }) => at < to));
-    },
-  );
 }
 
 const STEERING = {
@@ -205,7 +179,7 @@ const triggerBody = record('a trigger', {
 });
 
 /** @throws RequestError `unknown_job`, also for a job of another tenant */
-async function jobOf({ inspect }: ApiDeps, request: FastifyRequest): Promise<Job> {
+export async function jobOf({ inspect }: ApiDeps, request: FastifyRequest): Promise<Job> {
   const { id } = request.params as z.output<typeof jobIdParams>;
   const found = await inspect.job(request.caller.tenant, id);
   if (found === undefined) throw new RequestError('unknown_job', `There is no job ${id}.`);

@@ -1,11 +1,12 @@
 /** API keys of the caller's tenant. */
 import { z } from 'zod';
+import { auditedKeys } from '../../core/audited.ts';
 import { KEY_BYTES, KEY_PREFIX, makeKey } from '../../core/api-key.ts';
 import { SCOPES, type ApiKey, type ApiKeys } from '../../core/ports/api-keys.ts';
 import { keyJson } from '../../core/resources.ts';
 import { duration, name, record, word } from '../../core/spec/fields.ts';
 import { LABEL_VALUE, type NameRule } from '../../core/spec/names.ts';
-import type { Api, ApiDeps } from '../deps.ts';
+import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { answers, key, newKey } from '../resources.ts';
 
@@ -29,6 +30,7 @@ const rotationBody = record('a rotation', { grace: duration().default(DAY_MS) })
 
 export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
   const fresh = () => makeKey(deps.secretBytes(KEY_BYTES));
+  const audited = ({ actor }: Caller) => auditedKeys(keys, deps.audit, actor);
 
   api.get(
     '/api/keys',
@@ -56,7 +58,7 @@ export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
       const { expiresIn, ...fields } = request.body;
       const { text, prefix, hash } = fresh();
       const { tenant } = request.caller;
-      const made = await keys.create({ ...fields, tenant, prefix, hash, ttlMs: expiresIn ?? null });
+      const made = await audited(request.caller).create({ ...fields, tenant, prefix, hash, ttlMs: expiresIn ?? null });
       reply.code(201);
       return { key: text, ...keyJson(made) };
     },
@@ -79,7 +81,7 @@ export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
     },
     async (request, reply) => {
       const { text, prefix, hash } = fresh();
-      const made = await keys.rotate(
+      const made = await audited(request.caller).rotate(
         request.params.prefix,
         { prefix, hash },
         request.body.grace,
@@ -102,7 +104,7 @@ export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
     },
     async (request) => {
       const { prefix } = request.params;
-      return keyJson(known(await keys.revoke(prefix, request.caller.tenant), prefix));
+      return keyJson(known(await audited(request.caller).revoke(prefix, request.caller.tenant), prefix));
     },
   );
 }

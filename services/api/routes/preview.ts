@@ -1,5 +1,5 @@
 /** What a schedule means, before anything is scheduled. */
-import { previewOccurrences, type PreviewedOccurrence } from '../../core/occurrences/preview.ts';
+import { previewOccurrences } from '../../core/occurrences/preview.ts';
 import { anchorOf } from '../../core/occurrences/schedule.ts';
 import { instant, record, whole } from '../../core/spec/fields.ts';
 import { formatInstant } from '../../core/spec/instant.ts';
@@ -29,11 +29,8 @@ export function addPreview(api: Api, deps: ApiDeps): void {
     (request) => {
       const now = deps.clock.now();
       const { schedule, from = now, count } = request.body;
-      return occurrencesJson(previewOccurrences(schedule, { from, count, anchorAt: anchorOf(schedule, now) }));
+      const found = previewOccurrences(schedule, { from, count, anchorAt: anchorOf(schedule, now) });
+      return { occurrences: found.map(({ at, ...rest }) => ({ at: formatInstant(at), ...rest })) };
     },
   );
-}
-
-export function occurrencesJson(found: readonly PreviewedOccurrence[]): object {
-  return { occurrences: found.map(({ at, ...rest }) => ({ at: formatInstant(at), ...rest })) };
 }

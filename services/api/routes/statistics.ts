@@ -1,8 +1,10 @@
 /** How it goes: rates, lateness, failures, queues. */
+import { z } from 'zod';
+import { systemJobJson } from '../../core/resources.ts';
 import { formatInstant } from '../../core/spec/instant.ts';
 import { duration, record } from '../../core/spec/fields.ts';
 import type { Api, ApiDeps } from '../deps.ts';
-import { answers, statistics } from '../resources.ts';
+import { answers, statistics, systemJob } from '../resources.ts';
 
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;
@@ -32,5 +34,17 @@ export function addStatistics(api: Api, deps: ApiDeps): void {
         queues: deps.queueDepth() ?? null,
       };
     },
+  );
+
+  api.get(
+    '/api/system-jobs',
+    {
+      config: { scope: 'read' },
+      schema: {
+        ...{ tags: ['system'], operationId: 'listSystemJobs', summary: 'What Belfry does for itself by the clock' },
+        response: answers({ 200: z.object({ jobs: z.array(systemJob) }) }),
+      },
+    },
+    async () => ({ jobs: (await deps.inspect.systemJobs()).map(systemJobJson) }),
   );
 }

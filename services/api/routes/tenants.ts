@@ -3,6 +3,7 @@
  * tenant sees its own alone: it must not raise them.
  */
 import { z } from 'zod';
+import { auditedTenants } from '../../core/audited.ts';
 import { NO_QUOTAS, type Tenant } from '../../core/ports/tenants.ts';
 import { tenantJson } from '../../core/resources.ts';
 import { name, record } from '../../core/spec/fields.ts';
@@ -16,7 +17,9 @@ const tags = ['tenants'];
 const OPERATOR = 'default';
 const tenantParams = record('the path', { tenant: name(TENANT) });
 
-export function addTenants(api: Api, { tenants, broker, topics }: ApiDeps): void {
+export function addTenants(api: Api, { tenants, broker, topics, audit }: ApiDeps): void {
+  const audited = ({ actor }: Caller) => auditedTenants(tenants, audit, actor);
+
   api.get(
     '/api/tenants',
     {
@@ -66,8 +69,10 @@ export function addTenants(api: Api, { tenants, broker, topics }: ApiDeps): void
         typeof changes.queue === 'string' &&
         (await broker.partitions(topics.due(changes.queue, 'medium'))) === undefined
       )
-        throw new RequestError('invalid', noSuchQueue(changes.queue));
-      return tenantJson(await tenants.set(params.tenant, { ...NO_QUOTAS, ...changes }));
+        throw new RequestError('not_found', noSuchQueue(changes.queue), [
+          { pointer: '#/queue', detail: 'names no queue' },
+        ]);
+      return tenantJson(await audited(caller).set(params.tenant, { ...NO_QUOTAS, ...changes }));
     },
   );
 
@@ -83,7 +88,7 @@ export function addTenants(api: Api, { tenants, broker, topics }: ApiDeps): void
     },
     async ({ caller, params }) => {
       onlyOperator(caller);
-      if (!(await tenants.remove(params.tenant))) known(undefined, params.tenant);
+      if (!(await audited(caller).remove(params.tenant))) known(undefined, params.tenant);
       return { tenant: params.tenant };
     },
   );

@@ -79,6 +79,7 @@ export function addDlq({ program, deps, action }: Cli): void {
             : await deps.inspect().discard(
                 runs.map(({ runId }) => runId),
                 options.note,
+                deps.actor,
               );
         deps.print(options.json ? json({ discarded: done, more }) : `${done.length} discarded`);
         return EXIT.ok;

@@ -1,7 +1,7 @@
 import { JOB_STATES, OVERLAPS, type ConcurrencyKey, type JobState, type Overlap } from '../../core/model.ts';
 import { isOneShot } from '../../core/occurrences/schedule.ts';
 import type { CommandOptions, CommandResult } from '../../client/types.ts';
-import { jobJson, runJson, type JobView } from '../../core/resources.ts';
+import { jobJson, runJson, systemJobJson, type JobView } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
 import { addBackfill } from './backfill.ts';
@@ -29,6 +29,10 @@ export function addJobs(cli: Cli): void {
   ofTenant(show)
     .argument('<job-id>', 'the job', jobIdArgument)
     .action(action((jobId: string, options: JsonOption & TenantOption) => showJob(deps, jobId, options)));
+
+  leaf(jobs, 'system', 'Show what Belfry does for itself by the clock', ['belfry jobs system']).action(
+    action((options: JsonOption) => showSystemJobs(deps, options)),
+  );
 
   const simple = {
     pause: 'Stop a job from firing until it is resumed',
@@ -179,4 +183,19 @@ function answerText({ outcome, tenant, jobId, state, version, nextFireAt }: Comm
 
 function concurrencyText(shared: ConcurrencyKey | undefined): string | null {
   return shared === undefined ? null : `${shared.key}, ${shared.limit} at one time`;
+}
+
+async function showSystemJobs(deps: CliDeps, options: JsonOption): Promise<ExitCode> {
+  const found = await deps.inspect().systemJobs();
+  if (options.json) deps.print(json({ jobs: found.map(systemJobJson) }));
+  else if (found.length === 0) deps.print('nothing yet: a timer does it when it has started');
+  else {
+    const now = deps.clock.now();
+    const rows = found.map(({ name, status, lastRunAt, nextRunAt, result, changed, changedAt }) => {
+      const before = changed === null || changed === result ? '-' : `${changed}, ${when(changedAt, now)}`;
+      return [name, status, when(lastRunAt, now), when(nextRunAt, now), result, before];
+    });
+    deps.print(table(['JOB', 'STATUS', 'LAST', 'NEXT', 'RESULT', 'LAST CHANGE'], rows));
+  }
+  return EXIT.ok;
 }

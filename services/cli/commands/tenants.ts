@@ -1,5 +1,4 @@
 import type { Tenant } from '../../core/ports/tenants.ts';
-import { topicsOf } from '../../core/topics.ts';
 import { tenantJson } from '../../core/resources.ts';
 import { formatDuration } from '../../core/spec/duration.ts';
 import { TENANT } from '../../core/spec/names.ts';
@@ -14,13 +13,14 @@ const QUOTAS = [
   ['--jobs <n>', 'jobs', 'SCHEDULED and PAUSED jobs'],
   ['--runs-per-second <n>', 'runsPerSecond', 'attempts started in any second; more wait'],
   ['--concurrent-runs <n>', 'concurrentRuns', 'attempts at one time; more wait'],
+  ['--handler-runs <name=n>', 'handlerRuns', 'attempts of a handler at one time; may be repeated, sets all of them'],
   ['--payload-bytes <n>', 'payloadBytes', 'of a payload, as JSON'],
   ['--min-interval <duration>', 'minInterval', 'between two occurrences of a job: 1m'],
   ['--history-days <n>', 'historyDays', 'how long ended runs are kept'],
   ['--queue <name>', 'queue', 'where all of its runs go, and nowhere else'],
 ] as const;
 type Field = (typeof QUOTAS)[number][1];
-type Flags = JsonOption & Partial<Record<Field, string>>;
+type Flags = JsonOption & Partial<Record<Exclude<Field, 'handlerRuns'>, string>> & { handlerRuns?: string[] };
 
 const TEXTS = new Set<Field>(['minInterval', 'queue']);
 const tenantArgument = named('the tenant', TENANT);
@@ -54,12 +54,14 @@ export function addTenants({ program, deps, action }: Cli): void {
     'belfry tenants set acme --queue acme',
     'belfry tenants set acme --jobs none',
   ]).argument('<tenant>', 'the tenant', tenantArgument);
-  for (const [flag, , what] of QUOTAS) set.option(flag, what);
+  for (const [flag, field, what] of QUOTAS) {
+    if (field === 'handlerRuns') set.option(flag, what, (text: string, former: string[] = []) => [...former, text]);
+    else set.option(flag, what);
+  }
   set.action(
     action(async (tenant: string, { json: asJson, ...flags }: Flags) => {
       const changes = quotasOf(read(flags));
       if (Object.keys(changes).length === 0) throw usageError('Say what to change, such as --jobs 1000.');
-      if (typeof changes.queue === 'string') await requireQueue(deps, changes.queue);
       return shown(deps, { json: asJson }, await deps.tenants().set(tenant, changes));
     }),
   );
@@ -76,9 +78,10 @@ export function addTenants({ program, deps, action }: Cli): void {
 }
 
 /** @throws BelfryError `usage` */
-function read(flags: Partial<Record<Field, string>>): ReturnType<typeof quotasSchema.parse> {
+function read(flags: Omit<Flags, 'json'>): ReturnType<typeof quotasSchema.parse> {
   const written = Object.entries(flags).map(([field, text]) => {
-    if (text === 'none') return [field, null];
+    if (String(text) === 'none') return [field, null];
+    if (typeof text !== 'string') return [field, Object.fromEntries(text.map(numberOf))];
     return [field, TEXTS.has(field as Field) ? text : Number(text)];
   });
   const parsed = quotasSchema.safeParse(Object.fromEntries(written));
@@ -88,11 +91,11 @@ function read(flags: Partial<Record<Field, string>>): ReturnType<typeof quotasSc
   throw usageError(`${flag} ${issue?.message}; or none.`);
 }
 
-/** Runs that go to topics which do not exist would wait for ever. */
-async function requireQueue(deps: CliDeps, queue: string): Promise<void> {
-  const topic = topicsOf(deps.config().topicPrefix).due(queue, 'medium');
-  if ((await deps.broker().partitions(topic)) !== undefined) return;
-  throw notFound(`There is no queue ${queue}: create it with belfry migrate --queue ${queue}.`);
+/** `send-mail=5`; a handler's name may hold the sign. */
+function numberOf(text: string): [string, number] {
+  const at = text.lastIndexOf('=');
+  if (at < 1) throw usageError(`--handler-runs takes name=number, or none, not "${text}".`);
+  return [text.slice(0, at), Number(text.slice(at + 1))];
 }
 
 function shown(deps: CliDeps, options: JsonOption, tenant: Tenant): ExitCode {
@@ -107,7 +110,7 @@ function shown(deps: CliDeps, options: JsonOption, tenant: Tenant): ExitCode {
 
 function listText(tenants: readonly Tenant[]): string {
   if (tenants.length === 0) return 'no tenant has quotas: belfry tenants set NAME --jobs 1000';
-  const head = ['TENANT', 'JOBS', 'RUNS/S', 'CONCURRENT', 'PAYLOAD', 'INTERVAL', 'HISTORY', 'QUEUE'];
+  const head = ['TENANT', 'JOBS', 'RUNS/S', 'CONCURRENT', 'HANDLERS', 'PAYLOAD', 'INTERVAL', 'HISTORY', 'QUEUE'];
   return table(
     head,
     tenants.map((each) => [each.tenant, ...cellsOf(each)]),
@@ -118,6 +121,7 @@ function cellsOf({
   jobs,
   runsPerSecond,
   concurrentRuns,
+  handlerRuns,
   payloadBytes,
   minIntervalMs,
   historyDays,
@@ -125,5 +129,12 @@ function cellsOf({
 }: Tenant): string[] {
   const interval = minIntervalMs === null ? null : formatDuration(minIntervalMs);
   const days = historyDays === null ? null : `${historyDays}d`;
-  return [jobs, runsPerSecond, concurrentRuns, payloadBytes, interval, days, queue].map((each) => String(each ?? '-'));
+  const handlers =
+    handlerRuns &&
+    Object.entries(handlerRuns)
+      .map(([name, most]) => `${name}=${most}`)
+      .join(' ');
+  return [jobs, runsPerSecond, concurrentRuns, handlers, payloadBytes, interval, days, queue].map((each) =>
+    String(each ?? '-'),
+  );
 }

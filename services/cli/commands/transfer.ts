@@ -2,6 +2,7 @@
 import { BelfryError } from '../../core/errors.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
 import { JOB_STATES, type JobState } from '../../core/model.ts';
+import { isOwnName } from '../../core/own-names.ts';
 import type { JobView } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, usageError, type ExitCode } from '../exit.ts';
@@ -51,6 +52,7 @@ async function exportJobs(deps: CliDeps, flags: ExportFlags): Promise<ExitCode> 
   const jobs = found.filter(
     (job) =>
       (state !== undefined || isLive(job)) &&
+      !isOwnName(job.jobId) &&
       Object.entries(labels).every(([key, value]) => job.spec.labels[key] === value),
   );
   deps.print(writeJobsFile(jobs, flags.json ? 'json' : 'yaml'));

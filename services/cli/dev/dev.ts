@@ -59,7 +59,11 @@ async function startParts(
   say('starting Kafka and PostgreSQL');
   const stack = await deps.startStack({ dataDir, env: deps.env, log: (line) => say(line) });
   stops.push(() => stack.stop());
-  const config = deps.useServers(serversOf(stack));
+  const own = deps.env.BELFRY_WEBHOOK_KEY ? {} : { webhookKey: await deps.keepWebhookKey(dataDir) };
+  const config = deps.useServers({
+    ...serversOf(stack),
+    ...(own.webhookKey !== undefined && { BELFRY_WEBHOOK_KEY: own.webhookKey }),
+  });
   await deps.migrate(config, log, {});
 
   const apiKey = config.auth === 'off' ? null : await devKey(deps);
@@ -80,7 +84,7 @@ async function startParts(
     return result.value;
   }) as [RunningPart, RunningPart, RunningPart];
   const ports = { timer: timer.port, executor: executor.port, api: api.port };
-  stops.push(await writeFile(deps, config, ports, apiKey));
+  stops.push(await writeFile(deps, config, { ports, apiKey, ...own }));
 
   deps.print(welcome(stack, config, ports, apiKey));
   const client = deps.client();
@@ -114,14 +118,16 @@ async function devKey(deps: CliDeps): Promise<string> {
   return (await keys.create({ tenant: 'default', name: DEV_KEY, scopes: ['admin'], ttlMs: null })).text;
 }
 
-function writeFile(deps: CliDeps, config: Config, ports: Ports, apiKey: string | null): Promise<Stop> {
+type Own = Pick<DevFile, 'ports' | 'apiKey' | 'webhookKey'>;
+
+function writeFile(deps: CliDeps, config: Config, own: Own): Promise<Stop> {
   const { kafka, databaseUrl, registry, topicPrefix, databaseSchema, dataDir } = config;
   return deps.writeDevFile(dataDir, {
     pid: process.pid,
     brokers: kafka.brokers.join(','),
     databaseUrl,
     ...(registry && { registryUrl: registry.url }),
-    ...{ topicPrefix, databaseSchema, ports, apiKey },
+    ...{ topicPrefix, databaseSchema, ...own },
   });
 }
 

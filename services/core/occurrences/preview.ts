@@ -26,15 +26,20 @@ export function previewOccurrences(
   const occurrences: PreviewedOccurrence[] = [];
   let at = nextOccurrence(schedule, anchorAt, from - 1);
   while (at !== null && occurrences.length < count) {
-    occurrences.push({
-      at,
-      excluded: isExcluded(schedule, at),
-      dst: schedule.kind === 'cron' ? dstEffectAt(schedule, at) : null,
-      local: localTime('timezone' in schedule ? schedule.timezone : 'UTC', at),
-    });
+    occurrences.push(previewed(schedule, at));
     at = nextOccurrence(schedule, anchorAt, at);
   }
   return occurrences;
+}
+
+/** A time as a preview shows it. */
+export function previewed(schedule: Schedule, at: number): PreviewedOccurrence {
+  return {
+    at,
+    excluded: isExcluded(schedule, at),
+    dst: schedule.kind === 'cron' ? dstEffectAt(schedule, at) : null,
+    local: localTime('timezone' in schedule ? schedule.timezone : 'UTC', at),
+  };
 }
 
 /** ISO 8601 with the offset of the zone: `2026-03-29T03:30:00.000+02:00`. */

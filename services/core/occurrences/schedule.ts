@@ -16,7 +16,7 @@ export type OneShot = Extract<Schedule, { kind: 'at' | 'in' }>;
 export type Recurring = Exclude<Schedule, OneShot>;
 
 /** A client that writes "start now" is always a little behind when its command is applied. */
-const START_GRACE_MS = 60_000;
+export const START_GRACE_MS = 60_000;
 
 export function isOneShot(schedule: Schedule): schedule is OneShot {
   return schedule.kind === 'at' || schedule.kind === 'in';

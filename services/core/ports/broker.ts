@@ -54,6 +54,8 @@ export type GroupOptions = {
   copartitioned: boolean;
   isolation: 'read_committed' | 'read_uncommitted';
   sessionTimeoutMs: number;
+  /** Of each partition, about as many bytes come at once, so that a full one does not hold up the others; default: 1 MiB. */
+  fetchBytes?: number;
 };
 
 /** All are called synchronously and must not block; they hand off. */

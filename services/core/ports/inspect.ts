@@ -4,10 +4,13 @@
  *
  * Errors: BelfryError `store_unavailable` (retryable), `not_migrated`.
  */
+import type { Actor } from '../audit.ts';
 import type { JobState, JobType, Priority, RunStatus, Trigger, Job } from '../model.ts';
 import type { DueRecord, RunError } from '../records.ts';
 import type { LeaseState } from './run-store.ts';
-import type { Offsets } from './timer-store.ts';
+import type { JobRef, Offsets } from './timer-store.ts';
+import type { SystemJob } from '../system-jobs.ts';
+import type { Circumstances } from '../why/facts.ts';
 
 export type JobFilter = {
   tenant?: string;
@@ -160,11 +163,22 @@ export interface Inspect {
   /** The latest `limit` by scheduled time, newest first. */
   runs(filter: RunFilter, limit: number): Promise<RunSummary[]>;
   run(runId: string): Promise<RunDetail | undefined>;
+  /**
+   * Runs that the schedule, events, upstreams and backfills of a job made, the oldest first: those behind the run id `after`,
+   * scheduled before `until` (ms).
+   */
+  occurred(job: JobRef, after: string, until: number, limit: number): Promise<RunSummary[]>;
+  /** The skipped occurrences of the job that share a row, `at` (ms) among them. */
+  skippedGroup(job: JobRef, at: number): Promise<RunSummary | undefined>;
+  /** What surrounds a run of a job, of this queue, that is scheduled for `at` (ms); undefined: there is no such job. */
+  circumstances(job: JobRef, run: { runId: string; at: number; queue: string }): Promise<Circumstances | undefined>;
   /** The latest `limit` by scheduled time, newest first. */
   deadRuns(filter: DeadFilter, limit: number): Promise<DeadRunSummary[]>;
-  /** Marks FAILED runs as settled by a person; answers those that were not marked before. */
-  discard(runIds: readonly string[], note: string): Promise<string[]>;
+  /** Marks FAILED runs as settled by a person, and tells the audit log; answers those that were not marked before. */
+  discard(runIds: readonly string[], note: string, actor: Actor): Promise<string[]>;
   /** @param since @param until scheduled times, ms: from the one on, before the other */
   statistics(tenant: string, since: number, until: number): Promise<RunStatistics>;
   system(): Promise<SystemState>;
+  /** What Belfry does for itself by the clock, by name. */
+  systemJobs(): Promise<SystemJob[]>;
 }

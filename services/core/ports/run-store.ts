@@ -212,6 +212,8 @@ export interface RunStore {
   releaseParkedOfDead(): Promise<number>;
   /** Handed over longer than `olderThanMs`, and in all that time no live executor of its queue had the handler: taken, to end as `handler_not_found`. */
   takeOrphans(lease: Lease, olderThanMs: number, limit: number): Promise<ParkedRun[]>;
+  /** Those of its queue that wait for a place although their job was cancelled: taken, whatever their handler, to end so. */
+  takeCancelled(lease: Lease, limit: number): Promise<ParkedRun[]>;
 
   /** Makes the lease; `lengthMs` from now. Again is harmless. */
   openLease(lease: Lease, lengthMs: number): Promise<void>;

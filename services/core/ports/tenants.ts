@@ -8,6 +8,8 @@ export type Quotas = {
   runsPerSecond: number | null;
   /** Attempts that executors run at one time; more wait. */
   concurrentRuns: number | null;
+  /** Attempts of a handler (or of a job type that is no CUSTOM) that executors run at one time, by its name; more wait. */
+  handlerRuns: Readonly<Record<string, number>> | null;
   /** Of a payload, as JSON in UTF-8. */
   payloadBytes: number | null;
   /** Between two occurrences of a job, ms. */
@@ -24,6 +26,7 @@ export const NO_QUOTAS: Quotas = Object.freeze({
   jobs: null,
   runsPerSecond: null,
   concurrentRuns: null,
+  handlerRuns: null,
   payloadBytes: null,
   minIntervalMs: null,
   historyDays: null,

@@ -5,6 +5,8 @@
  * then applies everything in one statement that is refused as a whole (per partition) unless the owner's epoch and the
  * offsets are still those it knew. So a zombie changes nothing, and nothing is applied twice.
  */
+import type { AuditEntry } from '../audit.ts';
+import type { Maintained, SystemJob } from '../system-jobs.ts';
 import type { Job } from '../model.ts';
 import type { Upstream } from '../model.ts';
 import type { Outcome, DueRecord, RunError } from '../records.ts';
@@ -116,6 +118,8 @@ export type PartitionStep = {
   arrivals: readonly Arrival[];
   /** Jobs whose subscription changed. */
   subscriptions: readonly Subscription[];
+  /** What the audit log is told, in the order in which it happened. */
+  audit: readonly AuditEntry[];
 };
 
 /** The event that a job listens to; null: none any more. */
@@ -207,6 +211,11 @@ export interface TimerStore {
   stats(partitions: readonly number[]): Promise<TimerStats>;
   /** Whether there are jobs of more than one tenant. */
   isShared(): Promise<boolean>;
-  /** Housekeeping, safe to run anywhere at once: day partitions ahead, old history, remembered commands, finished jobs. */
-  maintain(now: number, historyMs: number): Promise<void>;
+  /**
+   * Housekeeping, safe to run anywhere at once: day partitions ahead, old history, remembered commands, finished jobs, the audit log.
+   * Jobs and audit entries go by the days of their tenant, where those are fewer.
+   */
+  maintain(now: number, historyMs: number): Promise<Maintained>;
+  /** Keeps what people are told of a system job; without a change, that of the last one stays. */
+  reportSystemJob(job: Omit<SystemJob, 'changedAt'>): Promise<void>;
 }

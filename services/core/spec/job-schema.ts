@@ -1,6 +1,6 @@
 /** A job as users write it → `JobSpec`, with every default filled in. */
 import { z } from 'zod';
-import { JOB_TYPES, OVERLAPS, PRIORITIES, type JobSpec, type MissedPolicy, type RetryPolicy } from '../model.ts';
+import { OVERLAPS, PRIORITIES, USER_JOB_TYPES, type JobSpec, type MissedPolicy, type RetryPolicy } from '../model.ts';
 import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
 import { CONCURRENCY_KEY, HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
 import { listed } from './problems.ts';
@@ -13,11 +13,11 @@ const HOUR_MS = 3_600_000;
 /** Timers of JavaScript end at 24.8 days, and an attempt that long is a mistake. */
 const MAX_TIMEOUT_MS = 7 * 24 * HOUR_MS;
 
-const typeSchema = z.enum(JOB_TYPES, {
+const typeSchema = z.enum(USER_JOB_TYPES, {
   error: ({ input }) =>
     RESERVED_JOB_TYPES.includes(input)
-      ? `${String(input)} is reserved, not available yet; use ${listed(JOB_TYPES)}`
-      : `must be ${listed(JOB_TYPES)}`,
+      ? `${String(input)} is reserved, not available yet; use ${listed(USER_JOB_TYPES)}`
+      : `must be ${listed(USER_JOB_TYPES)}`,
 });
 
 const retrySchema = record('retry', {

@@ -37,6 +37,12 @@ export const HANDLER: NameRule = {
   holds: (text) => plainText(1, 200).holds(text) && !JOB_TYPES.some((type) => type === text),
 };
 
+/** As runs are told apart in executors: by handler, or by the type of what Belfry itself runs. */
+export const LIMITED_HANDLER: NameRule = {
+  allowed: plainText(1, 200).allowed,
+  holds: plainText(1, 200).holds,
+};
+
 /** Not a priority: `job.due.high` would be two topics at once. */
 export const QUEUE: NameRule = {
   allowed: `must be 1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen, and none of ${PRIORITIES.join(', ')}`,
@@ -66,6 +72,12 @@ export const KAFKA_TOPIC: NameRule = {
 export const HEADER_NAME: NameRule = rule(
   "must be letters, digits and the characters !#$%&'*+-.^_`|~",
   /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/,
+);
+
+/** With the name of its job around it, it is still the id of a job. */
+export const WEBHOOK_ID: NameRule = rule(
+  'must be 1 to 64 letters, digits and . _ - characters, beginning with a letter or digit',
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
 );
 
 /** A file name below the tenant's folder of secrets: never a path. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Command } from '../command.ts';
 import { OVERLAPS, type JobSpec } from '../model.ts';
+import { isOwnName } from '../own-names.ts';
 import { COMMAND_TYPES, type CommandType, type Rejection } from '../records.ts';
 import { flag, instant, name, record, whole, withoutNulls, word } from './fields.ts';
 import { jobSchema } from './job-schema.ts';
@@ -152,8 +153,13 @@ function commandOf(written: Validated): Command {
   return written;
 }
 
+/** What would make, or run, a job of Belfry's own. */
+const MAKES_RUNS: readonly CommandType[] = ['schedule', 'trigger', 'emit', 'backfill'];
+
 /** Only here is the job's own id known. */
 function selfRejection(command: Command): Rejection | undefined {
+  if (isOwnName(command.jobId) && MAKES_RUNS.some((type) => type === command.type))
+    return invalid([command.type === 'emit' ? 'event' : 'jobId'], "begins with belfry., which is for Belfry's own");
   if (command.type !== 'schedule' || command.job.schedule.kind !== 'after') return undefined;
   const index = command.job.schedule.after.findIndex(({ jobId }) => jobId === command.jobId);
   const path = ['job', 'schedule', 'after', index, 'job'];

@@ -1,6 +1,7 @@
 /** Internal commands, as they come from the topic. */
 import { z } from 'zod';
 import type { InternalCommand } from '../internal-command.ts';
+import { webhookOfJob } from '../own-names.ts';
 import type { Rejection } from '../records.ts';
 import { flag, name, record, whole, word } from './fields.ts';
 import { COMMAND_ID, EVENT, EVENT_ID, JOB_ID, TENANT } from './names.ts';
@@ -28,14 +29,29 @@ const schemas = {
     commandId: name(COMMAND_ID),
     ack: flag,
   }),
+  notify: record('a notice', {
+    type: word(['notify']),
+    tenant: name(TENANT),
+    jobId: name({ ...JOB_ID, holds: (text) => JOB_ID.holds(text) && webhookOfJob(text) !== undefined }),
+    commandId: name(COMMAND_ID),
+    body: z.unknown(),
+    at,
+    ack: flag,
+  }),
 };
+
+function isInternal(type: unknown): type is keyof typeof schemas {
+  return typeof type === 'string' && Object.hasOwn(schemas, type);
+}
 
 /** @returns undefined: it is none */
 export function parseInternal(value: unknown): InternalCommand | { rejection: Rejection } | undefined {
   const type = (value as { type?: unknown } | null)?.type;
-  if (type !== 'deliver' && type !== 'fanOut') return undefined;
+  if (!isInternal(type)) return undefined;
   const { data, error } = schemas[type].safeParse(value);
   if (error !== undefined) return { rejection: rejectionOf(error, value, 'a command') };
+  // A body is Belfry's own, and as large as the outcome is.
+  if (data.type === 'notify') return data;
   const rejection = checkPayloadLimits(data.event.payload, ['event', 'payload']);
   return rejection === undefined ? data : { rejection };
 }

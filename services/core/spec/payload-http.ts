@@ -26,12 +26,15 @@ const headerText = z
   .refine((text) => /^[\t\x20-\x7e\x80-\xff]*$/.test(text), { error: 'has characters that a header cannot carry' });
 const secret = record('a secret header', { secret: name(SECRET) });
 
+/** Where something is sent. */
+export const httpUrl = z.string({ error: 'must be an http or https URL' }).superRefine((text, context) => {
+  const problem = urlProblem(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
 const httpSchema = record('an HTTP payload', {
   method: word(HTTP_METHODS).default('GET'),
-  url: z.string({ error: 'must be an http or https URL' }).superRefine((text, context) => {
-    const problem = urlProblem(text);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-  }),
+  url: httpUrl,
   headers: mapOf(
     HEADER_NAME,
     z.union([headerText, secret], { error: 'must be text a header can carry (no line breaks), or { "secret": name }' }),

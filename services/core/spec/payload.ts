@@ -17,7 +17,7 @@ export const MAX_PAYLOAD_DEPTH = 100;
  */
 export function checkPayload(type: JobType, payload: unknown, options: SpecOptions, path: Path): Rejection | undefined {
   const limited = checkPayloadLimits(payload, path);
-  if (limited !== undefined || type === 'CUSTOM') return limited;
+  if (limited !== undefined || type === 'CUSTOM' || type === 'WEBHOOK') return limited;
   const result =
     type === 'HTTP_REQUEST' ? parseHttpPayload(payload, options, path) : parseKafkaPayload(payload, options, path);
   return 'rejection' in result ? result.rejection : undefined;

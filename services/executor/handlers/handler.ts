@@ -72,7 +72,7 @@ export type Handler = {
   run(ctx: HandlerContext): unknown;
 };
 
-/** By handler name; the handler of HTTP_REQUEST jobs stands under `HTTP_REQUEST`. */
+/** By handler name; those of HTTP_REQUEST and WEBHOOK jobs stand under these. */
 export type HandlerRegistry = ReadonlyMap<string, Handler>;
 
 /** The name under which a run's handler stands in the registry, in leases and in parked rows. */

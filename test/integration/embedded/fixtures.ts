@@ -64,7 +64,7 @@ export async function writeMark(brokers: string[], databaseUrl: string): Promise
   const admin = client.admin();
   const producer = client.producer();
   await Promise.all([admin.connect(), producer.connect()]);
-  await admin.createTopics({ topics: [{ topic: 'mark', numPartitions: 1 }], waitForLeaders: true });
+  await admin.createTopics({ topics: [{ topic: 'mark', numPartitions: 1 }], waitForLeaders: false });
   await producer.send({ topic: 'mark', acks: -1, messages: [{ value: 'kept' }] });
   await Promise.all([admin.disconnect(), producer.disconnect()]);
   await query(databaseUrl, "CREATE TABLE mark AS SELECT 'kept' AS value");

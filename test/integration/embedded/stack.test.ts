@@ -33,7 +33,8 @@ void test('after kill -9 of the process that runs them the servers are gone, and
   const servers = await Promise.all(first.pids.map(identityOf));
 
   child.kill('SIGKILL');
-  // Not waiting for their end: the next start must cope with servers that are just going.
+  await once(child, 'exit');
+  // Not waiting for the servers' end: the next start must cope with servers that are just going.
   const withoutMaven = { ...ownServers, PATH: '/nowhere' };
   const stack = await startStack({ dataDir: folder.path, env: withoutMaven });
   try {

@@ -3,7 +3,8 @@
  * FAULT is one of: before-step (records read, nothing committed), after-step (decided and committed, nothing produced),
  * after-intake (commands applied, nothing said about it), after-send (produced, the outbox row not yet removed), freeze-in-step (stopped between sending the statement and its answer),
  * after-upstream (the end of an upstream's run is applied, its downstream has not heard), before-arrival, after-arrival (the
- * downstream has heard: nothing committed, nothing produced).
+ * downstream has heard: nothing committed, nothing produced), before-notice, after-notice (a webhook is to hear of an outcome: nothing
+ * committed; its delivery is decided: nothing produced).
  */
 import type { Broker } from '../../../services/core/ports/broker.ts';
 import type { PartitionStep, TimerStore } from '../../../services/core/ports/timer-store.ts';
@@ -29,9 +30,18 @@ function tellsDownstream({ outbox }: PartitionStep): boolean {
   return outbox.some(({ body }) => body.includes('"type":"upstream"'));
 }
 
+function notifies({ outbox }: PartitionStep): boolean {
+  return outbox.some(({ body }) => body.includes('"type":"notify"'));
+}
+
+function isWebhook({ jobId }: { jobId: string }): boolean {
+  return jobId.startsWith('belfry.webhook.');
+}
+
 function faultyStore(store: TimerStore): TimerStore {
   const step: TimerStore['step'] = async (steps) => {
     if (fault === 'before-step' && concerns(steps, 'intake')) die();
+    if (fault === 'before-notice' && steps.some(notifies)) die();
     if (fault === 'before-arrival' && steps.some(({ arrivals }) => arrivals.length > 0)) die();
     const answer = store.step(steps);
     if (fault === 'freeze-in-step' && concerns(steps, 'firing')) {
@@ -41,6 +51,7 @@ function faultyStore(store: TimerStore): TimerStore {
     if (fault === 'after-step' && concerns(steps, 'firing')) die();
     if (fault === 'after-intake' && concerns(steps, 'intake')) die();
     if (fault === 'after-arrival' && steps.some(({ arrivals }) => arrivals.length > 0)) die();
+    if (fault === 'after-notice' && steps.some(({ jobs }) => jobs.some(isWebhook))) die();
     if (fault === 'after-upstream' && steps.some(tellsDownstream)) die();
     return accepted;
   };

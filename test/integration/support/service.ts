@@ -65,8 +65,8 @@ export class Service {
   }
 
   /** Resolves when /readyz says so. */
-  async ready(): Promise<void> {
-    const deadline = Date.now() + READY_TIMEOUT_MS;
+  async ready(timeoutMs = READY_TIMEOUT_MS): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
     const port = await this.port;
     for (let last = ''; ;) {
       try {

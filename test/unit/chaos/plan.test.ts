@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { partitionOf } from '../../../services/core/murmur2.ts';
-import { FAULT_KINDS, PARTITIONS, planOf, SEATS } from '../../chaos/plan.ts';
+import { PARTITIONS } from '../../chaos/load.ts';
+import { FAULT_KINDS, planOf, SEATS } from '../../chaos/plan.ts';
 import { understood } from '../../checker/observe.ts';
+import { commandOf, tenantOf } from '../../support/lives.ts';
 
 const MINUTE_MS = 60_000;
 const EPOCH = Date.UTC(2026, 0, 1);
@@ -26,9 +28,8 @@ describe('the plan of a chaos run', () => {
 
   it('asks for what Belfry understands, and has a beat in every partition', () => {
     const { actions, beats } = planOf(1, 10 * MINUTE_MS, EPOCH);
-    for (const { type, jobId, fields } of actions)
-      if (type !== 'replay') understood({ type, commandId: 'c', tenant: 'default', jobId, ...fields });
-    const partitions = beats.map((jobId) => partitionOf(`default/${jobId}`, PARTITIONS));
+    for (const action of actions) if (action.type !== 'replay') understood(commandOf(action, 'c'));
+    const partitions = beats.map((jobId) => partitionOf(`${tenantOf(jobId)}/${jobId}`, PARTITIONS));
     assert.deepEqual(
       partitions,
       beats.map((_, partition) => partition),

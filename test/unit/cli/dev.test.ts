@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CliDeps } from '../../../services/cli/deps.ts';
-import { readDevFile, withDevFile, writeDevFile, type DevFile } from '../../../services/cli/dev-file.ts';
+import {
+  keepWebhookKey,
+  readDevFile,
+  withDevFile,
+  writeDevFile,
+  type DevFile,
+} from '../../../services/cli/dev-file.ts';
 import { BelfryError } from '../../../services/core/errors.ts';
+import { readConfig } from '../../../services/runtime/config.ts';
 import { FakeCli, outcome } from './support.ts';
 
 const FILE: DevFile = {
@@ -66,6 +73,7 @@ function devCli(overrides: Partial<CliDeps> = {}): DevCli {
       startTimer: part('timer', 9401),
       startExecutor: part('executor', 9402),
       startApi: part('api', 8080),
+      keepWebhookKey: async () => Buffer.alloc(32).toString('base64'),
       writeDevFile: async (_folder, file) => {
         notes.push(`+file ${file.brokers}`);
         return async () => void notes.push('-file');
@@ -83,6 +91,18 @@ function devCli(overrides: Partial<CliDeps> = {}): DevCli {
   );
   return { cli, notes, up, end: () => end() };
 }
+
+void test('belfry dev makes the key for secrets of webhooks once, readable for its user alone', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'belfry-dev-'));
+  try {
+    const path = await keepWebhookKey(join(folder, 'data'), () => Buffer.alloc(32, 1));
+    assert.equal(await keepWebhookKey(join(folder, 'data'), () => Buffer.alloc(32, 2)), path);
+    assert.deepEqual(readConfig({ BELFRY_WEBHOOK_KEY: path }).webhookKey, Buffer.alloc(32, 1));
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 void test('belfry dev starts servers, then services, and stops them in the opposite order', async () => {
   const { cli, notes, up, end } = devCli();

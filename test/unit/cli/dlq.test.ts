@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BelfryError } from '../../../services/core/errors.ts';
 import { runIdOf } from '../../../services/core/run-id.ts';
-import { dead, detail, FakeCli, NOW, RUN_ID } from './support.ts';
+import { dead, detail, FakeCli, ME, NOW, RUN_ID } from './support.ts';
 
 const OTHER_ID = RUN_ID.replace(/1$/, '2');
 const TWO = [dead({ runId: OTHER_ID }), dead({ runId: RUN_ID, tenant: 'acme', jobId: 'invoice' })];
@@ -128,6 +128,6 @@ void test('dlq discard marks the runs with the note', async () => {
     return [RUN_ID];
   };
   assert.equal(await cli.run('dlq', 'discard', RUN_ID, '--note', 'paid by hand'), 0);
-  assert.deepEqual(marked, [[RUN_ID], 'paid by hand']);
+  assert.deepEqual(marked, [[RUN_ID], 'paid by hand', ME]);
   assert.equal(cli.stdout, '1 discarded');
 });

@@ -1,7 +1,10 @@
 /** The command line on fakes: what it prints, what it sends, how it ends. */
 import assert from 'node:assert/strict';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
+import { MemoryAudit } from '../../../services/adapters/memory/audit.ts';
+import type { Actor } from '../../../services/core/audit.ts';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
+import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
 import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
 import { directBackend } from '../../../services/cli/backend-direct.ts';
 import type { CliDeps } from '../../../services/cli/deps.ts';
@@ -20,9 +23,11 @@ import type {
 import type { Log } from '../../../services/core/ports/log.ts';
 import type { Outcome } from '../../../services/core/records.ts';
 import { parseJobSpec } from '../../../services/core/spec/parse-command.ts';
+import { topicsOf } from '../../../services/core/topics.ts';
 import { readConfig } from '../../../services/runtime/config.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
+export const ME: Actor = { kind: 'cli', id: null, name: 'ada@host' };
 export const NOW = Date.UTC(2026, 0, 1, 12);
 const SERVERS = { KAFKA_BROKERS: 'localhost:9092', DATABASE_URL: 'postgres://localhost/belfry' };
 export const RUN_ID = '019b7a5c-2800-8000-8000-000000000001';
@@ -42,6 +47,8 @@ export class FakeClient {
   cancel = (jobId: string, ...rest: unknown[]) => this.command('cancel', jobId, rest);
   trigger = (jobId: string, ...rest: unknown[]) => this.command('trigger', jobId, rest);
   replay = (jobId: string, ...rest: unknown[]) => this.command('replay', jobId, rest);
+
+  send = (sent: { type: string; jobId: string }) => this.command(sent.type, sent.jobId, [sent]);
 
   onOutcome = async (fn: (outcome: Outcome) => void) => {
     this.listeners.push(fn);
@@ -74,7 +81,10 @@ export class FakeCli {
   readonly client = new FakeClient();
   readonly clock = new VirtualClock(NOW);
   readonly apiKeys = new MemoryApiKeys(this.clock);
-  readonly tenants = new MemoryTenants(new MemoryDatabase({ partitions: 1, now: () => this.clock.now() }));
+  private readonly db = new MemoryDatabase({ partitions: 1, now: () => this.clock.now() });
+  readonly tenants = new MemoryTenants(this.db);
+  readonly audit = new MemoryAudit(this.db);
+  readonly webhooks = new MemoryWebhooks(this.db);
   readonly out: string[] = [];
   readonly err: string[] = [];
   readonly stop = new AbortController();
@@ -91,7 +101,13 @@ export class FakeCli {
     apiKeys: () => this.apiKeys,
     broker: () => this.broker(),
     clock: this.clock,
-    rejectedTopic: () => 'job.commands.rejected',
+    topics: () => topicsOf(''),
+    ids: { uuid: () => 'id-of-test', random: () => 0 },
+    webhooks: () => this.webhooks,
+    webhookKey: () => this.deps.config().webhookKey,
+    audit: () => this.audit,
+    actor: ME,
+    tenants: () => this.tenants,
     secretBytes: (count) => Buffer.alloc(count, (this.keysMade += 1)),
   });
 
@@ -105,6 +121,7 @@ export class FakeCli {
       clock: this.clock,
       machineNow: () => this.clock.now(),
       ids: { uuid: () => `id-${(ids += 1)}`, random: () => 0 },
+      actor: ME,
       readFile: async (path) => this.files[path] ?? Promise.reject(new Error('no such file')),
       env,
       config: () => readConfig(this.env),
@@ -113,7 +130,6 @@ export class FakeCli {
       useApi: unexpected('useApi'),
       ...this.direct,
       store: () => this.inspect as Inspect,
-      tenants: () => this.tenants,
       broker: unexpected('broker'),
       topicAdmin: unexpected('topicAdmin'),
       disconnect: async () => undefined,
@@ -125,6 +141,7 @@ export class FakeCli {
       freePort: async (wanted) => wanted,
       makeLog: () => NO_LOG,
       runUntilStopped: unexpected('runUntilStopped'),
+      keepWebhookKey: unexpected('keepWebhookKey'),
       writeDevFile: unexpected('writeDevFile'),
       javaVersion: async () => 21,
       shippedSchemaVersion: async () => 4,

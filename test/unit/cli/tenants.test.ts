@@ -6,7 +6,7 @@ describe('belfry tenants', () => {
   it('sets, shows, lists and removes quotas', async () => {
     const cli = new FakeCli();
     const partitions = async (topic: string) => (topic === 'job.due.acme.medium' ? 1 : undefined);
-    cli.deps.broker = () => ({ partitions }) as unknown as ReturnType<typeof cli.deps.broker>;
+    cli.broker = () => ({ partitions }) as unknown as ReturnType<typeof cli.broker>;
     assert.equal(await cli.run('tenants', 'set', 'acme', '--queue', 'nowhere'), 4);
     assert.equal(await cli.run('tenants', 'set', 'acme', '--jobs', '10', '--min-interval', '1m', '--queue', 'acme'), 0);
     assert.equal(await cli.run('tenants', 'set', 'acme', '--jobs', 'none', '--json'), 0);

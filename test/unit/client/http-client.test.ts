@@ -125,7 +125,7 @@ describe('the client over HTTP', () => {
     const proxy = createServer((_request, response) => response.writeHead(404).end('<html>nothing here</html>'));
     await once(proxy.listen(0, '127.0.0.1'), 'listening');
     const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-    const error = await thrown(new Belfry({ url, log: NO_LOG }).pause('a', { timeoutMs: 50 }));
+    const error = await thrown(new Belfry({ url, log: NO_LOG }).pause('a', { timeoutMs: 1_000 }));
     assert.deepEqual([error.code, /404/.test(error.message)], ['api_unavailable', true]);
     proxy.close();
   });
@@ -199,6 +199,28 @@ describe('the client over HTTP', () => {
     await api.tell(outcomeOf({ runId: 'second' }), outcomeOf({ runId: 'third' }));
     await due.promise;
     assert.deepEqual(heard, ['while away', 'second', 'third']);
+  });
+
+  it('leaves no place taken by streams whose listeners go while they begin', async () => {
+    const mostStreams = 200;
+    const slow = await MemoryApi.start({}, 300);
+    const authorization = `Bearer ${await slow.key(['read'])}`;
+    const arrived = Promise.withResolvers<void>();
+    let requests = 0;
+    slow.onRequest = () => {
+      if (++requests === mostStreams) setImmediate(arrived.resolve);
+    };
+    const lost = Array.from({ length: mostStreams }, () =>
+      fetch(`${slow.url}/api/events/stream`, { headers: { authorization } }).then(
+        (response) => response.body?.cancel(),
+        () => undefined,
+      ),
+    );
+    await arrived.promise;
+    slow.cut();
+    await Promise.all(lost);
+    await (await slow.overHttp(['read'])).onOutcome(() => undefined);
+    await slow.close();
   });
 
   it('rejects what still waits when it is closed', async () => {

@@ -7,6 +7,8 @@ import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { RandomIds } from '../../../services/adapters/ids.ts';
 import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
+import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
+import { MemoryAudit } from '../../../services/adapters/memory/audit.ts';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryBroker } from '../../../services/adapters/memory/broker.ts';
 import type { Api } from '../../../services/api/deps.ts';
@@ -41,20 +43,22 @@ export class MemoryApi {
   /** Sees each request before the API does. */
   onRequest: (request: IncomingMessage, response: ServerResponse) => void = () => undefined;
   readonly keys = new MemoryApiKeys(clock);
-  private readonly cluster = new MemoryBroker({ clock, latencyMs: 1 });
+  private readonly cluster: MemoryBroker;
   private readonly clients: BelfryClient[] = [];
   private readonly server: Server;
   private api: Api | undefined;
 
-  private constructor() {
+  private constructor(latencyMs: number) {
+    this.cluster = new MemoryBroker({ clock, latencyMs });
     this.server = createServer((request, response) => {
       this.onRequest(request, response);
       this.api!.routing(request, response);
     });
   }
 
-  static async start(inspect: Partial<Inspect> = {}): Promise<MemoryApi> {
-    const it = new MemoryApi();
+  /** @param latencyMs of the broker */
+  static async start(inspect: Partial<Inspect> = {}, latencyMs = 1): Promise<MemoryApi> {
+    const it = new MemoryApi(latencyMs);
     it.api = await it.build(inspect);
     await once(it.server.listen(0, '127.0.0.1'), 'listening');
     return it;
@@ -108,12 +112,15 @@ export class MemoryApi {
       this.cluster.createTopic(topic, PARTITIONS);
     await this.answerCommands();
     const broker = this.cluster.client('api');
+    const db = new MemoryDatabase({ partitions: PARTITIONS, now: () => clock.now() });
     return buildServer({
       ...{ inspect: inspect as Inspect, client: this.overKafka(), broker, codec, topics, keys: this.keys, clock, ids },
       ...{ secretBytes: (count) => ids.bytes(count), log: NO_LOG, version: '1', requestsPerSecond: 1_000 },
       spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
       queueDepth: () => [],
-      tenants: new MemoryTenants(new MemoryDatabase({ partitions: PARTITIONS, now: () => clock.now() })),
+      tenants: new MemoryTenants(db),
+      ...{ webhooks: new MemoryWebhooks(db), webhookKey: Buffer.alloc(32, 1) },
+      audit: new MemoryAudit(db),
     });
   }
 

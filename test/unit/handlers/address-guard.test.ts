@@ -4,12 +4,17 @@ import { inspect } from 'node:util';
 import { BelfryError } from '../../../services/core/errors.ts';
 import { AddressGuard } from '../../../services/executor/handlers/http/address-guard.ts';
 import { httpRequestHandler } from '../../../services/executor/handlers/http/http-request.ts';
+import { Sender } from '../../../services/executor/handlers/http/sender.ts';
 import { serve } from './http-server.ts';
 import { contextWith } from './support.ts';
 
 /** What comes of a request under this allow list: its status, or its error's code. */
 async function outcome(url: string, allow: string[] = []): Promise<number | string> {
-  const handler = httpRequestHandler({ guard: new AddressGuard(allow), secretsDir: undefined, now: () => 0 });
+  const handler = httpRequestHandler({
+    sender: new Sender(new AddressGuard(allow)),
+    secretsDir: undefined,
+    now: () => 0,
+  });
   const checked = await handler.validate?.({ url });
   assert.ok(checked?.ok, inspect(checked));
   try {
@@ -87,7 +92,7 @@ void test('a name is judged by what it resolves to: private addresses are left o
 });
 
 void test('the refusal says what was resolved and which setting allows it', async () => {
-  const handler = httpRequestHandler({ guard: new AddressGuard([]), secretsDir: undefined, now: () => 0 });
+  const handler = httpRequestHandler({ sender: new Sender(new AddressGuard([])), secretsDir: undefined, now: () => 0 });
   const checked = await handler.validate?.({ url: 'http://localhost:1' });
   assert.ok(checked?.ok);
   await assert.rejects(Promise.resolve(handler.run(contextWith({ payload: checked.value }))), {

@@ -8,6 +8,7 @@ import type { HandlerContext } from '../../../services/executor/handlers/handler
 import { AddressGuard } from '../../../services/executor/handlers/http/address-guard.ts';
 import { MAX_BODY_BYTES, type HttpResult } from '../../../services/executor/handlers/http/answer.ts';
 import { httpRequestHandler } from '../../../services/executor/handlers/http/http-request.ts';
+import { Sender } from '../../../services/executor/handlers/http/sender.ts';
 import { retryAfterMs } from '../../../services/executor/handlers/http/retry-after.ts';
 import { serve } from './http-server.ts';
 import { contextWith, folderWith } from './support.ts';
@@ -18,7 +19,11 @@ type Options = { secretsDir?: string; context?: Partial<HandlerContext> };
 
 /** Validates and sends, as the executor does. */
 async function send(payload: Payload, { secretsDir, context }: Options = {}): Promise<HttpResult> {
-  const handler = httpRequestHandler({ guard: new AddressGuard(['127.0.0.1']), secretsDir, now: () => NOW });
+  const handler = httpRequestHandler({
+    sender: new Sender(new AddressGuard(['127.0.0.1'])),
+    secretsDir,
+    now: () => NOW,
+  });
   const checked = await handler.validate?.(payload);
   assert.ok(checked?.ok, JSON.stringify(checked));
   return (await handler.run(contextWith({ payload: checked.value, ...context }))) as HttpResult;
@@ -218,7 +223,11 @@ void test('a refused, a broken and an unresolvable connection are http_error and
 });
 
 void test('a payload that is no HTTP request is refused', async () => {
-  const handler = httpRequestHandler({ guard: new AddressGuard([]), secretsDir: undefined, now: () => NOW });
+  const handler = httpRequestHandler({
+    sender: new Sender(new AddressGuard([])),
+    secretsDir: undefined,
+    now: () => NOW,
+  });
   const answer = await handler.validate?.({ url: 'ftp://example.com' });
   assert.deepEqual(answer, { ok: false, message: 'payload.url is not an http or https URL' });
 });

@@ -37,6 +37,7 @@ const VARIABLES: [
   ['BELFRY_SHUTDOWN_TIMEOUT', (c) => c.shutdownTimeoutMs, 25_000, ['1m30s', 90_000], '90'],
   ['BELFRY_SECRETS_DIR', (c) => c.secretsDir, undefined, ['/run/secrets', '/run/secrets']],
   ['BELFRY_HTTP_ALLOW', (c) => c.httpAllow, [], ['10.0.0.0/8, intranet', ['10.0.0.0/8', 'intranet']]],
+  ['BELFRY_WEBHOOK_KEY', (c) => c.webhookKey?.length, undefined, [Buffer.alloc(32).toString('base64'), 32], 'short'],
   ['BELFRY_KAFKA_ALLOW_TOPICS', (c) => c.kafkaAllowTopics, null, ['orders,mails', ['orders', 'mails']]],
   [
     'BELFRY_EVENT_SOURCES',

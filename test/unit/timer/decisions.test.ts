@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Job } from '../../../services/core/model.ts';
+import type { Arrival, StoredRun } from '../../../services/core/ports/timer-store.ts';
 import { parseCommand } from '../../../services/core/spec/parse-command.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
 import type { Applied, CommandContext } from '../../../services/timer/applied.ts';
 import { applyCommand, type JobCommand } from '../../../services/timer/apply-command.ts';
+import { applyUpstream } from '../../../services/timer/apply-upstream.ts';
 import { applyCompletion } from '../../../services/timer/completion.ts';
 import { scheduledRun } from '../../../services/timer/due-record.ts';
 import { fireOccurrence } from '../../../services/timer/fire.ts';
@@ -22,6 +24,7 @@ function context(changes: Partial<CommandContext> = {}): CommandContext {
     existing: new Set(),
     partition: 0,
     recordTimestampMs: NOW,
+    offset: '7',
     traceparent: null,
     spec,
     seen: false,
@@ -296,4 +299,46 @@ test('the end of a run while paused sets the next fixed delay, which waits for t
   const job: Job = { ...base, state: 'PAUSED', nextAt: null, nextFireAt: null, active: [{ runId: 'a', since: NOW }] };
   const effects = applyCompletion(job, { runId: 'a', finishedAt: NOW + 5 }, context());
   assert.deepEqual([effects.job!.nextAt, effects.job!.nextFireAt, effects.addTimers], [NOW + 5 + HOUR, null, []]);
+});
+
+test('a job knows which commands made it what it is, and since when it has its schedule', () => {
+  const made = hourly();
+  const [applied] = made.appliedCommands!;
+  assert.deepEqual([applied?.type, applied?.at, applied?.offset, applied?.since], ['schedule', NOW, '7', undefined]);
+  const paused = apply(made, command({ type: 'pause' }), { now: NOW + 1, offset: null });
+  assert.deepEqual(
+    paused.appliedCommands?.map(({ type, at, offset }) => [type, at, offset]),
+    [
+      ['schedule', NOW, '7'],
+      ['pause', NOW + 1, null],
+    ],
+  );
+  const republished = apply(paused, schedule(every), { now: NOW + 2 });
+  assert.deepEqual(
+    republished.appliedCommands?.map(({ type, at, since }) => [type, at, since]),
+    [['schedule', NOW + 2, NOW]],
+  );
+  const other = apply(republished, schedule({ every: '2h' }), { now: NOW + 3 });
+  assert.deepEqual(other.appliedCommands?.[0]?.since, undefined);
+});
+
+test('of two runs of one upstream the one that ended later counts, though its end is heard of first', () => {
+  const endOf = (jobId: string, number: number, finishedAt: number): StoredRun => ({
+    ...{ runId: `run-${number}`, tenant: 't', jobId, status: 'COMPLETED', finishedAt, scheduledFor: NOW },
+    ...{ idempotencyKey: `run-${number}`, due: null, result: null, resultTruncated: false, error: null },
+    ...{ replayOf: null, replays: [] },
+  });
+  const ends = [endOf('a', 2, NOW + 2_000), endOf('a', 1, NOW + 1_000), endOf('b', 3, NOW)];
+  const runs = new Map(ends.map((run) => [run.runId, run]));
+  const job = apply(undefined, schedule({ after: [{ job: 'a' }, { job: 'b' }] }));
+  const arrivals = new Map<string, Arrival>();
+  for (const { runId, jobId: upstream } of ends) {
+    const heard = { type: 'upstream', commandId: runId, tenant: 't', jobId: 'j', ack: false, upstream, runId } as const;
+    const effects = effectsOf(applyUpstream(job, heard, context({ arrivals: [...arrivals.values()], runs })));
+    for (const arrival of effects.arrivals) arrivals.set(arrival.runId, arrival);
+  }
+  const [late, early, other] = ends.map(({ runId }) => arrivals.get(runId)!);
+  assert.deepEqual([early!.setId, early!.superseded], [null, true]);
+  assert.notEqual(late!.setId, null);
+  assert.equal(late!.setId, other!.setId);
 });

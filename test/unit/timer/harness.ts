@@ -3,13 +3,15 @@ import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { MemoryBroker, type BrokerFaults } from '../../../services/adapters/memory/broker.ts';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryTimerStore } from '../../../services/adapters/memory/timer-store.ts';
+import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
+import type { Webhooks } from '../../../services/core/ports/webhooks.ts';
 import { BelfryError } from '../../../services/core/errors.ts';
 import { outcomeOf, Records } from '../../../services/core/events.ts';
 import { PRIORITIES, type Job, type TerminalStatus } from '../../../services/core/model.ts';
 import { partitionOf } from '../../../services/core/murmur2.ts';
 import type { Log } from '../../../services/core/ports/log.ts';
 import type { PartitionStep, TimerStore } from '../../../services/core/ports/timer-store.ts';
-import type { Ack, ConsumedRecord, DueRecord, Outcome } from '../../../services/core/records.ts';
+import type { Ack, ConsumedRecord, DueRecord, Outcome, OutgoingRecord } from '../../../services/core/records.ts';
 import { jobKey, topicsOf } from '../../../services/core/topics.ts';
 import { Timer, type TimerLimits } from '../../../services/timer/timer.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -30,6 +32,8 @@ export class Cluster {
   readonly records = new Records({ topics: this.topics, partitions: P, codec: this.codec, source: '/test' });
   /** Throws to make a store call fail before, or after, it took effect. */
   storeFault: StoreFault | null = null;
+  /** Throws to make a reading of webhooks fail, or lets it wait. */
+  webhooksFault: (() => Promise<void>) | null = null;
   private refuses: (step: PartitionStep) => boolean = () => false;
   /** All due records as they were produced, repeats included. */
   readonly dues: (DueRecord & { at: number })[] = [];
@@ -77,6 +81,7 @@ export class Cluster {
       spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
       historyMs: 30 * 86_400_000,
       limits,
+      webhooks: this.webhooks(),
       onFatal: (error) => fatal.push(error),
     });
     const node: Node = {
@@ -173,6 +178,11 @@ export class Cluster {
     });
   }
 
+  /** Somebody writes a record. */
+  async publish(record: OutgoingRecord): Promise<void> {
+    void (await this.client.producer()).send([record]);
+  }
+
   async retry(due: DueRecord, inMs: number): Promise<void> {
     const next = { ...due, attempt: due.attempt + 1, dueAt: this.clock.now() + inMs };
     void (await this.client.producer()).send([this.records.retry(next)]);
@@ -232,6 +242,17 @@ export class Cluster {
     };
     const topics = [completed, acks, rejected, dlq, 'orders', ...due];
     await this.client.tail({ topics, from: 'beginning', isolation: 'read_committed', onRecord });
+  }
+
+  private webhooks(): Webhooks {
+    const store = new MemoryWebhooks(this.db);
+    const listening = async (): ReturnType<Webhooks['listening']> => {
+      await this.webhooksFault?.();
+      return store.listening();
+    };
+    return new Proxy<Webhooks>(store, {
+      get: (target, name) => (name === 'listening' ? listening : (Reflect.get(target, name) as unknown)),
+    });
   }
 
   private storeOf(node: string, state: { dead: boolean; frozen: Promise<void> }): TimerStore {

@@ -68,3 +68,18 @@ test('bytes bound what is due at once, but one row always comes', () => {
   assert.equal(ahead.due(5, 10, 25).length, 2);
   assert.equal(ahead.due(5, 10, 0).length, 1);
 });
+
+test('where more is due than may be answered, tenants take turns, each with its earliest first', () => {
+  const ahead = new LookAhead(CAPACITY);
+  const rows = [
+    ...[1, 2, 3, 4, 5].map((id) => ({ ...row(id, id), tenant: 'flood' })),
+    { ...row(6, 6), tenant: 'other' },
+    { ...row(7, 7), tenant: 'other' },
+  ];
+  ahead.refill(rows, CAPACITY);
+  const ids = (due: readonly TimerRow[]): number[] => due.map(({ fireAt }) => fireAt);
+  assert.deepEqual(ids(ahead.due(10, 4, 1_000)), [1, 6, 2, 7]);
+  assert.deepEqual(ids(ahead.due(10, 10, 30)), [1, 6, 2], 'bytes are counted in turns, too');
+  assert.deepEqual(ids(ahead.due(6, 3, 1_000)), [1, 6, 2], 'what is not due has no turn');
+  assert.deepEqual(ids(ahead.due(10, 7, 1_000)), [1, 2, 3, 4, 5, 6, 7], 'all of it is answered in order');
+});

@@ -1,0 +1,52 @@
+/** Webhooks as people write them. */
+import { z } from 'zod';
+import { TERMINAL_STATUSES } from '../model.ts';
+import { secretBytesOf } from '../webhook-secret.ts';
+import { duration, flag, mapOf, name, record, word } from './fields.ts';
+import { HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, WEBHOOK_ID } from './names.ts';
+import { httpUrl } from './payload-http.ts';
+
+const MOST_NAMED = 100;
+const DAY_MS = 86_400_000;
+
+const SECRET = 'must be whsec_ and 24 to 64 bytes in base64';
+/** What came is not shown: it may be a secret with a mistake. */
+const secret = z.string({ error: SECRET }).refine((text) => secretBytesOf(text) !== undefined, {
+  error: `is no secret; it ${SECRET}`,
+});
+
+function namesOf(rule: Parameters<typeof name>[0]) {
+  return z
+    .array(name(rule), { error: 'must be a list of names' })
+    .max(MOST_NAMED, { error: `has too many entries; at most ${MOST_NAMED} are allowed` })
+    .default([]);
+}
+
+const fields = {
+  url: httpUrl,
+  statuses: z
+    .array(word(TERMINAL_STATUSES), { error: 'must be a list of statuses' })
+    .min(1, { error: 'is empty: nothing would be sent' })
+    .transform((statuses) => [...new Set(statuses)])
+    .default(['FAILED']),
+  jobs: namesOf(JOB_ID),
+  handlers: namesOf(HANDLER),
+  labels: mapOf(LABEL_KEY, name(LABEL_VALUE), 32).default({}),
+  disabled: flag.default(false),
+};
+
+export const webhookSchema = record('a webhook', fields);
+export const newWebhookSchema = record('a webhook', {
+  id: name(WEBHOOK_ID).optional(),
+  secret: secret.optional(),
+  ...fields,
+});
+export const webhookRotationSchema = record('a rotation', {
+  secret: secret.optional(),
+  grace: duration().default(DAY_MS).meta({ description: 'How long the former secret is signed with, too.' }),
+});
+
+/** Everything that has a default may be left out. */
+export type WebhookInput = z.input<typeof webhookSchema>;
+export type NewWebhookInput = z.input<typeof newWebhookSchema>;
+export type WebhookRotation = z.output<typeof webhookRotationSchema>;
