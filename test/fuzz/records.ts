@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { jsonCodec } from '../../services/adapters/codec/json-codec.ts';
 import { partitionOf } from '../../services/core/murmur2.ts';
+import { isOwnName, webhookOfJob } from '../../services/core/own-names.ts';
 import type { OutgoingRecord } from '../../services/core/records.ts';
 import { commandSchemas, parseCommand } from '../../services/core/spec/parse-command.ts';
 import { Values, type JsonSchema } from './values.ts';
@@ -124,7 +125,10 @@ async function everyPartitionAnswers({ belfry }: World, at: number): Promise<voi
     assert.ok(['applied', 'unchanged', 'duplicate'].includes(outcome), outcome);
 }
 
-/** No job stands there that no valid command names. */
+/**
+ * No job stands there that no valid command names, but for those that deliver for the webhooks that requests made: they come
+ * when the first outcome does, and no command from outside can name them.
+ */
 async function onlyValidJobs(
   world: World,
   before: ReadonlySet<string>,
@@ -134,11 +138,13 @@ async function onlyValidJobs(
   for (const value of values) {
     if (await isRefused(world, value)) continue;
     const { tenant = 'default', jobId } = JSON.parse(String(value)) as { tenant?: string | null; jobId: string };
+    assert.ok(!isOwnName(jobId), `a command that names ${jobId} is taken for valid`);
     named.add(`${tenant ?? 'default'}/${jobId}`);
   }
   for (const key of await jobKeys(world)) {
     const isProbe = key.startsWith('default/probe-');
-    assert.ok(isProbe || before.has(key) || named.has(key), `the job ${key} was made by no valid command`);
+    const isDelivery = webhookOfJob(key.slice(key.indexOf('/') + 1)) !== undefined;
+    assert.ok(isProbe || isDelivery || before.has(key) || named.has(key), `the job ${key} was made by no valid command`);
   }
 }
 
