@@ -61,6 +61,7 @@ async function run(name: string, ctx: HandlerContext, process: Process, seed: nu
     endedAt: null,
     end: null,
     obedient: name !== 'stubborn',
+    handler: name,
   };
   calls.begin(call);
   const { signal } = ctx;

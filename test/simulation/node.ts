@@ -3,12 +3,14 @@ import { jsonCodec } from '../../services/adapters/codec/json-codec.ts';
 import type { MemoryBroker } from '../../services/adapters/memory/broker.ts';
 import type { MemoryDatabase } from '../../services/adapters/memory/database.ts';
 import { MemoryRunStore } from '../../services/adapters/memory/run-store.ts';
+import { MemoryTenants } from '../../services/adapters/memory/tenants.ts';
 import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
 import { Records } from '../../services/core/events.ts';
 import type { Broker } from '../../services/core/ports/broker.ts';
 import type { Ids } from '../../services/core/ports/clock.ts';
 import type { Log } from '../../services/core/ports/log.ts';
 import type { RunStore } from '../../services/core/ports/run-store.ts';
+import type { Tenants } from '../../services/core/ports/tenants.ts';
 import type { TimerStore } from '../../services/core/ports/timer-store.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Executor } from '../../services/executor/executor.ts';
@@ -36,6 +38,8 @@ export type Surroundings = {
   broker: MemoryBroker;
   db: MemoryDatabase;
   mutation: Mutation | undefined;
+  /** Whether tenants have quotas, some time. */
+  hasQuotas: boolean;
   calls: Calls;
   log(node: string, level: string, fields: object, message: string): void;
   onEffect: (call: string, args: readonly unknown[]) => void;
@@ -43,6 +47,8 @@ export type Surroundings = {
   onFatal(node: string, error: Error): void;
 };
 
+/** What timers and executors are both given. */
+type Shared = { broker: Broker; log: Log; tenants?: Tenants };
 export type Service = { start(): void; stop(): Promise<void> };
 export type Node = { process: Process; seat: Seat; service: Service | undefined };
 
@@ -58,13 +64,16 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const memoryTimers: TimerStore = new MemoryTimerStore(world.db);
   const memoryRuns: RunStore = new MemoryRunStore(world.db, world.sim);
   const timerStore = linked(world.mutation?.timerStore?.(memoryTimers, world) ?? memoryTimers, link);
+  const memoryTenants: Tenants = new MemoryTenants(world.db);
+  const tenants = world.mutation?.tenants?.(memoryTenants, world) ?? memoryTenants;
+  const shared: Shared = { broker, log, ...(world.hasQuotas && { tenants: linked(tenants, link) }) };
   const node: Node = { process, seat, service: undefined };
   const begin = async (): Promise<void> => {
     await new ClockSync(process.clock, () => timerStore.databaseNow(), log).start();
-    if (seat.kind === 'timer') node.service = timerOf(process, timerStore, broker, log, world);
+    if (seat.kind === 'timer') node.service = timerOf(process, timerStore, shared, world);
     else {
       const store = linked(world.mutation?.runStore?.(memoryRuns, world) ?? memoryRuns, link);
-      node.service = executorOf(process, seat, store, broker, log, random, world);
+      node.service = executorOf(process, seat, store, shared, random, world);
     }
     node.service.start();
   };
@@ -72,9 +81,10 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   return node;
 }
 
-function timerOf(process: Process, store: TimerStore, broker: Broker, log: Log, world: Surroundings): Service {
+function timerOf(process: Process, store: TimerStore, shared: Shared, world: Surroundings): Service {
   const timer = new Timer({
-    ...{ store, broker, log, codec: jsonCodec(), clock: process.clock },
+    ...shared,
+    ...{ store, codec: jsonCodec(), clock: process.clock },
     prefix: '',
     partitions: world.partitions,
     instance: process.name,
@@ -93,17 +103,17 @@ function executorOf(
   process: Process,
   seat: Seat,
   store: RunStore,
-  broker: Broker,
-  log: Log,
+  shared: Shared,
   random: Random,
   world: Surroundings,
 ): Service {
   const { clock } = process;
   const { partitions, seed } = world;
   const executor = new Executor({
-    ...{ broker, store, clock, log },
+    ...shared,
+    ...{ store, clock },
     records: new Records({ topics: topicsOf(''), partitions, codec: jsonCodec(), source: '/simulation' }),
-    keeper: new LoopLeaseKeeper({ store, clock, log }),
+    keeper: new LoopLeaseKeeper({ store, clock, log: shared.log }),
     ids: idsOf(process.name, random),
     handlers: handlersOf(process, seed, world.calls, seat.isLimited),
     queue: 'default',

@@ -2,6 +2,7 @@
 import { LAST_COMMAND_AT, type Action } from '../support/life.ts';
 import { sourceListenersOf, sourceRecordsOf, type SourceRecord } from '../support/life-sources.ts';
 import { livesOf } from '../support/lives.ts';
+import { quotasOf, type QuotaChange } from '../support/quotas.ts';
 import { Random } from '../support/random.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
@@ -58,18 +59,26 @@ export type Plan = {
   actions: readonly Action[];
   /** What plain producers write to a topic whose records are events. */
   records: readonly SourceRecord[];
+  /** What tenants may do; none: nothing is read of it either. */
+  quotas: readonly QuotaChange[];
   faults: readonly PlannedFault[];
 };
+
+/** What not every seed has, so that each has enough of what it has. */
+const EXTRA_SHARE = 0.25;
 
 export function planOf(seed: number): Plan {
   const random = new Random(`plan ${seed}`);
   const seats = seatsOf(random);
+  const extra = new Random(`extra ${seed}`);
+  const [hasQuotas] = [extra.chance(EXTRA_SHARE)];
   return {
     seed,
     partitions: random.int(2, 4),
     seats,
     actions: actionsOf(seed, random),
     records: sourceRecordsOf(new Random(`records ${seed}`)),
+    quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
     faults: faultsOf(new Random(`faults ${seed}`), seats),
   };
 }

@@ -35,6 +35,10 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
   const { sim, clients } = world;
   const faults = new Faults(world);
   clients.start().catch((error: Error) => world.recorder.fatal('client', error));
+  for (const change of plan.quotas) {
+    if (change.at === 0) await world.limit(change);
+    else sim.after(change.at, () => void world.limit(change));
+  }
   plan.seats.forEach((_, seat) => world.start(seat));
   for (const action of plan.actions) sim.after(action.at, () => clients.send(action));
   for (const record of plan.records) sim.after(record.at, () => clients.produce(record));
@@ -85,6 +89,7 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
     ...{ calls, events, sightings, writes, messages, dead, faults, healedAt, quietAt },
     commands: [...clients.commands(), ...clients.emits()],
     acks: clients.acks,
+    quotas: world.plan.quotas.map((change) => ({ ...change, at: START_AT + change.at })),
     jobs: [...db.jobs].map(([job, { version, state }]) => ({ job, version, state })),
     runs: recorder.rows(),
     left: [...leftToDo(world)],

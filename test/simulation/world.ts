@@ -1,6 +1,7 @@
 /** Everything in one process on one clock: servers, services, clients, subscribers, and what is written down of them. */
 import { MemoryBroker, type BrokerRequest } from '../../services/adapters/memory/broker.ts';
 import { MemoryDatabase } from '../../services/adapters/memory/database.ts';
+import { MemoryTenants } from '../../services/adapters/memory/tenants.ts';
 import { PRIORITIES } from '../../services/core/model.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Clients } from './clients.ts';
@@ -12,6 +13,7 @@ import type { Process } from './process.ts';
 import { Recorder } from './recorder.ts';
 import { ORDERS } from '../support/life.ts';
 import { SOURCE, SOURCE_PARTITIONS } from '../support/life-sources.ts';
+import type { QuotaChange } from '../support/quotas.ts';
 import { away } from './servers.ts';
 
 const SLOW_REQUEST_MS = 400;
@@ -46,12 +48,19 @@ export class World {
       seed: plan.seed,
       partitions: plan.partitions,
       ...{ sim, broker: this.broker, db: this.db, mutation: options.mutation },
+      hasQuotas: plan.quotas.length > 0,
       calls: recorder,
       log: (node, level, fields, message) => recorder.said(node, level, fields, message),
       onEffect: (call, args) => recorder.effect(call, args),
       onCommitted: (rows) => recorder.writes.push(...rows),
       onFatal: (node, error) => recorder.fatal(node, error),
     };
+  }
+
+  /** Whoever runs Belfry gives a tenant other quotas. */
+  async limit({ tenant, quotas }: QuotaChange): Promise<void> {
+    this.recorder.trace('operator', `limits ${tenant}`, quotas);
+    await new MemoryTenants(this.db).set(tenant, quotas);
   }
 
   /** Puts a new process into a seat. */
