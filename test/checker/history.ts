@@ -134,6 +134,14 @@ export type History = {
   events: readonly Event[];
   /** Runs on the DLQ. */
   dead: readonly { runId: string }[];
+  /** What was enqueued in database transactions; absent: nothing was. */
+  enqueued?: {
+    /** Ids of commands. */
+    committed: readonly string[];
+    rolledBack: readonly string[];
+    /** One-shots that runs scheduled in `ctx.transaction`, each a job of its own; again in each attempt. */
+    scheduled: readonly { runId: string; job: string }[];
+  };
   faults: readonly Fault[];
   /** In the order of time; absent: nobody has any. */
   quotas?: readonly QuotaChange[];
@@ -160,6 +168,7 @@ export const INVARIANTS = {
   I9: 'no more runs at one time, or in one second, than their limits allow, while leases are honoured',
   I10: 'one run, or a recorded reason, per event and job that listened before, and per occurrence backfilled; none else',
   I11: 'one run after each set of upstream runs that have ended, or one that says why not',
+  I12: 'a command enqueued in a transaction has its effect when that is committed, and only then',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

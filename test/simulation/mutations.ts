@@ -4,25 +4,13 @@
  */
 import { TRACKED_HEADER } from '../../services/core/events.ts';
 import type { Broker, FetchedBatch, GroupOffset, TransactionalProducer } from '../../services/core/ports/broker.ts';
-import type { Lease, Limit, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
-import type { Tenants } from '../../services/core/ports/tenants.ts';
-import type { Known, PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { Lease, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
+import type { Known, PartitionStep } from '../../services/core/ports/timer-store.ts';
 import type { ConsumedRecord, OutgoingRecord } from '../../services/core/records.ts';
-import type { Invariant } from '../checker/history.ts';
 import type { Surroundings } from './node.ts';
+import { EXTRA_MUTATIONS } from './mutations-extra.ts';
+import type { Mutation } from './mutation.ts';
 import { override } from './override.ts';
-
-export type Mutation = {
-  name: string;
-  /** What is switched off, in words. */
-  what: string;
-  /** The promise that it breaks. */
-  breaks: Invariant;
-  timerStore?(store: TimerStore, world: Surroundings): TimerStore;
-  runStore?(store: RunStore, world: Surroundings): RunStore;
-  tenants?(tenants: Tenants, world: Surroundings): Tenants;
-  broker?(client: Broker, world: Surroundings): Broker;
-};
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -73,24 +61,6 @@ export const MUTATIONS: readonly Mutation[] = [
     what: 'a run that waits for a place under its limit is claimed all the same',
     breaks: 'I9',
     runStore: (store) => override(store, { admit: async (_, admissions) => admissions.map(() => 'placed') }),
-  },
-  {
-    name: 'tenant-places',
-    what: 'a tenant may have as many runs at one time as it likes',
-    breaks: 'I9',
-    runStore: (store) => withoutLimits(store, ({ name }) => name.startsWith('tenant/')),
-  },
-  {
-    name: 'handler-places',
-    what: 'a handler may have as many runs at one time as it likes',
-    breaks: 'I9',
-    runStore: (store) => withoutLimits(store, ({ name }) => name.startsWith('handler/')),
-  },
-  {
-    name: 'rate',
-    what: 'a tenant may begin as many runs in a second as it likes',
-    breaks: 'I9',
-    runStore: (store) => withoutLimits(store, ({ perSecond }) => perSecond === true),
   },
   {
     name: 'wake',
@@ -242,6 +212,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'I7',
     runStore: withoutRepublishing,
   },
+  ...EXTRA_MUTATIONS,
 ];
 
 function unfenced(step: PartitionStep, { db }: Surroundings): PartitionStep {
@@ -283,16 +254,6 @@ function withoutDeadMark(store: RunStore, { db }: Surroundings): RunStore {
       return marked(holders, () => store.reclaim(lease, requests));
     },
     releaseParkedOfDead: () => marked(ranOut(), () => store.releaseParkedOfDead()),
-  });
-}
-
-function withoutLimits(store: RunStore, isOff: (limit: Limit) => boolean): RunStore {
-  return override(store, {
-    admit: (lease, admissions) =>
-      store.admit(
-        lease,
-        admissions.map((each) => ({ ...each, limits: each.limits.filter((limit) => !isOff(limit)) })),
-      ),
   });
 }
 

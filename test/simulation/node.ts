@@ -11,7 +11,7 @@ import type { Ids } from '../../services/core/ports/clock.ts';
 import type { Log } from '../../services/core/ports/log.ts';
 import type { RunStore } from '../../services/core/ports/run-store.ts';
 import type { Tenants } from '../../services/core/ports/tenants.ts';
-import type { TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { EnqueuedListener, TimerStore } from '../../services/core/ports/timer-store.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Executor } from '../../services/executor/executor.ts';
 import { LoopLeaseKeeper } from '../../services/executor/lease.ts';
@@ -20,7 +20,7 @@ import { Timer } from '../../services/timer/timer.ts';
 import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 import { handlersOf, type Calls } from './handlers.ts';
 import { jumping } from './jump.ts';
-import type { Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
 import type { Seat } from './plan.ts';
 import { Process } from './process.ts';
 import { Random } from '../support/random.ts';
@@ -38,6 +38,9 @@ export type Surroundings = {
   broker: MemoryBroker;
   db: MemoryDatabase;
   mutation: Mutation | undefined;
+  /** Whether anything is enqueued in transactions. */
+  hasEnqueued: boolean;
+  schedulesNext: boolean;
   /** Whether tenants have quotas, some time. */
   hasQuotas: boolean;
   calls: Calls;
@@ -64,8 +67,7 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const memoryTimers: TimerStore = new MemoryTimerStore(world.db);
   const memoryRuns: RunStore = new MemoryRunStore(world.db, world.sim);
   const timerStore = linked(world.mutation?.timerStore?.(memoryTimers, world) ?? memoryTimers, link);
-  const memoryTenants: Tenants = new MemoryTenants(world.db);
-  const tenants = world.mutation?.tenants?.(memoryTenants, world) ?? memoryTenants;
+  const tenants: Tenants = new MemoryTenants(world.db);
   const shared: Shared = { broker, log, ...(world.hasQuotas && { tenants: linked(tenants, link) }) };
   const node: Node = { process, seat, service: undefined };
   const begin = async (): Promise<void> => {
@@ -91,12 +93,21 @@ function timerOf(process: Process, store: TimerStore, shared: Shared, world: Sur
     spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
     historyMs: HISTORY_MS,
     eventSources: [SOURCE],
+    ...(world.hasEnqueued && { listenEnqueued: listenerOf(process, world) }),
     onFatal: (error) => world.onFatal(process.name, error),
   });
   return {
     start: () => void timer.start().catch((error: Error) => world.onFatal(process.name, error)),
     stop: () => timer.stop(),
   };
+}
+
+/** Notices go the way of answers of the store; those that come while that is cut are lost. */
+function listenerOf(process: Process, { db, sim }: Surroundings): EnqueuedListener {
+  return (onEnqueued) =>
+    db.listen((partition) => {
+      if (!process.links.store.isCut) sim.after(1, () => process.hear(() => onEnqueued(partition)));
+    });
 }
 
 function executorOf(
@@ -108,14 +119,14 @@ function executorOf(
   world: Surroundings,
 ): Service {
   const { clock } = process;
-  const { partitions, seed } = world;
+  const { partitions } = world;
   const executor = new Executor({
     ...shared,
     ...{ store, clock },
     records: new Records({ topics: topicsOf(''), partitions, codec: jsonCodec(), source: '/simulation' }),
     keeper: new LoopLeaseKeeper({ store, clock, log: shared.log }),
     ids: idsOf(process.name, random),
-    handlers: handlersOf(process, seed, world.calls, seat.isLimited),
+    handlers: handlersOf(process, world, seat.isLimited),
     queue: 'default',
     worker: process.name,
     prefix: '',

@@ -4,7 +4,7 @@ import type { History, Violation } from '../checker/history.ts';
 import { SIMULATION_OPTIONS } from '../checker/options.ts';
 import { leftToDo } from './backlog.ts';
 import { Faults } from './faults.ts';
-import type { Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
 import { CALM_AT, planOf, START_AT, type Plan } from './plan.ts';
 import { World } from './world.ts';
 
@@ -87,8 +87,15 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
   const { calls, events, sightings, writes, messages, dead, faults } = recorder;
   return {
     ...{ calls, events, sightings, writes, messages, dead, faults, healedAt, quietAt },
-    commands: [...clients.commands(), ...clients.emits()],
+    commands: [...clients.commands(), ...clients.emits(), ...recorder.commands],
     acks: clients.acks,
+    ...(world.plan.enqueued && {
+      enqueued: {
+        committed: [...world.transactions.committed],
+        rolledBack: [...world.transactions.rolledBack],
+        scheduled: recorder.scheduledIn,
+      },
+    }),
     quotas: world.plan.quotas.map((change) => ({ ...change, at: START_AT + change.at })),
     jobs: [...db.jobs].map(([job, { version, state }]) => ({ job, version, state })),
     runs: recorder.rows(),

@@ -1,13 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  IN_TRANSACTION,
-  type Fault,
-  type History,
-  type QuotaChange,
-  type RunRow,
-  type SentCommand,
-} from '../../checker/history.ts';
+import { IN_TRANSACTION, type Fault, type History, type RunRow, type SentCommand } from '../../checker/history.ts';
 import { broken, call, command, EVERY_10_S, JOB, kept, run, scheduled, T0, told } from './histories.ts';
 
 const without = (history: History, runId: string): History => {
@@ -328,57 +321,6 @@ describe('the checker', () => {
       const more = { runs: [...base.runs, again], events: [...base.events, ...events] };
       const calls = [...base.calls, call('again', 15_000, { scheduledFor: again.scheduledFor })];
       assert.deepEqual(broken({ ...base, ...more, calls }), ['I10']);
-    });
-  });
-
-  describe('I9, limits', () => {
-    const limited = (limit: number, changes: Partial<History> = {}): History => {
-      const spec = { ...EVERY_10_S, overlap: 'allow', concurrencyKey: { key: 'customer', limit } } as const;
-      const calls = [call('run-1', 10_050, { endedAt: T0 + 20_100 }), ...kept().calls.slice(1)];
-      return kept({ commands: [scheduled({ spec })], calls, ...changes });
-    };
-    it('catches a run that began while as many as the limit allows were under way', () => {
-      assert.deepEqual(broken(limited(1)), ['I9']);
-      assert.deepEqual(broken(limited(2)), []);
-    });
-    it('accepts it when the former one was frozen: its lease had ended', () => {
-      assert.deepEqual(broken(limited(1, { faults: [fault('freeze', 10_500, 20_000)] })), []);
-    });
-
-    const NONE = { concurrentRuns: null, runsPerSecond: null, handlerRuns: null, jobs: null };
-    const ofTenant = (quotas: Partial<QuotaChange['quotas']>, ...later: QuotaChange[]): History => {
-      const spec = { ...EVERY_10_S, overlap: 'allow' } as const;
-      const [first, ...rest] = kept().calls.map((each) => ({ ...each, handler: 'work' }));
-      const calls = [{ ...first!, endedAt: T0 + 20_100 }, ...rest];
-      const given = { at: T0, tenant: 'acme', quotas: { ...NONE, ...quotas } };
-      return kept({ commands: [scheduled({ spec })], calls, quotas: [given, ...later] });
-    };
-    it('catches a run beyond those that its tenant may have at one time', () => {
-      assert.deepEqual(broken(ofTenant({ concurrentRuns: 1 })), ['I9']);
-      assert.deepEqual(broken(ofTenant({ concurrentRuns: 2 })), []);
-    });
-    it('catches a run beyond those that its handler may have at one time', () => {
-      assert.deepEqual(broken(ofTenant({ handlerRuns: { work: 1 } })), ['I9']);
-      assert.deepEqual(broken(ofTenant({ handlerRuns: { work: 2, other: 1 } })), []);
-    });
-    it('allows what the tenant was allowed before', () => {
-      const more = { at: T0 + 15_000, tenant: 'acme', quotas: { ...NONE, concurrentRuns: 2 } };
-      assert.deepEqual(broken(ofTenant({ concurrentRuns: 1 }, more)), []);
-      assert.deepEqual(broken(ofTenant({ concurrentRuns: 1 }, { ...more, at: T0 + 25_000 })), ['I9']);
-    });
-    it('asks nothing of the runs of other tenants', () => {
-      const [given] = ofTenant({ concurrentRuns: 1 }).quotas!;
-      assert.deepEqual(broken({ ...ofTenant({}), quotas: [{ ...given!, tenant: 'globex' }] }), []);
-    });
-    it('catches a run that began within a second that was used up', () => {
-      const calls = [
-        call('run-1', 10_050),
-        call('run-2', 20_050),
-        call('run-3', 20_900, { scheduledFor: T0 + 20_000 }),
-      ];
-      const rated = (faults: Fault[]): History => ({ ...ofTenant({ runsPerSecond: 1 }), calls, faults });
-      assert.deepEqual(broken(rated([])), ['I9']);
-      assert.deepEqual(broken(rated([fault('slow', 19_000, 20_000)])), [], 'it was late to begin');
     });
   });
 });
