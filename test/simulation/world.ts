@@ -28,6 +28,7 @@ export class World {
   private readonly surroundings: Surroundings;
   private readonly processes = new Map<string, Process>();
   private readonly started: number[] = [];
+  private readonly takenListeners = new Set<(partition: number) => void>();
 
   constructor(plan: Plan, options: { mutation?: Mutation; isTraced?: boolean } = {}) {
     this.plan = plan;
@@ -48,7 +49,10 @@ export class World {
       ...{ sim, broker: this.broker, db: this.db, mutation: options.mutation },
       calls: recorder,
       log: (node, level, fields, message) => recorder.said(node, level, fields, message),
-      onEffect: (call, args) => recorder.effect(call, args),
+      onEffect: (call, args) => {
+        recorder.effect(call, args);
+        if (call === 'take') for (const tell of [...this.takenListeners]) tell(args[0] as number);
+      },
       onCommitted: (rows) => recorder.writes.push(...rows),
       onFatal: (node, error) => recorder.fatal(node, error),
     };
@@ -64,6 +68,12 @@ export class World {
     const node = startNode(name, this.plan.seats[seat]!, this.surroundings);
     this.processes.set(name, node.process);
     this.nodes[seat] = node;
+  }
+
+  /** @returns stops telling of partitions that a timer takes */
+  onTaken(listener: (partition: number) => void): () => void {
+    this.takenListeners.add(listener);
+    return () => this.takenListeners.delete(listener);
   }
 
   private makeTopics(): void {
