@@ -144,7 +144,10 @@ async function onlyValidJobs(
   for (const key of await jobKeys(world)) {
     const isProbe = key.startsWith('default/probe-');
     const isDelivery = webhookOfJob(key.slice(key.indexOf('/') + 1)) !== undefined;
-    assert.ok(isProbe || isDelivery || before.has(key) || named.has(key), `the job ${key} was made by no valid command`);
+    assert.ok(
+      isProbe || isDelivery || before.has(key) || named.has(key),
+      `the job ${key} was made by no valid command`,
+    );
   }
 }
 
