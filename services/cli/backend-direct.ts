@@ -12,7 +12,7 @@ import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
-import type { Topics } from '../core/topics.ts';
+import { queueExists, type Topics } from '../core/topics.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
 import type { Backend, KeyRing, Rejected, TenantBook } from './backend.ts';
 import { notFound } from './exit.ts';
@@ -80,7 +80,7 @@ function tenantBook({ tenants, broker, topics, audit, actor }: DirectParts): Ten
     remove: (tenant) => audited().remove(tenant),
     set: async (tenant, changes) => {
       const { queue = null } = changes;
-      if (queue !== null && (await broker().partitions(topics().due(queue, 'medium'))) === undefined)
+      if (queue !== null && !(await queueExists(broker(), topics(), queue)))
         throw notFound(`There is no queue ${queue}: create it with belfry migrate --queue ${queue}.`);
       return audited().set(tenant, changes);
     },

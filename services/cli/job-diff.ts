@@ -1,6 +1,6 @@
 /** What a file of jobs changes: pure. */
 import { fieldChanges, type FieldChange } from '../core/field-changes.ts';
-import type { JobSpec } from '../core/model.ts';
+import { isOpen, type JobSpec } from '../core/model.ts';
 import type { JobView } from '../core/resources.ts';
 import { toWireJob } from '../core/spec/to-wire.ts';
 import { jobKey } from '../core/topics.ts';
@@ -29,9 +29,7 @@ export function differenceOf(
   const named = new Set(file.jobs.map(({ tenant, jobId }) => jobKey(tenant, jobId)));
   return {
     changes: file.jobs.map((filed) => changeOf(filed, file.name, stored.get(jobKey(filed.tenant, filed.jobId)))),
-    toPrune: kept.filter(
-      ({ tenant, jobId, state }) => !named.has(jobKey(tenant, jobId)) && (state === 'SCHEDULED' || state === 'PAUSED'),
-    ),
+    toPrune: kept.filter((job) => isOpen(job) && !named.has(jobKey(job.tenant, job.jobId))),
   };
 }
 

@@ -42,12 +42,12 @@ async function latestAndNext(deps: WhyDeps, ref: JobRef, job: Job | undefined): 
   const run = latest && (await deps.inspect.run(latest.runId));
   const stories = run === undefined ? [] : [await story(deps, ref, job, { at: run.scheduledFor, run })];
   if (job === undefined && stories.length > 0) return stories;
-  const next = await story(deps, ref, job, { at: await nextAt(deps, ref, job, run) });
+  const next = await story(deps, ref, job, { at: nextAt(job, run) });
   return [...stories, next];
 }
 
 /** The next undecided time; of a job that is over, the last decided one that has no row yet. */
-async function nextAt(deps: WhyDeps, ref: JobRef, job: Job | undefined, latest: RunDetail | undefined) {
+function nextAt(job: Job | undefined, latest: RunDetail | undefined): number | null {
   if (job === undefined || job.nextAt !== null || latest !== undefined) return job?.nextAt ?? null;
   const { schedule } = job.spec;
   if (schedule.kind === 'at') return schedule.at;

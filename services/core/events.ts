@@ -93,9 +93,16 @@ export class Records {
 
   /** A command to the owner of another place: JSON, which every timer reads. */
   internal(command: InternalCommand, traceparent?: string): OutgoingRecord {
-    const headers = traceparent === undefined ? JSON_HEADERS : { ...JSON_HEADERS, traceparent };
-    const { tenant, jobId } = command;
-    return this.ofJob(this.topics.commands, tenant, jobId, Buffer.from(JSON.stringify(command)), headers);
+    return this.command(command.tenant, command.jobId, command, traceparent);
+  }
+
+  /** An event, as a command. Repeats are known by the event's id; that of the command is for people. */
+  emit(
+    emitted: { tenant: string; event: string; eventId: string; payload: unknown },
+    traceparent?: string,
+  ): OutgoingRecord {
+    const { tenant, event, eventId } = emitted;
+    return this.command(tenant, event, { type: 'emit', commandId: eventId.slice(-128), ...emitted }, traceparent);
   }
 
   deadRun(dead: DeadRun): OutgoingRecord {
@@ -139,7 +146,12 @@ export class Records {
   /** Tells the owner of `downstream` that a run of `upstream` has ended. The id is one per edge and run. */
   upstreamEnded(tenant: string, downstream: string, upstream: string, runId: string): OutgoingRecord {
     const command = { type: 'upstream', commandId: runId, tenant, jobId: downstream, upstream, runId };
-    return this.ofJob(this.topics.commands, tenant, downstream, Buffer.from(JSON.stringify(command)), JSON_HEADERS);
+    return this.command(tenant, downstream, command);
+  }
+
+  private command(tenant: string, jobId: string, command: object, traceparent?: string): OutgoingRecord {
+    const headers = traceparent === undefined ? JSON_HEADERS : { ...JSON_HEADERS, traceparent };
+    return this.ofJob(this.topics.commands, tenant, jobId, Buffer.from(JSON.stringify(command)), headers);
   }
 
   private ofJob(

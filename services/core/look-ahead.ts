@@ -67,18 +67,9 @@ export class LookAhead {
    * @param maxBytes most bytes of due records, except that one row is always answered
    */
   due(now: number, limit: number, maxBytes: number): TimerRow[] {
-    const end = this.firstAfter(now);
-    const due = fitting(this.rows.values().take(end), limit, maxBytes);
-    const tenant = this.rows[0]?.tenant;
-    if (
-      due.length === end ||
-      this.rows
-        .values()
-        .take(end)
-        .every((row) => row.tenant === tenant)
-    )
-      return due;
-    return fitting(inTurns(this.rows.slice(0, end)), limit, maxBytes);
+    const due = this.rows.slice(0, this.firstAfter(now));
+    const first = fitting(due, limit, maxBytes);
+    return first.length === due.length || isOfOneTenant(due) ? first : fitting(inTurns(due), limit, maxBytes);
   }
 
   /** When the partition has something to do next (ms): -Infinity when that must be asked of the store, null for never. */
@@ -108,6 +99,10 @@ export class LookAhead {
     }
     return low;
   }
+}
+
+function isOfOneTenant(rows: readonly TimerRow[]): boolean {
+  return rows.every(({ tenant }) => tenant === rows[0]?.tenant);
 }
 
 /** As many of the rows as may be answered. */

@@ -188,6 +188,11 @@ export type Job = {
   updatedAt: number;
 };
 
+/** Neither finished nor cancelled: what is to come of the job still comes. */
+export function isOpen<J extends Pick<Job, 'state'>>(job: J | undefined): job is J & { state: 'SCHEDULED' | 'PAUSED' } {
+  return job?.state === 'SCHEDULED' || job?.state === 'PAUSED';
+}
+
 /** Whether the timer must know the end of this job's runs: overlap control and fixed delay need it, plain one-shots do not. */
 export function tracksRuns(spec: JobSpec): boolean {
   return spec.overlap !== 'allow' || spec.schedule.kind === 'fixedDelay';

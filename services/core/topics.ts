@@ -1,4 +1,5 @@
 import type { Priority } from './model.ts';
+import type { Broker } from './ports/broker.ts';
 
 export const INTAKES = ['commands', 'retry', 'completed'] as const;
 /** The three topics that a timer reads; the same partition number of all three has one owner. */
@@ -39,6 +40,15 @@ export function queuesOf(prefix: string, topics: readonly string[]): string[] {
   const own = topicsOf(prefix);
   const named = topics.flatMap((topic) => /job\.due\.([a-z0-9-]+)\.high$/.exec(topic)?.[1] ?? []);
   return ['default', ...named].filter((queue) => topics.includes(own.due(queue, 'high')));
+}
+
+/** Whether a queue has topics: without them nothing can be put into it. @throws BelfryError `broker_unavailable` */
+export async function queueExists(
+  broker: Pick<Broker, 'partitions'>,
+  topics: Pick<Topics, 'due'>,
+  queue: string,
+): Promise<boolean> {
+  return (await broker.partitions(topics.due(queue, 'medium'))) !== undefined;
 }
 
 /** Whether a topic is one of Belfry's own: never the target of a KAFKA_MESSAGE. */

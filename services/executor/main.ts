@@ -8,6 +8,7 @@ import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { Records } from '../core/events.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { Log } from '../core/ports/log.ts';
+import { queueExists } from '../core/topics.ts';
 import { readConfig, requireServers, type Config } from '../runtime/config.ts';
 import { makeLog } from '../runtime/logger.ts';
 import { connect, type Deployment } from '../runtime/main.ts';
@@ -104,8 +105,8 @@ export async function startExecutorService(
 
 /** Without its topics the consumers would wait for ever. */
 async function requireQueue({ broker, topics }: Deployment, queue: string): Promise<void> {
+  if (await queueExists(broker, topics, queue)) return;
   const topic = topics.due(queue, 'medium');
-  if ((await broker.partitions(topic)) !== undefined) return;
   throw new BelfryError(
     'no_such_queue',
     `There is no queue "${queue}" (the topic ${topic} does not exist): run "belfry migrate --queue ${queue}".`,

@@ -9,7 +9,7 @@
  * A paused job fires nothing by itself; a trigger still runs it, and retries of runs decided before go on.
  */
 import type { BackfillCommand, Command, EmitCommand, ScheduleCommand, SimpleCommand } from '../core/command.ts';
-import type { AppliedCommand, Job } from '../core/model.ts';
+import { isOpen, type AppliedCommand, type Job } from '../core/model.ts';
 import { skipPassed } from '../core/occurrences/due.ts';
 import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
 import { rejected, type Applied, type CommandContext } from './applied.ts';
@@ -76,7 +76,7 @@ function appliedWith(
 function applySimple(job: Job | undefined, command: SimpleCommand, context: CommandContext): Applied {
   if (job === undefined) return rejected('unknown_job', 'there is no such job');
   if (command.type === 'cancel') return cancel(job, context);
-  if (job.state === 'FINISHED' || job.state === 'CANCELLED') {
+  if (!isOpen(job)) {
     return rejected('conflict', `a job that is ${job.state} cannot be ${command.type}d`);
   }
   const target = command.type === 'pause' ? 'PAUSED' : 'SCHEDULED';

@@ -1,6 +1,6 @@
 /** An event, at a job that listens to it: it becomes a run that waits for its time, which may be now. */
 import type { DeliverCommand } from '../core/internal-command.ts';
-import type { BufferedRun, Job } from '../core/model.ts';
+import { isOpen, type BufferedRun, type Job } from '../core/model.ts';
 import { runIdOf } from '../core/run-id.ts';
 import type { Applied, CommandContext } from './applied.ts';
 import { noEffects } from './effects.ts';
@@ -16,7 +16,7 @@ export function applyDelivery(
   context: Pick<CommandContext, 'partition' | 'seen' | 'traceparent'>,
 ): Applied {
   if (context.seen) return { outcome: 'duplicate' };
-  if (job === undefined || (job.state !== 'SCHEDULED' && job.state !== 'PAUSED')) return { outcome: 'unchanged' };
+  if (!isOpen(job)) return { outcome: 'unchanged' };
   const { schedule } = job.spec;
   if (schedule.kind !== 'on' || schedule.event !== event.name) return { outcome: 'unchanged' };
   const scheduledFor = at + schedule.waitMs;

@@ -3,11 +3,13 @@
  * somebody has cancelled it. So no notice depends on what a command that went astray would have made.
  */
 import type { NotifyCommand } from '../core/internal-command.ts';
-import type { Job } from '../core/model.ts';
+import { isOpen, type Job } from '../core/model.ts';
 import { OUTCOME_EVENT } from '../core/own-names.ts';
+import type { JobRef } from '../core/ports/timer-store.ts';
 import { webhookSpec } from '../core/webhook.ts';
 import type { Applied, CommandContext } from './applied.ts';
 import { applyDelivery } from './apply-delivery.ts';
+import { newJob } from './new-job.ts';
 
 /** @param queue where the tenant's runs go */
 export function applyNotice(
@@ -25,20 +27,14 @@ export function applyNotice(
 
 function opened(
   job: Job | undefined,
-  { tenant, jobId }: Pick<Job, 'tenant' | 'jobId'>,
+  { tenant, jobId }: JobRef,
   queue: string,
-  { partition, now }: Pick<CommandContext, 'partition' | 'now'>,
+  context: Pick<CommandContext, 'partition' | 'now'>,
 ): Job {
+  const { now } = context;
   const spec = webhookSpec(queue);
-  const isOpen = job?.state === 'SCHEDULED' || job?.state === 'PAUSED';
-  if (isOpen) return job.spec.queue === queue ? job : { ...job, spec, version: job.version + 1, updatedAt: now };
-  const fresh: Job = {
-    ...{ tenant, jobId, partition, version: 1, spec, cancelGen: 0, anchorAt: now, runCount: 0 },
-    state: 'SCHEDULED',
-    ...{ nextAt: null, nextFireAt: null, active: [], buffered: [], recentCommands: [], pausedAt: null },
-    ...{ createdAt: now, updatedAt: now },
-  };
-  if (job === undefined) return fresh;
+  if (job === undefined) return newJob({ tenant, jobId }, spec, context);
+  if (isOpen(job)) return job.spec.queue === queue ? job : { ...job, spec, version: job.version + 1, updatedAt: now };
   // Runs that waited when it was cancelled stay cancelled.
   return { ...job, state: 'SCHEDULED', spec, anchorAt: Math.max(now, job.anchorAt + 1), updatedAt: now };
 }

@@ -6,6 +6,7 @@ import { sameSchedule } from '../core/spec/to-wire.ts';
 import type { Applied, CommandContext } from './applied.ts';
 import { dueTopicOf } from './due-record.ts';
 import { noEffects } from './effects.ts';
+import { newJob } from './new-job.ts';
 import { retime, withNextAt } from './occurrence.ts';
 
 /**
@@ -66,28 +67,9 @@ export function keepsPhase(job: Job, command: ScheduleCommand): boolean {
   return job.state !== 'FINISHED' || command.job.schedule.kind !== 'in';
 }
 
-function versionOf(job: Job | undefined, command: ScheduleCommand, { now, partition }: CommandContext): Job {
-  const { tenant, jobId, job: spec } = command;
-  if (job !== undefined) return { ...job, spec, version: job.version + 1, updatedAt: now };
-  return {
-    tenant,
-    jobId,
-    partition,
-    state: 'SCHEDULED',
-    version: 1,
-    spec,
-    cancelGen: 0,
-    anchorAt: now,
-    nextAt: null,
-    nextFireAt: null,
-    runCount: 0,
-    active: [],
-    buffered: [],
-    recentCommands: [],
-    pausedAt: null,
-    createdAt: now,
-    updatedAt: now,
-  };
+function versionOf(job: Job | undefined, command: ScheduleCommand, context: CommandContext): Job {
+  if (job === undefined) return newJob(command, command.job, context);
+  return { ...job, spec: command.job, version: job.version + 1, updatedAt: context.now };
 }
 
 function store(before: Job | undefined, after: Job, context: CommandContext): Applied {

@@ -6,7 +6,14 @@
  * between hearing of an end and knowing that the downstream heard of it tells it again.
  */
 import type { UpstreamCommand } from '../core/command.ts';
-import { TERMINAL_STATUSES, type BufferedRun, type ChainCondition, type Job, type Schedule } from '../core/model.ts';
+import {
+  isOpen,
+  TERMINAL_STATUSES,
+  type BufferedRun,
+  type ChainCondition,
+  type Job,
+  type Schedule,
+} from '../core/model.ts';
 import type { Arrival, StoredRun } from '../core/ports/timer-store.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { upstreamRuns } from '../core/upstream-runs.ts';
@@ -30,7 +37,7 @@ export function applyUpstream(job: Job | undefined, command: UpstreamCommand, co
   if (run === undefined || run.tenant !== command.tenant || run.jobId !== command.upstream || !hasEnded(run)) {
     return rejected('unknown_run', `${command.upstream} has no run ${command.runId} that has ended`);
   }
-  if (job === undefined || job.state === 'CANCELLED' || job.state === 'FINISHED') return { outcome: 'unchanged' };
+  if (!isOpen(job)) return { outcome: 'unchanged' };
   const { schedule } = job.spec;
   if (schedule.kind !== 'after' || !schedule.after.some(({ jobId }) => jobId === run.jobId)) {
     return { outcome: 'unchanged' };

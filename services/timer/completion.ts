@@ -1,5 +1,5 @@
 /** What the end of a run means for its job. */
-import type { Job } from '../core/model.ts';
+import { isOpen, type Job } from '../core/model.ts';
 import { afterEnd } from '../core/occurrences/schedule.ts';
 import { noEffects, type DecideContext, type Effects } from './effects.ts';
 import { finishedIfDone, hasRunsLeft, retime, withNextAt } from './occurrence.ts';
@@ -34,7 +34,6 @@ export function applyCompletion(
 
 function withNextDelay(job: Job, finishedAt: number): Job {
   const { schedule } = job.spec;
-  const open = job.state === 'SCHEDULED' || job.state === 'PAUSED';
-  if (schedule.kind !== 'fixedDelay' || !open || job.nextAt !== null || job.active.length > 0) return job;
+  if (schedule.kind !== 'fixedDelay' || !isOpen(job) || job.nextAt !== null || job.active.length > 0) return job;
   return hasRunsLeft(job) ? withNextAt(job, afterEnd(schedule, finishedAt)) : job;
 }

@@ -5,21 +5,13 @@
  * that one which is passed on twice (after a rebalance, by a process that was replaced and does not know it) is one event. A timer
  * reads emits of transactions that did not commit, too: their record was there.
  */
-import { messageOf } from '../core/errors.ts';
-import { partitionOf } from '../core/murmur2.ts';
-import type {
-  Broker,
-  FetchedBatch,
-  GroupConsumer,
-  TopicPartition,
-  TransactionalProducer,
-} from '../core/ports/broker.ts';
+import type { Records } from '../core/events.ts';
+import type { Broker, FetchedBatch, GroupConsumer, TopicPartition } from '../core/ports/broker.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { ConsumedRecord, OutgoingRecord } from '../core/records.ts';
 import { MAX_PAYLOAD_BYTES } from '../core/spec/payload.ts';
-import { jobKey, type Topics } from '../core/topics.ts';
-import { backoffMs } from './backoff.ts';
+import { Relay } from './relay.ts';
 
 export type EventSource = { topic: string; tenant: string; event: string };
 
@@ -27,8 +19,7 @@ export type EventSourcesOptions = {
   broker: Broker;
   clock: Clock;
   log: Log;
-  topics: Topics;
-  partitions: number;
+  records: Records;
   prefix: string;
   instance: string;
   sources: readonly EventSource[];
@@ -39,25 +30,33 @@ const SESSION_TIMEOUT_MS = 6_000;
 /** Batches in memory at which their partitions are held back. */
 const MOST_HELD = 8;
 
+/** `next` is where the partition goes on; undefined: where the group says. */
+type Followed = { tp: TopicPartition; next: bigint | undefined };
+
 export class EventSources {
   private readonly options: EventSourcesOptions;
   private readonly byTopic: ReadonlyMap<string, EventSource>;
   private readonly consumer: GroupConsumer;
-  /** Where each assigned partition goes on; undefined: where the group says. */
-  private readonly next = new Map<string, bigint | undefined>();
+  private readonly relay: Relay;
+  /** The assigned partitions. */
+  private readonly followed = new Map<string, Followed>();
   private readonly paused = new Map<string, TopicPartition>();
-  private producer: Promise<TransactionalProducer> | undefined;
   private held = 0;
-  private last: Promise<void> = Promise.resolve();
-  private closed = false;
 
   constructor(options: EventSourcesOptions) {
     this.options = options;
     this.byTopic = new Map(options.sources.map((source) => [source.topic, source]));
-    const { broker, instance, prefix, onFatal } = options;
+    const { broker, clock, log, instance, prefix, onFatal } = options;
+    const groupId = groupOf(prefix);
+    this.relay = new Relay({
+      ...{ broker, clock, log, groupId },
+      transactionalId: () => `${prefix}belfry-events-${instance}`,
+      recordsOf: ({ records }) => records.map((record) => this.emitOf(record)),
+      isWanted: (batch) => this.followed.has(placeOf(batch)),
+    });
     this.consumer = broker.group(
       {
-        groupId: groupOf(prefix),
+        groupId,
         topics: [...this.byTopic.keys()],
         memberName: instance,
         copartitioned: false,
@@ -78,10 +77,7 @@ export class EventSources {
   }
 
   async stop(): Promise<void> {
-    this.closed = true;
-    await this.consumer.stop();
-    await this.last;
-    await (await this.producer)?.close();
+    await Promise.all([this.relay.close(), this.consumer.stop()]);
   }
 
   /**
@@ -90,65 +86,39 @@ export class EventSources {
    * stay there until the next rebalance.
    */
   async reconcile(): Promise<void> {
-    for (const [place, next] of [...this.next]) {
-      const tp = topicPartitionOf(place);
+    for (const [place, { tp, next }] of [...this.followed]) {
       const committed = await this.options.broker.committed(groupOf(this.options.prefix), tp);
-      const isIdle = this.held === 0 && this.next.has(place) && this.next.get(place) === next;
+      const now = this.followed.get(place);
+      const isIdle = this.held === 0 && now !== undefined && now.next === next;
       if (!isIdle || committed === undefined || (next !== undefined && committed >= next)) continue;
-      if (next !== undefined) this.next.set(place, committed);
+      if (next !== undefined) now.next = committed;
       this.consumer.seek(tp, committed);
     }
   }
 
-  private ready(): Promise<TransactionalProducer> {
-    const { broker, prefix, instance } = this.options;
-    return (this.producer ??= broker.transactional(`${prefix}belfry-events-${instance}`));
-  }
-
-  private async discard(): Promise<void> {
-    const former = this.producer;
-    this.producer = undefined;
-    await former?.then((producer) => producer.close()).catch(() => undefined);
-  }
-
   /** A rejoin goes back to the group's position. */
   private assigned(assignment: readonly TopicPartition[]): void {
-    this.next.clear();
+    this.followed.clear();
     this.paused.clear();
-    for (const tp of assignment) this.next.set(placeOf(tp), undefined);
+    for (const tp of assignment) this.followed.set(placeOf(tp), { tp, next: undefined });
   }
 
   private accept(batch: FetchedBatch): void {
     const place = placeOf(batch);
-    if (!this.next.has(place)) return;
-    const expected = this.next.get(place);
-    if (expected !== undefined && batch.fetchedOffset > expected) return this.consumer.seek(batch, expected);
-    this.next.set(place, batch.nextOffset);
+    const followed = this.followed.get(place);
+    if (followed === undefined) return;
+    const { next } = followed;
+    if (next !== undefined && batch.fetchedOffset > next) return this.consumer.seek(batch, next);
+    followed.next = batch.nextOffset;
     this.held++;
     if (this.held >= MOST_HELD) {
       this.paused.set(place, batch);
       this.consumer.pause([batch]);
     }
-    this.last = this.last.then(() => this.passOn(batch));
+    void this.relay.accept(batch).then(() => this.release());
   }
 
-  private async passOn(batch: FetchedBatch): Promise<void> {
-    const { clock, log, prefix } = this.options;
-    const { topic, partition, nextOffset: offset } = batch;
-    const records = batch.records.map((record) => this.emitOf(record));
-    for (let failures = 1; !this.closed && this.next.has(placeOf(batch)); failures++) {
-      try {
-        await (await this.ready()).transact(records, [{ groupId: groupOf(prefix), topic, partition, offset }]);
-        break;
-      } catch (thrown) {
-        log.warn(
-          { topic, partition, reason: messageOf(thrown) },
-          'emitting the records of a topic failed; trying again',
-        );
-        await this.discard();
-        await clock.sleep(backoffMs(failures));
-      }
-    }
+  private release(): void {
     this.held--;
     if (this.held > MOST_HELD / 2 || this.paused.size === 0) return;
     this.consumer.resume([...this.paused.values()]);
@@ -156,25 +126,12 @@ export class EventSources {
   }
 
   private emitOf(record: ConsumedRecord): OutgoingRecord {
-    const { topics, partitions } = this.options;
     const { tenant, event } = this.byTopic.get(record.topic)!;
     const eventId = `${record.topic}-${record.partition}-${record.offset}`;
-    // Repeats are known by the event's id; that of the command is for people.
-    const command = {
-      type: 'emit',
-      commandId: eventId.slice(-128),
-      tenant,
-      event,
-      eventId,
-      payload: payloadOf(record),
-    };
-    const key = jobKey(tenant, event);
-    const { traceparent } = record.headers;
-    return {
-      ...{ topic: topics.commands, partition: partitionOf(key, partitions), key: Buffer.from(key) },
-      value: Buffer.from(JSON.stringify(command)),
-      headers: { 'content-type': 'application/json', ...(traceparent === undefined ? {} : { traceparent }) },
-    };
+    return this.options.records.emit(
+      { tenant, event, eventId, payload: payloadOf(record) },
+      record.headers.traceparent,
+    );
   }
 }
 
@@ -196,11 +153,6 @@ function contentOf(value: Buffer | null): { value: unknown } | { base64: string 
 
 function groupOf(prefix: string): string {
   return `${prefix}belfry-events`;
-}
-
-function topicPartitionOf(place: string): TopicPartition {
-  const slash = place.lastIndexOf('/');
-  return { topic: place.slice(0, slash), partition: Number(place.slice(slash + 1)) };
 }
 
 function placeOf({ topic, partition }: TopicPartition): string {

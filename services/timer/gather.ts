@@ -113,52 +113,53 @@ export function hasLeftovers({ items, news }: Gathered): boolean {
   return news.producedSeqs.length > 0 || INTAKES.some((intake) => items[intake].length > 0);
 }
 
-/** Reads everything that the decisions of these partitions need, all together. */
+/**
+ * Reads everything that the decisions of these partitions need, all together.
+ * @param inputs of all of them
+ */
 export async function learn(
   all: readonly Gathered[],
-  now: number,
-  store: TimerStore,
-  cache: TopicCache,
-  topics: Topics,
+  inputs: readonly Input[],
+  { now, store, topicCache, topics }: { now: number; store: TimerStore; topicCache: TopicCache; topics: Topics },
 ): Promise<Knowledge> {
   const [known, arrivals, downstreams] = await Promise.all([
-    readJobs(all, store),
-    readArrivals(all, store),
+    readJobs(all, inputs, store),
+    readArrivals(inputs, store),
     readDownstreams(all, store),
   ]);
   const needs = await Promise.all([
-    readRuns(all, known, arrivals, now, store),
-    readRetries(all, known, store),
-    cache.missing(dueTopics(all, known, topics)),
-    readSubscribers(all, store),
-    readOccurrences(all, known, now, store),
+    readRuns(all, inputs, known, arrivals, now, store),
+    readRetries(inputs, known, store),
+    topicCache.missing(dueTopics(all, inputs, known, topics)),
+    readSubscribers(inputs, store),
+    readOccurrences(inputs, known, now, store),
   ]);
   const [{ stored, existing }, retries, missingTopics, subscribers, occurrenceRuns] = needs;
   return { known, stored, existing, arrivals, downstreams, retries, missingTopics, subscribers, occurrenceRuns };
 }
 
-async function readJobs(all: readonly Gathered[], store: TimerStore): Promise<Known> {
+async function readJobs(all: readonly Gathered[], inputs: readonly Input[], store: TimerStore): Promise<Known> {
   const jobs = new Map<string, JobRef>();
   const commands: (JobRef & { commandId: string })[] = [];
   const need = ({ tenant, jobId }: JobRef): unknown => jobs.set(jobKey(tenant, jobId), { tenant, jobId });
-  for (const gathered of all) {
-    for (const input of inputsOf(gathered)) {
-      if (input.kind === 'completion' && input.completion !== null) need(input.completion);
-      if (input.kind === 'retry') need(input.due);
-      if (input.kind !== 'command' && input.kind !== 'internal') continue;
-      if (input.command.type !== 'emit' && input.command.type !== 'fanOut') need(input.command);
-      const seen = seenRefOf(input.command);
-      if (seen !== undefined) commands.push(seen);
-    }
-    gathered.news.swept.forEach(need);
-    for (const timer of gathered.due) if (timer.kind === 'occurrence' || timer.kind === 'run') need(timer);
+  for (const input of inputs) {
+    if (input.kind === 'completion' && input.completion !== null) need(input.completion);
+    if (input.kind === 'retry') need(input.due);
+    if (input.kind !== 'command' && input.kind !== 'internal') continue;
+    if (input.command.type !== 'emit' && input.command.type !== 'fanOut') need(input.command);
+    const seen = seenRefOf(input.command);
+    if (seen !== undefined) commands.push(seen);
+  }
+  for (const { news, due } of all) {
+    news.swept.forEach(need);
+    for (const timer of due) if (timer.kind === 'occurrence' || timer.kind === 'run') need(timer);
   }
   if (jobs.size + commands.length === 0) return { jobs: new Map(), seen: new Set() };
   return store.read([...jobs.values()], commands);
 }
 
-async function readArrivals(all: readonly Gathered[], store: TimerStore): Promise<readonly Arrival[]> {
-  const ended = all.flatMap(inputsOf).flatMap((input) => {
+async function readArrivals(inputs: readonly Input[], store: TimerStore): Promise<readonly Arrival[]> {
+  const ended = inputs.flatMap((input) => {
     if (input.kind !== 'command' || input.command.type !== 'upstream') return [];
     const { tenant, jobId, runId } = input.command;
     return [{ tenant, jobId, runId }];
@@ -177,9 +178,9 @@ async function readDownstreams(all: readonly Gathered[], store: TimerStore): Pro
 const MOST_SUBSCRIBERS = 1_000;
 const MOST_SUBSCRIBERS_OF_ALL = 10_000;
 
-async function readSubscribers(all: readonly Gathered[], store: TimerStore): Promise<ReadonlyMap<string, Subscribers>> {
+async function readSubscribers(inputs: readonly Input[], store: TimerStore): Promise<ReadonlyMap<string, Subscribers>> {
   const wanted = new Map<string, JobRef & { after: string }>();
-  for (const input of all.flatMap(inputsOf)) {
+  for (const input of inputs) {
     if (input.kind !== 'command' && input.kind !== 'internal') continue;
     const { type, tenant, jobId } = input.command;
     if (type !== 'emit' && type !== 'fanOut') continue;
@@ -199,13 +200,13 @@ export function subscriberKey({ tenant, jobId, after }: JobRef & { after: string
 
 /** What is there already of the occurrences that backfills ask for. */
 async function readOccurrences(
-  all: readonly Gathered[],
+  inputs: readonly Input[],
   { jobs }: Known,
   now: number,
   store: TimerStore,
 ): Promise<ReadonlyMap<string, StoredRun | null>> {
   const runIds = new Set<string>();
-  for (const input of all.flatMap(inputsOf)) {
+  for (const input of inputs) {
     if (input.kind !== 'command' || input.command.type !== 'backfill') continue;
     const job = jobs.get(jobKey(input.command.tenant, input.command.jobId));
     for (const runId of occurrencesToLookUp(job, input.command, now)) runIds.add(runId);
@@ -218,6 +219,7 @@ async function readOccurrences(
 /** Runs to be replayed, runs that arrived, and occurrences scheduled anew that may have had their run. */
 async function readRuns(
   all: readonly Gathered[],
+  inputs: readonly Input[],
   { jobs }: Known,
   arrivals: readonly Arrival[],
   now: number,
@@ -225,7 +227,7 @@ async function readRuns(
 ): Promise<Pick<Knowledge, 'stored' | 'existing'>> {
   const named: string[] = arrivals.map(({ runId }) => runId);
   const repeated: string[] = [];
-  for (const input of all.flatMap(inputsOf)) {
+  for (const input of inputs) {
     if (input.kind !== 'command') continue;
     const { command } = input;
     if (command.type === 'replay' || command.type === 'upstream') named.push(command.runId);
@@ -249,7 +251,7 @@ async function readRuns(
 }
 
 async function readRetries(
-  all: readonly Gathered[],
+  inputs: readonly Input[],
   { jobs }: Known,
   store: TimerStore,
 ): Promise<Map<string, readonly TimerRow[]>> {
@@ -257,7 +259,7 @@ async function readRetries(
   for (const [key, job] of jobs) {
     if (job.spec.overlap === 'cancel_running' && job.active.length > 0) cancelled.set(key, job);
   }
-  for (const input of all.flatMap(inputsOf)) {
+  for (const input of inputs) {
     if (input.kind !== 'command') continue;
     const { command } = input;
     const job = jobs.get(jobKey(command.tenant, command.jobId));
@@ -268,14 +270,10 @@ async function readRetries(
   return new Map(await Promise.all(entries));
 }
 
-function dueTopics(all: readonly Gathered[], { jobs }: Known, topics: Topics): Set<string> {
-  const found = new Set<string>();
-  for (const gathered of all) {
-    for (const { topic } of gathered.due) found.add(topic);
-    for (const input of inputsOf(gathered)) {
-      if (input.kind === 'command' && input.command.type === 'schedule')
-        found.add(dueTopicOf(topics, input.command.job));
-    }
+function dueTopics(all: readonly Gathered[], inputs: readonly Input[], { jobs }: Known, topics: Topics): Set<string> {
+  const found = new Set(all.flatMap(({ due }) => due.map(({ topic }) => topic)));
+  for (const input of inputs) {
+    if (input.kind === 'command' && input.command.type === 'schedule') found.add(dueTopicOf(topics, input.command.job));
   }
   for (const { spec } of jobs.values()) found.add(dueTopicOf(topics, spec));
   found.delete('');

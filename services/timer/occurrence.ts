@@ -1,5 +1,5 @@
 /** A job's next occurrence and the timer that stands for it. */
-import type { Job } from '../core/model.ts';
+import { isOpen, type Job } from '../core/model.ts';
 import { isOneShot, jitterOf, nextIncluded } from '../core/occurrences/schedule.ts';
 import type { TimerKey, TimerRow } from '../core/ports/timer-store.ts';
 import { jobKey, type Topics } from '../core/topics.ts';
@@ -20,8 +20,8 @@ export function withNextAt(job: Job, nextAt: number | null): Job {
 
 /** FINISHED as soon as nothing is left to come: no occurrence, no waiting run, no run whose end brings the next one. */
 export function finishedIfDone(job: Job): Job {
-  const open = job.state === 'SCHEDULED' || job.state === 'PAUSED';
-  if (!open || job.nextAt !== null || job.buffered.length > 0 || awaitsOthers(job) || awaitsEvents(job)) return job;
+  const waits = job.nextAt !== null || job.buffered.length > 0 || awaitsOthers(job) || awaitsEvents(job);
+  if (!isOpen(job) || waits) return job;
   return { ...job, state: 'FINISHED', pausedAt: null };
 }
 

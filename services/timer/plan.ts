@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AuditEntry } from '../core/audit.ts';
 import type { DuePlace, Records } from '../core/events.ts';
-import type { Job, Upstream } from '../core/model.ts';
+import { isOpen, type Job, type Upstream } from '../core/model.ts';
 import { encodeOutbox } from '../core/outbox-codec.ts';
 import type {
   Arrival,
@@ -254,8 +254,7 @@ export type PlannedStep = { step: PartitionStep; batches: readonly PlannedBatch[
 
 /** A job that is over runs after nobody any more. */
 function upstreamsOf(job: Job | undefined): readonly Upstream[] {
-  const open = job?.state === 'SCHEDULED' || job?.state === 'PAUSED';
-  return open && job.spec.schedule.kind === 'after' ? job.spec.schedule.after : [];
+  return isOpen(job) && job.spec.schedule.kind === 'after' ? job.spec.schedule.after : [];
 }
 
 function byJob({ tenant, jobId }: JobRef): string {
@@ -263,7 +262,7 @@ function byJob({ tenant, jobId }: JobRef): string {
 }
 
 function subscriptionOf(job: Job | undefined): Subscription | undefined {
-  if (job === undefined || (job.state !== 'SCHEDULED' && job.state !== 'PAUSED')) return undefined;
+  if (!isOpen(job)) return undefined;
   const { tenant, jobId, spec } = job;
   return spec.schedule.kind === 'on'
     ? { tenant, jobId, event: spec.schedule.event, filter: spec.schedule.filter }

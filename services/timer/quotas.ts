@@ -6,7 +6,7 @@
  */
 import type { Command } from '../core/command.ts';
 import type { NotifyCommand } from '../core/internal-command.ts';
-import type { Job, JobSpec, Schedule } from '../core/model.ts';
+import { isOpen, type Job, type JobSpec, type Schedule } from '../core/model.ts';
 import { nextOccurrence } from '../core/occurrences/schedule.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Tenant, Tenants } from '../core/ports/tenants.ts';
@@ -78,8 +78,7 @@ export class TenantQuotas {
 
   private tooManyJobs({ tenant, jobs: most }: Tenant, before: Job | undefined): Rejection | undefined {
     const count = this.counts.get(tenant);
-    if (most === null || count === undefined || before?.state === 'SCHEDULED' || before?.state === 'PAUSED')
-      return undefined;
+    if (most === null || count === undefined || isOpen(before)) return undefined;
     if (count.jobs >= most) return quota(tenant, 'jobs', String(most), `it has ${count.jobs}`, 'jobId');
     count.jobs++;
     return undefined;

@@ -114,13 +114,13 @@ export class Steps {
       })
       .filter((gathered) => sizeOf(gathered) > 0 || this.mustFlush(gathered, now, flush));
     if (all.length === 0) return false;
-    const commands = all.flatMap(inputsOf).flatMap(commandOf);
+    const inputs = all.flatMap(inputsOf);
     const { quotas, notices } = this.options;
     const outcomes = all.flatMap(({ news }) => news.publishedRuns.map(({ outcome }) => outcome));
     const [knowledge, published] = await Promise.all([
-      learn(all, now, store, topicCache, records.topics),
+      learn(all, inputs, { now, store, topicCache, topics: records.topics }),
       notices?.ofPublished(outcomes) ?? new Map<string, readonly NotifyCommand[]>(),
-      quotas?.learn(commands),
+      quotas?.learn(inputs.flatMap(commandOf)),
     ]);
     const decided = all.filter(({ owned }) => owned.live);
     await this.store(

@@ -10,13 +10,14 @@ import { topicsOf, type Intake as Topic } from '../core/topics.ts';
 import { DEFAULT_LIMITS, NO_METRICS, type TimerDeps } from './deps.ts';
 import type { EnqueuedListener } from '../core/ports/timer-store.ts';
 import { Enqueued } from './enqueued.ts';
-import { ForeignPartitions } from './foreign-partitions.ts';
+import { foreignPartitions } from './foreign-partitions.ts';
 import { Emitter } from './emitter.ts';
 import { EventSources } from './event-sources.ts';
 import { Intake } from './intake.ts';
 import { Lanes } from './lanes.ts';
 import { Ownership } from './ownership.ts';
 import { TenantQuotas } from './quotas.ts';
+import type { Relay } from './relay.ts';
 import { Steps } from './steps.ts';
 import { Sweep } from './sweep.ts';
 import { TopicCache } from './topic-cache.ts';
@@ -37,7 +38,7 @@ export class Timer {
   private readonly steps: Steps;
   private readonly sweep: Sweep;
   private readonly consumer: GroupConsumer;
-  private readonly foreign: ForeignPartitions;
+  private readonly foreign: Relay;
   private readonly sources: EventSources | undefined;
   private readonly wake: Wake;
   private readonly enqueued: Enqueued;
@@ -80,8 +81,8 @@ export class Timer {
       onFenced: (owned) => this.ownership.stepRefused(owned),
     });
     const { eventSources: sources = [] } = deps;
-    if (sources.length > 0) this.sources = new EventSources({ ...deps, topics, sources });
-    this.foreign = new ForeignPartitions({ broker, clock, log, topics, partitions, prefix });
+    if (sources.length > 0) this.sources = new EventSources({ ...deps, records, sources });
+    this.foreign = foreignPartitions({ broker, clock, log, groupId: groupOf(prefix), topics, partitions, prefix });
     this.ownership = new Ownership({
       ...deps,
       topics,
@@ -89,7 +90,7 @@ export class Timer {
       intake,
       recover: (owned, outbox) => lanes.recover(owned, outbox),
       onChange,
-      onForeignBatch: (batch) => this.foreign.accept(batch),
+      onForeignBatch: (batch) => void this.foreign.accept(batch),
     });
     this.enqueued = new Enqueued({ store: deps.store, codec, spec, partitions, clock, limits });
     this.steps = new Steps({

@@ -12,13 +12,17 @@ export const START_AT = Date.UTC(2026, 0, 1);
 export const CALM_AT = LAST_COMMAND_AT;
 /** The last command, the time that the checker allows for a fail-over, and the longest wait. */
 const LISTENS_UNTIL = 50_000;
+/** The share of seeds with several timers in which one is replaced in the middle of a step. */
+const SUPPLANTED = 0.5;
+const LONGEST_SUPPLANT_MS = 12_000;
 export type Seat = { kind: 'timer' | 'executor'; slots: number; /** It has no handler `rare`. */ isLimited: boolean };
 
 /**
  * - `kill`, `stop`: the process of the seat ends, and another one begins `forMs` later
  * - `freeze`: it stands still for `forMs`
  * - `cut-*`: no way to that server for `forMs`, `isolate`: to none; `lossy-*`: one that loses requests and answers; `slow-*`: late answers
- * - `trap-*`: at its next such call it is killed, frozen for `forMs`, or its answer is lost
+ * - `trap`: at its next such call it is killed, frozen for `forMs`, or its answer is lost; or it is frozen until another one has
+ *   taken its place (`supplant`), so that its request comes when the other one has just begun
  * - `jump`: its consumers fetch from a position of their own, past some records, for `forMs`
  * - `starve`: its lease is not renewed for `forMs`, while its partitions move
  * - `visit`: another member joins a group and leaves after `forMs`: two rebalances
@@ -33,7 +37,7 @@ export type PlannedFault = {
     server: 'store' | 'broker';
     call: string | null;
     when: 'before' | 'after';
-    effect: 'kill' | 'freeze' | 'cut';
+    effect: 'kill' | 'freeze' | 'cut' | 'supplant';
   };
 };
 export const FAULT_KINDS = [
@@ -87,7 +91,10 @@ export function planOf(seed: number): Plan {
     records: sourceRecordsOf(new Random(`records ${seed}`)),
     enqueued: hasEnqueued ? enqueuedOf(new Random(`enqueued ${seed}`), actions, ENQUEUED_SHARE) : null,
     quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
-    faults: faultsOf(new Random(`faults ${seed}`), seats),
+    faults: [
+      ...faultsOf(new Random(`faults ${seed}`), seats),
+      ...supplantOf(new Random(`supplant ${seed}`), seats),
+    ].sort((a, b) => a.at - b.at),
   };
 }
 
@@ -135,8 +142,16 @@ const BROKER_CALLS = ['send', 'begin', 'commit', 'commit', 'init', null] as cons
 
 function faultsOf(random: Random, seats: readonly Seat[]): PlannedFault[] {
   const count = random.chance(0.05) ? 0 : random.int(1, 7);
-  const faults = Array.from({ length: count }, () => faultOf(random, seats));
-  return faults.sort((a, b) => a.at - b.at);
+  return Array.from({ length: count }, () => faultOf(random, seats));
+}
+
+/** A timer that is replaced in the middle of a step, and goes on with it then. */
+function supplantOf(random: Random, seats: readonly Seat[]): PlannedFault[] {
+  const timers = seats.filter(({ kind }) => kind === 'timer').length;
+  if (timers < 2 || !random.chance(SUPPLANTED)) return [];
+  const trap = { server: 'store', call: 'step', when: 'before', effect: 'supplant' } as const;
+  const at = random.int(2_000, CALM_AT - LONGEST_SUPPLANT_MS);
+  return [{ at, kind: 'trap', seat: random.int(0, timers - 1), forMs: LONGEST_SUPPLANT_MS, trap }];
 }
 
 function faultOf(random: Random, seats: readonly Seat[]): PlannedFault {

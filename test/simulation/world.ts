@@ -32,6 +32,7 @@ export class World {
   private readonly surroundings: Surroundings;
   private readonly processes = new Map<string, Process>();
   private readonly started: number[] = [];
+  private readonly takenListeners = new Set<(partition: number) => void>();
 
   constructor(plan: Plan, options: { mutation?: Mutation; isTraced?: boolean } = {}) {
     this.plan = plan;
@@ -56,7 +57,10 @@ export class World {
       hasQuotas: plan.quotas.length > 0,
       calls: recorder,
       log: (node, level, fields, message) => recorder.said(node, level, fields, message),
-      onEffect: (call, args) => recorder.effect(call, args),
+      onEffect: (call, args) => {
+        recorder.effect(call, args);
+        if (call === 'take') for (const tell of [...this.takenListeners]) tell(args[0] as number);
+      },
       onCommitted: (rows) => recorder.writes.push(...rows),
       onFatal: (node, error) => recorder.fatal(node, error),
     };
@@ -78,6 +82,12 @@ export class World {
     const node = startNode(name, this.plan.seats[seat]!, this.surroundings);
     this.processes.set(name, node.process);
     this.nodes[seat] = node;
+  }
+
+  /** @returns stops telling of partitions that a timer takes */
+  onTaken(listener: (partition: number) => void): () => void {
+    this.takenListeners.add(listener);
+    return () => this.takenListeners.delete(listener);
   }
 
   private makeTopics(): void {

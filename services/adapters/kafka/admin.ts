@@ -29,7 +29,7 @@ export class KafkaAdmin implements TopicAdmin {
     const present = await this.topics();
     const missing = specs.filter(({ topic }) => !present.has(topic));
     const created = await this.create(missing);
-    await this.untilPresent(missing.map(({ topic }) => topic));
+    if (missing.length > 0) await this.untilPresent(missing.map(({ topic }) => topic));
     const others = specs.map(({ topic }) => topic).filter((topic) => !created.includes(topic));
     return { created, existing: await this.describeTopics(others) };
   }
@@ -80,8 +80,8 @@ export class KafkaAdmin implements TopicAdmin {
     const { clock } = this.client;
     const giveUpAt = clock.now() + PRESENT_MS;
     for (; ; await clock.sleep(LOOK_AGAIN_MS)) {
-      const present = names.length === 0 ? undefined : await this.topics();
-      const unknown = names.filter((topic) => present?.has(topic) === false);
+      const present = await this.topics();
+      const unknown = names.filter((topic) => !present.has(topic));
       if (unknown.length === 0) return;
       if (clock.now() >= giveUpAt) throw unavailable(`Kafka made ${unknown.join(', ')}, but does not show them yet.`);
     }

@@ -1,4 +1,5 @@
 /** Tenants' quotas in memory; see core/ports/tenants.ts. */
+import { isOpen } from '../../core/model.ts';
 import { NO_QUOTAS, type Quotas, type Tenant, type Tenants } from '../../core/ports/tenants.ts';
 import { concurrencyOf, handlersOf, rateOf } from '../../core/tenant-limits.ts';
 import type { MemoryDatabase } from './database.ts';
@@ -43,9 +44,8 @@ export class MemoryTenants implements Tenants {
 
   async countJobs(tenants: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
-    for (const { tenant, state } of this.db.jobs.values()) {
-      if (tenants.includes(tenant) && (state === 'SCHEDULED' || state === 'PAUSED'))
-        counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
+    for (const job of this.db.jobs.values()) {
+      if (tenants.includes(job.tenant) && isOpen(job)) counts.set(job.tenant, (counts.get(job.tenant) ?? 0) + 1);
     }
     return counts;
   }

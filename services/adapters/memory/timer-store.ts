@@ -1,6 +1,6 @@
 /** The timer store in memory, for tests and the simulation: the behaviour of PostgreSQL's, on maps. */
 import { BelfryError } from '../../core/errors.ts';
-import { TERMINAL_STATUSES, type Job } from '../../core/model.ts';
+import { isOpen, TERMINAL_STATUSES, type Job } from '../../core/model.ts';
 import type {
   Arrival,
   EnqueuedCommand,
@@ -176,9 +176,8 @@ export class MemoryTimerStore implements TimerStore {
     for (const run of runs.values()) {
       if (isTerminal(run) && scheduledMsOf(run.runId) < firstDayKept) runs.delete(run.runId);
     }
-    for (const [key, { tenant, state, updatedAt, active }] of jobs) {
-      const ended = state === 'FINISHED' || state === 'CANCELLED';
-      if (ended && updatedAt < keptFrom(tenant) && active.length === 0) jobs.delete(key);
+    for (const [key, job] of jobs) {
+      if (!isOpen(job) && job.updatedAt < keptFrom(job.tenant) && job.active.length === 0) jobs.delete(key);
     }
     for (const [key, seenAt] of seenCommands) if (seenAt < now - REMEMBER_COMMANDS_MS) seenCommands.delete(key);
     for (const [key, { runId }] of arrivals) {

@@ -9,6 +9,7 @@ import { tenantJson } from '../../core/resources.ts';
 import { name, record } from '../../core/spec/fields.ts';
 import { TENANT } from '../../core/spec/names.ts';
 import { quotasOf, quotasSchema } from '../../core/spec/quotas.ts';
+import { queueExists } from '../../core/topics.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { answers, tenant } from '../resources.ts';
@@ -65,10 +66,7 @@ export function addTenants(api: Api, { tenants, broker, topics, audit }: ApiDeps
     async ({ caller, params, body }) => {
       onlyOperator(caller);
       const changes = quotasOf(body);
-      if (
-        typeof changes.queue === 'string' &&
-        (await broker.partitions(topics.due(changes.queue, 'medium'))) === undefined
-      )
+      if (typeof changes.queue === 'string' && !(await queueExists(broker, topics, changes.queue)))
         throw new RequestError('not_found', noSuchQueue(changes.queue), [
           { pointer: '#/queue', detail: 'names no queue' },
         ]);

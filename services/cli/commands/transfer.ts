@@ -1,9 +1,8 @@
 /** Jobs out of a deployment into a file, and from a file into a deployment. */
 import { BelfryError } from '../../core/errors.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
-import { JOB_STATES, type JobState } from '../../core/model.ts';
+import { isOpen, JOB_STATES, type JobState } from '../../core/model.ts';
 import { isOwnName } from '../../core/own-names.ts';
-import type { JobView } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, usageError, type ExitCode } from '../exit.ts';
 import { readJobsFile, writeJobsFile, type FiledJob } from '../jobs-file.ts';
@@ -51,17 +50,13 @@ async function exportJobs(deps: CliDeps, flags: ExportFlags): Promise<ExitCode> 
   const labels = { ...label, ...(managedBy === undefined ? {} : { [MANAGED_BY]: managedBy }) };
   const jobs = found.filter(
     (job) =>
-      (state !== undefined || isLive(job)) &&
+      // The others would fire again, or are wanted no more.
+      (state !== undefined || isOpen(job)) &&
       !isOwnName(job.jobId) &&
       Object.entries(labels).every(([key, value]) => job.spec.labels[key] === value),
   );
   deps.print(writeJobsFile(jobs, flags.json ? 'json' : 'yaml'));
   return EXIT.ok;
-}
-
-/** The others would fire again, or are wanted no more. */
-function isLive({ state }: JobView): boolean {
-  return state === 'SCHEDULED' || state === 'PAUSED';
 }
 
 async function importJobs(deps: CliDeps, flags: ImportFlags): Promise<ExitCode> {

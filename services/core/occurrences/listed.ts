@@ -1,5 +1,5 @@
 /** Occurrences of a job, past and to come: rows of history, and what the schedule says of times that have none. */
-import { tracksRuns, type Job } from '../model.ts';
+import { isOpen, tracksRuns, type Job } from '../model.ts';
 import type { RunSummary } from '../ports/inspect.ts';
 import { firstRunId, scheduledMsOf } from '../run-id.ts';
 import { scheduledRunId, scheduledSince } from './of-job.ts';
@@ -49,7 +49,7 @@ type Span = { after: string; to: number; limit: number };
 function plannedTimes(job: Job, groups: readonly RunSummary[], { after, to, limit }: Span): number[] {
   const { schedule } = job.spec;
   const isTracked = tracksRuns(job.spec);
-  const isOver = job.state === 'CANCELLED' || job.state === 'FINISHED';
+  const isOver = !isOpen(job);
   if (isOver && (isTracked || job.state === 'CANCELLED')) return [];
   const undecided = job.nextAt ?? Infinity;
   const from = Math.max(scheduledMsOf(after), isTracked ? undecided : scheduledSince(job));

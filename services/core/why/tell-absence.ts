@@ -1,5 +1,5 @@
 /** The story of an occurrence without a row: it is still to come, it waits, or it never was one. */
-import { tracksRuns, type Job } from '../model.ts';
+import { isOpen, tracksRuns, type Job } from '../model.ts';
 import { isExcluded, isOneShot, nextOccurrence, prevOccurrence, type Recurring } from '../occurrences/schedule.ts';
 import { scheduledRunId, scheduledSince } from '../occurrences/of-job.ts';
 import type { Facts, Story } from './facts.ts';
@@ -175,7 +175,7 @@ const JUDGES: readonly Judge[] = [
   function open(asked) {
     const { job, at, facts } = asked;
     if (!isOccurrence(job, at)) return undefined;
-    if (job.state === 'CANCELLED' || job.state === 'FINISHED') return whatComes(facts, job);
+    if (!isOpen(job)) return whatComes(facts, job);
     if (job.state === 'PAUSED') return paused(job, job.pausedAt, asked.now);
     if (isExcluded(job.spec.schedule, at))
       return {
