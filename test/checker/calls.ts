@@ -87,7 +87,9 @@ function* checkJobOverlaps(history: History, faults: Faults): Iterable<Violation
 
 const EXCLUSIVE = new Set<string>(['skip', 'buffer_one', 'buffer_all']);
 
+/** Jobs of Belfry's own, which no command made, are not. */
 function isExclusive(commands: readonly SentCommand[]): boolean {
+  if (commands.length === 0) return false;
   return commands.every(({ type, spec, overlap }) => {
     if (type === 'schedule') return spec !== null && EXCLUSIVE.has(spec.overlap);
     return type !== 'replay' && (overlap === null || EXCLUSIVE.has(overlap));

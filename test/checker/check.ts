@@ -10,7 +10,9 @@ import { checkLimits } from './limits.ts';
 import { checkOccurrences } from './occurrences.ts';
 import { checkOutcomes } from './outcomes.ts';
 import { SIMULATION_OPTIONS, type CheckOptions } from './options.ts';
+import { checkRefusals } from './refusals.ts';
 import { checkTransactions } from './transactions.ts';
+import { checkWebhooks } from './webhooks.ts';
 
 /** @returns every broken promise; none when all were kept */
 export function check(history: History, options: CheckOptions = SIMULATION_OPTIONS): Violation[] {
@@ -23,7 +25,9 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkChains(history, options),
     ...checkEventRuns(history, options),
     ...checkLimits(history, options),
+    ...checkRefusals(history, options),
     ...checkEnqueued(history),
+    ...checkWebhooks(history, options),
     ...checkBacklog(history, options),
   ];
 }

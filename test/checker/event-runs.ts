@@ -7,6 +7,8 @@
  */
 import type { EmittedEvent } from '../../services/core/model.ts';
 import type { Schedule } from '../../services/core/model.ts';
+import { webhookOfJob } from '../../services/core/own-names.ts';
+import { parseJobKey } from '../../services/core/topics.ts';
 import type { CheckOptions } from './options.ts';
 import { clockTime, type Event, type History, type SentCommand, type Violation } from './history.ts';
 
@@ -66,7 +68,8 @@ function listeningTo(commands: readonly SentCommand[], from: number, to: number)
 function* checkInvited({ commands, events }: History): Iterable<Violation> {
   const sent = commands.flatMap(({ event, job }) => (event === undefined ? [] : [{ ...event, tenant: tenantOf(job) }]));
   for (const { job, trigger, cause, runId } of events) {
-    if (trigger !== 'event') continue;
+    // Deliveries of webhooks are I13.
+    if (trigger !== 'event' || webhookOfJob(parseJobKey(job)!.jobId) !== undefined) continue;
     const isInvited = commands.some(({ job: other, spec }) => {
       const schedule = spec?.schedule;
       if (other !== job || schedule?.kind !== 'on') return false;

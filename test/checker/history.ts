@@ -53,6 +53,8 @@ export type Answer = {
   nextFireAt: number | null;
   /** Of a backfill: what it runs. */
   occurrences?: readonly number[] | null;
+  /** Why it was rejected. */
+  code?: string | undefined;
 };
 
 export type RunRow = {
@@ -71,6 +73,17 @@ export type QuotaChange = {
   at: number;
   tenant: string;
   quotas: Pick<Quotas, 'concurrentRuns' | 'runsPerSecond' | 'handlerRuns' | 'jobs'>;
+};
+
+/** A webhook, and what it hears of; no jobs: of all. */
+export type KnownWebhook = {
+  tenant: string;
+  id: string;
+  /** When it was made, and removed (null: never). */
+  from: number;
+  until: number | null;
+  statuses: readonly TerminalStatus[];
+  jobs: readonly string[];
 };
 
 /** A terminal row as it was seen while the system ran: it must never change. */
@@ -123,6 +136,8 @@ export type History = {
   commands: readonly SentCommand[];
   /** Every acknowledgement that stood on its topic, `text` being all of it. */
   acks: readonly { commandId: string; outcome: string; text: string }[];
+  /** Ids of commands that stand among the rejected; absent: nobody looked. */
+  rejected?: readonly string[];
   jobs: readonly { job: string; version: number; state: string }[];
   runs: readonly RunRow[];
   sightings: readonly Sighting[];
@@ -142,6 +157,8 @@ export type History = {
     /** One-shots that runs scheduled in `ctx.transaction`, each a job of its own; again in each attempt. */
     scheduled: readonly { runId: string; job: string }[];
   };
+  /** Absent: nobody has any. */
+  webhooks?: readonly KnownWebhook[];
   faults: readonly Fault[];
   /** In the order of time; absent: nobody has any. */
   quotas?: readonly QuotaChange[];
@@ -169,6 +186,8 @@ export const INVARIANTS = {
   I10: 'one run, or a recorded reason, per event and job that listened before, and per occurrence backfilled; none else',
   I11: 'one run after each set of upstream runs that have ended, or one that says why not',
   I12: 'a command enqueued in a transaction has its effect when that is committed, and only then',
+  I13: 'one delivery per webhook and outcome that it hears of; none else',
+  I14: 'a refused command stands among the rejected; a job beyond the quota of its tenant is refused, and no other',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

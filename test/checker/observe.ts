@@ -29,7 +29,7 @@ export function understood(value: object): Pick<SentCommand, 'spec' | 'overlap' 
  * Of a command that was sent twice, the answer that tells of its effect.
  * @param atMs when the acknowledgement stood on its topic
  */
-export function betterAnswer(known: Answer | null, { outcome, job, occurrences }: Ack, atMs: number): Answer {
+export function betterAnswer(known: Answer | null, { outcome, job, occurrences, error }: Ack, atMs: number): Answer {
   if (known !== null && (outcome !== 'applied' || known.outcome === 'applied')) return known;
   return {
     outcome,
@@ -38,6 +38,7 @@ export function betterAnswer(known: Answer | null, { outcome, job, occurrences }
     version: job?.version ?? null,
     nextFireAt: job?.nextFireAt ?? null,
     occurrences,
+    code: error?.code,
   };
 }
 

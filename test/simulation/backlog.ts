@@ -1,4 +1,5 @@
 /** What is left to do, in words; nothing, once the world is quiet. Asked often: what lasts longest, and costs least to see, comes first. */
+import { webhookOfJob } from '../../services/core/own-names.ts';
 import { SOURCE } from '../support/life-sources.ts';
 import type { World } from './world.ts';
 
@@ -8,10 +9,11 @@ const OPEN = new Set<string>(['ENQUEUED', 'RUNNING', 'RETRYING']);
 export function* leftToDo(world: World): Iterable<string> {
   const { db, clients, recorder } = world;
   yield* recorder.fatals;
-  for (const [key, { active, buffered, state, nextAt, spec }] of db.jobs) {
+  for (const [key, { jobId, active, buffered, state, nextAt, spec }] of db.jobs) {
     for (const { runId } of active) yield `job ${key} waits for the end of run ${runId}`;
     for (const { runId } of buffered) yield `job ${key} keeps run ${runId} waiting`;
-    if (state === 'SCHEDULED' && spec.schedule.kind !== 'after') yield `job ${key} is SCHEDULED, next at ${nextAt}`;
+    const staysOpen = spec.schedule.kind === 'after' || webhookOfJob(jobId) !== undefined;
+    if (state === 'SCHEDULED' && !staysOpen) yield `job ${key} is SCHEDULED, next at ${nextAt}`;
   }
   for (const { runId, status, tenant, jobId } of db.runs.values())
     if (OPEN.has(status)) yield `run ${runId} of ${tenant}/${jobId} is ${status}`;

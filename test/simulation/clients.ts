@@ -32,6 +32,8 @@ export class Clients {
   private readonly transactions: Transactions;
   private producer: Producer | undefined;
   private count = 0;
+  private readonly first = new Map<string, number>();
+  private readonly loggedTo = new Map<number, bigint>();
 
   constructor(broker: MemoryBroker, transactions: Transactions, recorder: Recorder, plan: Plan) {
     const { seed, partitions, enqueued } = plan;
@@ -81,20 +83,30 @@ export class Clients {
     return [...this.logged().keys(), ...this.transactions.committed].flatMap((id) => this.sent.get(id) ?? []);
   }
 
+  /** Ids of commands that were refused, as the topic of the rejected has them. */
+  rejected(): string[] {
+    const records = this.recordsOf(this.topics.rejected);
+    return records.map(({ value }) => (JSON.parse(String(value)) as { commandId: string }).commandId);
+  }
+
   /** Records of the source, as the emits that they are. */
   emits(): SentCommand[] {
     const logged = this.logged();
     return this.recordsOf(SOURCE.topic).map((record) => emitOf(record, SOURCE, logged));
   }
 
-  /** Ids of commands, with the first time of each on the topic. */
-  private logged(): Map<string, number> {
-    const first = new Map<string, number>();
-    for (const { value, timestampMs } of this.recordsOf(this.topics.commands)) {
-      const { commandId } = JSON.parse(String(value)) as { commandId: string };
-      if (!first.has(commandId)) first.set(commandId, timestampMs);
+  /** Ids of commands, with the first time of each on the topic. Asked often: what was read stays. */
+  private logged(): ReadonlyMap<string, number> {
+    for (const log of this.broker.partitionLogs(this.topics.commands) ?? []) {
+      const from = this.loggedTo.get(log.partition) ?? 0n;
+      const { records, next } = log.read(from, 'read_uncommitted', Number.MAX_SAFE_INTEGER);
+      this.loggedTo.set(log.partition, next);
+      for (const { value, timestampMs } of records) {
+        const { commandId } = JSON.parse(String(value)) as { commandId: string };
+        if (!this.first.has(commandId)) this.first.set(commandId, timestampMs);
+      }
     }
-    return first;
+    return this.first;
   }
 
   private recordsOf(topic: string): ConsumedRecord[] {

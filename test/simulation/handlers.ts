@@ -58,6 +58,8 @@ const WORK: Record<string, Work> = {
     return value;
   },
   rare: (_ctx, random, sleep) => sleep(random.int(1, 300)),
+  /** Whatever is sent is taken. */
+  WEBHOOK: (_ctx, random, sleep) => sleep(random.int(1, 300)),
 };
 
 /** The handlers of one process. */

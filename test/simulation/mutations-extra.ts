@@ -1,8 +1,11 @@
-/** Mutations of what not every seed asks for: limits of tenants, enqueued commands, fan-ins of three. */
+/** Mutations of what not every seed asks for: limits of tenants, enqueued commands, fan-ins of three, webhooks. */
 import type { Limit, RunStore } from '../../services/core/ports/run-store.ts';
 import type { Arrival } from '../../services/core/ports/timer-store.ts';
+import type { ListeningWebhook } from '../../services/core/ports/webhooks.ts';
+import type { OutgoingRecord } from '../../services/core/records.ts';
 import { jobKey } from '../../services/core/topics.ts';
 import type { Mutation } from './mutation.ts';
+import type { Surroundings } from './node.ts';
 import { override } from './override.ts';
 
 export const EXTRA_MUTATIONS: readonly Mutation[] = [
@@ -23,6 +26,12 @@ export const EXTRA_MUTATIONS: readonly Mutation[] = [
     what: 'a tenant may begin as many runs in a second as it likes',
     breaks: 'I9',
     runStore: (store) => withoutLimits(store, ({ perSecond }) => perSecond === true),
+  },
+  {
+    name: 'job-count',
+    what: 'jobs that a tenant has are not counted',
+    breaks: 'I14',
+    tenants: (tenants) => override(tenants, { countJobs: async () => new Map() }),
   },
   {
     name: 'enqueued-early',
@@ -62,6 +71,34 @@ export const EXTRA_MUTATIONS: readonly Mutation[] = [
     breaks: 'I11',
     timerStore: (store) => override(store, { arrivals: async (ended) => lastOfJob(await store.arrivals(ended)) }),
   },
+  {
+    name: 'notices',
+    what: 'a notice to a webhook that is produced again is another delivery',
+    breaks: 'I13',
+    broker: (client, world) =>
+      override(client, {
+        producer: async () => {
+          const producer = await client.producer();
+          return override(producer, {
+            send: (records) => producer.send(records.map((record) => newNoticeOnRepeat(record, world))),
+          });
+        },
+      }),
+  },
+  {
+    name: 'webhooks-known',
+    what: 'who hears of outcomes is read as it was 6 s ago',
+    breaks: 'I13',
+    webhooks: (webhooks, { db }) => {
+      const states: { at: number; listening: ListeningWebhook[] }[] = [];
+      return override(webhooks, {
+        listening: async () => {
+          states.push({ at: db.now(), listening: await webhooks.listening() });
+          return states.findLast(({ at }) => at <= db.now() - 6_000)?.listening ?? [];
+        },
+      });
+    },
+  },
 ];
 
 function withoutLimits(store: RunStore, isOff: (limit: Limit) => boolean): RunStore {
@@ -72,6 +109,14 @@ function withoutLimits(store: RunStore, isOff: (limit: Limit) => boolean): RunSt
         admissions.map((each) => ({ ...each, limits: each.limits.filter((limit) => !isOff(limit)) })),
       ),
   });
+}
+
+function newNoticeOnRepeat(record: OutgoingRecord, { broker, db }: Surroundings): OutgoingRecord {
+  const notice = JSON.parse(String(record.value)) as { type?: string; commandId: string };
+  if (notice.type !== 'notify') return record;
+  const { records } = broker.logOf(record)!.read(0n, 'read_uncommitted', Number.MAX_SAFE_INTEGER);
+  if (!records.some(({ value }) => value!.equals(record.value!))) return record;
+  return { ...record, value: Buffer.from(JSON.stringify({ ...notice, commandId: `${notice.commandId}-${db.now()}` })) };
 }
 
 /** A fan-in of two has no other one that waits. */

@@ -5,6 +5,7 @@ import type { MemoryDatabase } from '../../services/adapters/memory/database.ts'
 import { MemoryRunStore } from '../../services/adapters/memory/run-store.ts';
 import { MemoryTenants } from '../../services/adapters/memory/tenants.ts';
 import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
+import { MemoryWebhooks } from '../../services/adapters/memory/webhooks.ts';
 import { Records } from '../../services/core/events.ts';
 import type { Broker } from '../../services/core/ports/broker.ts';
 import type { Ids } from '../../services/core/ports/clock.ts';
@@ -12,6 +13,7 @@ import type { Log } from '../../services/core/ports/log.ts';
 import type { RunStore } from '../../services/core/ports/run-store.ts';
 import type { Tenants } from '../../services/core/ports/tenants.ts';
 import type { EnqueuedListener, TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { Webhooks } from '../../services/core/ports/webhooks.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Executor } from '../../services/executor/executor.ts';
 import { LoopLeaseKeeper } from '../../services/executor/lease.ts';
@@ -40,6 +42,7 @@ export type Surroundings = {
   mutation: Mutation | undefined;
   /** Whether anything is enqueued in transactions. */
   hasEnqueued: boolean;
+  hasWebhooks: boolean;
   schedulesNext: boolean;
   /** Whether tenants have quotas, some time. */
   hasQuotas: boolean;
@@ -52,6 +55,7 @@ export type Surroundings = {
 
 /** What timers and executors are both given. */
 type Shared = { broker: Broker; log: Log; tenants?: Tenants };
+type TimerShare = Shared & { webhooks?: Webhooks };
 export type Service = { start(): void; stop(): Promise<void> };
 export type Node = { process: Process; seat: Seat; service: Service | undefined };
 
@@ -67,13 +71,18 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const memoryTimers: TimerStore = new MemoryTimerStore(world.db);
   const memoryRuns: RunStore = new MemoryRunStore(world.db, world.sim);
   const timerStore = linked(world.mutation?.timerStore?.(memoryTimers, world) ?? memoryTimers, link);
-  const tenants: Tenants = new MemoryTenants(world.db);
+  const memoryTenants: Tenants = new MemoryTenants(world.db);
+  const tenants = world.mutation?.tenants?.(memoryTenants, world) ?? memoryTenants;
+  const memoryWebhooks: Webhooks = new MemoryWebhooks(world.db);
+  const webhooks = world.mutation?.webhooks?.(memoryWebhooks, world) ?? memoryWebhooks;
   const shared: Shared = { broker, log, ...(world.hasQuotas && { tenants: linked(tenants, link) }) };
   const node: Node = { process, seat, service: undefined };
   const begin = async (): Promise<void> => {
     await new ClockSync(process.clock, () => timerStore.databaseNow(), log).start();
-    if (seat.kind === 'timer') node.service = timerOf(process, timerStore, shared, world);
-    else {
+    if (seat.kind === 'timer') {
+      const share = { ...shared, ...(world.hasWebhooks && { webhooks: linked(webhooks, link) }) };
+      node.service = timerOf(process, timerStore, share, world);
+    } else {
       const store = linked(world.mutation?.runStore?.(memoryRuns, world) ?? memoryRuns, link);
       node.service = executorOf(process, seat, store, shared, random, world);
     }
@@ -83,7 +92,7 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   return node;
 }
 
-function timerOf(process: Process, store: TimerStore, shared: Shared, world: Surroundings): Service {
+function timerOf(process: Process, store: TimerStore, shared: TimerShare, world: Surroundings): Service {
   const timer = new Timer({
     ...shared,
     ...{ store, codec: jsonCodec(), clock: process.clock },

@@ -3,9 +3,10 @@ import { LAST_COMMAND_AT, type Action } from '../support/life.ts';
 import { sourceListenersOf, sourceRecordsOf, type SourceRecord } from '../support/life-sources.ts';
 import { livesOf } from '../support/lives.ts';
 import { enqueuedOf } from '../support/enqueued.ts';
-import { fanInsOf } from '../support/fan-ins.ts';
+import { fanInOf } from '../support/fan-in.ts';
 import { quotasOf, type QuotaChange } from '../support/quotas.ts';
 import { Random } from '../support/random.ts';
+import { webhooksOf, type PlannedWebhook } from '../support/webhooks.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
 /** Times below are ms after START_AT. */
@@ -67,22 +68,26 @@ export type Plan = {
   records: readonly SourceRecord[];
   /** Whose commands come in transactions; null: nobody's, nor do handlers schedule anything in theirs. */
   enqueued: readonly string[] | null;
+  webhooks: readonly PlannedWebhook[];
   /** What tenants may do; none: nothing is read of it either. */
   quotas: readonly QuotaChange[];
   faults: readonly PlannedFault[];
 };
 
-/** What not every seed has, so that each has enough of what it has. */
-const EXTRA_SHARE = 0.25;
+/** Of seeds, what not every one has: what it has, it has enough of, and none takes long. */
+const SHARES = { quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15 };
 const ENQUEUED_SHARE = 0.5;
 
 export function planOf(seed: number): Plan {
   const random = new Random(`plan ${seed}`);
   const seats = seatsOf(random);
   const partitions = random.int(2, 4);
-  const extra = new Random(`profile ${seed}`);
-  const [hasQuotas, hasEnqueued, hasFanIns] = Array.from({ length: 3 }, () => extra.chance(EXTRA_SHARE));
-  const actions = actionsOf(seed, random, hasFanIns === true);
+  const profile = new Random(`profile ${seed}`);
+  const hasQuotas = profile.chance(SHARES.quotas);
+  const hasEnqueued = profile.chance(SHARES.enqueued);
+  const hasFanIn = profile.chance(SHARES.fanIn);
+  const hasWebhooks = profile.chance(SHARES.webhooks);
+  const actions = actionsOf(seed, random, hasFanIn);
   return {
     seed,
     partitions,
@@ -90,6 +95,7 @@ export function planOf(seed: number): Plan {
     actions,
     records: sourceRecordsOf(new Random(`records ${seed}`)),
     enqueued: hasEnqueued ? enqueuedOf(new Random(`enqueued ${seed}`), actions, ENQUEUED_SHARE) : null,
+    webhooks: hasWebhooks ? webhooksOf(new Random(`webhooks ${seed}`), jobIdsOf(actions)) : [],
     quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
     faults: [
       ...faultsOf(new Random(`faults ${seed}`), seats),
@@ -109,13 +115,17 @@ function seatsOf(random: Random): Seat[] {
   return [...timers, ...executors];
 }
 
-function actionsOf(seed: number, random: Random, hasFanIns: boolean): Action[] {
+function actionsOf(seed: number, random: Random, hasFanIn: boolean): Action[] {
   const surroundings = { epochMs: START_AT, prefix: '', listensUntil: LISTENS_UNTIL };
   const lives = livesOf(random, String(seed), surroundings);
   const listeners = sourceListenersOf(new Random(`sources ${seed}`), surroundings);
-  const jobIds = [...new Set(lives.map(({ jobId }) => jobId))].filter((jobId) => jobId.startsWith('job-'));
-  const fanIns = hasFanIns ? fanInsOf(new Random(`fan-ins ${seed}`), jobIds, surroundings) : [];
-  return [...lives, ...listeners, ...fanIns].sort((a, b) => a.at - b.at);
+  const fanIn = hasFanIn ? fanInOf(new Random(`fan-in ${seed}`), jobIdsOf(lives), surroundings) : [];
+  return [...lives, ...listeners, ...fanIn].sort((a, b) => a.at - b.at);
+}
+
+function jobIdsOf(lives: readonly Action[]): string[] {
+  const jobIds = new Set(lives.map(({ jobId }) => jobId));
+  return [...jobIds].filter((jobId) => jobId.startsWith('job-'));
 }
 
 const STORE_CALLS = {

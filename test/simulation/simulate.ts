@@ -39,6 +39,7 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
     if (change.at === 0) await world.limit(change);
     else sim.after(change.at, () => void world.limit(change));
   }
+  for (const webhook of plan.webhooks) sim.after(webhook.from, () => void world.hook(webhook));
   plan.seats.forEach((_, seat) => world.start(seat));
   for (const action of plan.actions) sim.after(action.at, () => clients.send(action));
   for (const record of plan.records) sim.after(record.at, () => clients.produce(record));
@@ -89,6 +90,7 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
     ...{ calls, events, sightings, writes, messages, dead, faults, healedAt, quietAt },
     commands: [...clients.commands(), ...clients.emits(), ...recorder.commands],
     acks: clients.acks,
+    rejected: clients.rejected(),
     ...(world.plan.enqueued && {
       enqueued: {
         committed: [...world.transactions.committed],
@@ -96,6 +98,11 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
         scheduled: recorder.scheduledIn,
       },
     }),
+    webhooks: world.plan.webhooks.map(({ from, until, ...webhook }) => ({
+      ...webhook,
+      from: START_AT + from,
+      until: until === null ? null : START_AT + until,
+    })),
     quotas: world.plan.quotas.map((change) => ({ ...change, at: START_AT + change.at })),
     jobs: [...db.jobs].map(([job, { version, state }]) => ({ job, version, state })),
     runs: recorder.rows(),

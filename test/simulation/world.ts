@@ -2,6 +2,7 @@
 import { MemoryBroker, type BrokerRequest } from '../../services/adapters/memory/broker.ts';
 import { MemoryDatabase } from '../../services/adapters/memory/database.ts';
 import { MemoryTenants } from '../../services/adapters/memory/tenants.ts';
+import { MemoryWebhooks } from '../../services/adapters/memory/webhooks.ts';
 import { PRIORITIES } from '../../services/core/model.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Clients } from './clients.ts';
@@ -14,6 +15,7 @@ import { Recorder } from './recorder.ts';
 import { ORDERS } from '../support/life.ts';
 import { SOURCE, SOURCE_PARTITIONS } from '../support/life-sources.ts';
 import type { QuotaChange } from '../support/quotas.ts';
+import type { PlannedWebhook } from '../support/webhooks.ts';
 import { away } from './servers.ts';
 import { Transactions } from './transactions.ts';
 
@@ -53,6 +55,7 @@ export class World {
       partitions: plan.partitions,
       ...{ sim, broker: this.broker, db: this.db, mutation: options.mutation },
       hasEnqueued: plan.enqueued !== null,
+      hasWebhooks: plan.webhooks.length > 0,
       schedulesNext: plan.enqueued !== null && plan.quotas.every(({ quotas }) => quotas.jobs === null),
       hasQuotas: plan.quotas.length > 0,
       calls: recorder,
@@ -70,6 +73,26 @@ export class World {
   async limit({ tenant, quotas }: QuotaChange): Promise<void> {
     this.recorder.trace('operator', `limits ${tenant}`, quotas);
     await new MemoryTenants(this.db).set(tenant, quotas);
+  }
+
+  /** Somebody makes a webhook, and perhaps removes it later. */
+  async hook({ tenant, id, until, from, statuses, jobs }: PlannedWebhook): Promise<void> {
+    this.recorder.trace('operator', `makes the webhook ${id} of ${tenant}`, { statuses, jobs });
+    const webhooks = new MemoryWebhooks(this.db);
+    const fields = {
+      statuses,
+      jobs,
+      handlers: [],
+      labels: {},
+      url: 'https://hooks.test/',
+      disabled: false,
+      secret: '',
+    };
+    await webhooks.create({ tenant, id, ...fields }, Infinity);
+    if (until === null) return;
+    await this.sim.sleep(until - from);
+    this.recorder.trace('operator', `removes the webhook ${id} of ${tenant}`);
+    await webhooks.remove(tenant, id);
   }
 
   /** Puts a new process into a seat. */

@@ -28,9 +28,9 @@ export function quotasOf(random: Random): QuotaChange[] {
 function limitsOf(random: Random): Limits {
   const handlers = ['quick', 'slow', 'flaky', 'transaction'].filter(() => random.chance(0.5));
   return {
-    // With one place for all, long runs in a row would outlast the wait for quiet.
+    // With fewer, long runs in a row would outlast the wait for quiet.
     concurrentRuns: random.chance(0.5) ? random.int(2, 3) : null,
-    runsPerSecond: random.chance(0.4) ? random.int(1, 3) : null,
+    runsPerSecond: random.chance(0.4) ? random.int(2, 4) : null,
     handlerRuns: random.chance(0.5) ? Object.fromEntries(handlers.map((name) => [name, random.int(1, 2)])) : null,
     jobs: random.chance(0.3) ? random.int(1, 4) : null,
   };

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Answer, History, SentCommand } from '../../checker/history.ts';
+import { broken, command, JOB, kept, scheduled, T0 } from './histories.ts';
+
+const NONE = { concurrentRuns: null, runsPerSecond: null, handlerRuns: null, jobs: null };
+const REFUSED: Answer = { outcome: 'rejected', at: T0 + 10_020, state: null, version: null, nextFireAt: null };
+
+/** A second job, sent 10 s after the first: with this answer. */
+function second(answer: Partial<Answer>, jobs: number, between: SentCommand[] = []): History {
+  const schedule = { kind: 'at', at: T0 + 90_000 } as const;
+  const spec = { ...scheduled().spec!, schedule };
+  const sent = scheduled({ commandId: 'c-2', job: 'acme/second', spec, sentAt: T0 + 10_000 });
+  const given = { ...sent.answer!, at: T0 + 10_020, nextFireAt: schedule.at, ...answer };
+  return kept({
+    commands: [scheduled(), ...between, { ...sent, answer: given }],
+    jobs: [...kept().jobs, { job: 'acme/second', version: 1, state: 'SCHEDULED' }],
+    quotas: [{ at: T0, tenant: 'acme', quotas: { ...NONE, jobs } }],
+  });
+}
+
+describe('the checker, I14, what is refused', () => {
+  it('catches a job that was accepted beyond the quota of its tenant', () => {
+    assert.deepEqual(broken(second({}, 1)), ['I14']);
+    assert.deepEqual(broken(second({}, 2)), []);
+  });
+  it('leaves open what another timer may have accepted just before', () => {
+    const history = second({}, 1);
+    const [first, ...others] = history.commands;
+    const late = { ...first!, answer: { ...first!.answer!, at: T0 + 8_500 } };
+    assert.deepEqual(broken({ ...history, commands: [late, ...others] }), []);
+  });
+  it('counts no job that may have been cancelled', () => {
+    const cancelled = command('cancel', 9_000, { job: JOB, answer: null });
+    assert.deepEqual(broken(second({}, 1, [cancelled])), []);
+  });
+  it('catches a job that was refused though the quota had room', () => {
+    assert.deepEqual(broken(second({ ...REFUSED, code: 'quota' }, 2)), ['I14']);
+    assert.deepEqual(broken(second({ ...REFUSED, code: 'quota' }, 1)), []);
+  });
+  it('catches a refusal that does not stand among the rejected, and the contrary', () => {
+    const acks = [...kept().acks, { commandId: 'c-2', outcome: 'rejected', text: '' }];
+    assert.deepEqual(broken({ ...second(REFUSED, 1), acks, rejected: ['c-2'] }), []);
+    assert.deepEqual(broken({ ...second(REFUSED, 1), acks, rejected: [] }), ['I14']);
+    assert.deepEqual(broken(kept({ rejected: ['c-1'] })), ['I14']);
+  });
+});
