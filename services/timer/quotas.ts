@@ -47,6 +47,11 @@ export class TenantQuotas {
     for (const tenant of stale) this.counts.set(tenant, { jobs: counts.get(tenant) ?? 0, at: now });
   }
 
+  /** A step was not stored: what was counted for it is not there, or the store counts it. */
+  countAnew(): void {
+    this.counts.clear();
+  }
+
   /** Where all runs of the tenant go; undefined: it has no such quota. */
   queueOf(tenant: string): string | undefined {
     return this.known.get(tenant)?.queue ?? undefined;

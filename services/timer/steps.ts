@@ -169,12 +169,13 @@ export class Steps {
 
   private async store(pairs: readonly Pair[]): Promise<void> {
     if (pairs.length === 0) return;
-    const { store, clock, metrics, ownership, log } = this.options;
+    const { store, clock, metrics, ownership, log, quotas } = this.options;
     const begun = clock.now();
     let accepted: ReadonlySet<number>;
     try {
       accepted = await store.step(pairs.map(({ planned }) => planned.step));
     } catch (thrown) {
+      quotas?.countAnew();
       if (thrown instanceof BelfryError && thrown.code === 'bad_data') return this.isolate(pairs, thrown);
       if (
         thrown instanceof EdgesRefused &&
@@ -192,6 +193,7 @@ export class Steps {
     for (const pair of pairs) {
       if (accepted.has(pair.gathered.owned.partition)) this.remember(pair);
       else {
+        quotas?.countAnew();
         metrics.refusedStep();
         ownership.stepRefused(pair.gathered.owned);
       }

@@ -3,6 +3,7 @@ import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { MemoryBroker, type BrokerFaults } from '../../../services/adapters/memory/broker.ts';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryTimerStore } from '../../../services/adapters/memory/timer-store.ts';
+import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
 import type { Webhooks } from '../../../services/core/ports/webhooks.ts';
 import { BelfryError } from '../../../services/core/errors.ts';
@@ -82,6 +83,7 @@ export class Cluster {
       historyMs: 30 * 86_400_000,
       limits,
       webhooks: this.webhooks(),
+      tenants: new MemoryTenants(this.db),
       onFatal: (error) => fatal.push(error),
     });
     const node: Node = {

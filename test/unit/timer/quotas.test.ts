@@ -3,11 +3,13 @@ import { describe, it } from 'node:test';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import type { Command } from '../../../services/core/command.ts';
+import { BelfryError } from '../../../services/core/errors.ts';
 import type { Job } from '../../../services/core/model.ts';
 import type { Quotas } from '../../../services/core/ports/tenants.ts';
 import { parseCommand } from '../../../services/core/spec/parse-command.ts';
 import { TenantQuotas } from '../../../services/timer/quotas.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
+import { Cluster } from './harness.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 
@@ -71,5 +73,21 @@ describe('quotas of a tenant', () => {
     const { tenants, refuse } = await quotasOfAcme({});
     await tenants.remove('acme');
     assert.equal(await refuse(command('a', { payload: 'x'.repeat(1_000), schedule: { every: '1s' } })), undefined);
+  });
+
+  it('count no job twice whose step had to be decided again', async () => {
+    const cluster = await Cluster.up();
+    await new MemoryTenants(cluster.db).set('acme', { jobs: 2 });
+    let isLost = false;
+    cluster.storeFault = (_, method, when) => {
+      if (method !== 'step' || when !== 'before' || isLost) return;
+      isLost = true;
+      throw new BelfryError('step_unclear', 'connection lost', { retryable: true });
+    };
+    for (const jobId of ['a', 'b', 'c']) {
+      const { outcome } = await cluster.put({ schedule: { in: '1h' } }, { jobId });
+      assert.equal(outcome, jobId === 'c' ? 'rejected' : 'applied', jobId);
+    }
+    assert.ok(isLost);
   });
 });
