@@ -137,7 +137,8 @@ async function onlyValidJobs(
   const named = new Set<string>();
   for (const value of values) {
     if (await isRefused(world, value)) continue;
-    const { tenant = 'default', jobId } = JSON.parse(String(value)) as { tenant?: string | null; jobId: string };
+    const { tenant = 'default', jobId } = JSON.parse(String(value)) as { tenant?: string | null; jobId?: string };
+    if (jobId === undefined) continue;
     assert.ok(!isOwnName(jobId), `a command that names ${jobId} is taken for valid`);
     named.add(`${tenant ?? 'default'}/${jobId}`);
   }

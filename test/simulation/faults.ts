@@ -10,6 +10,8 @@ import type { World } from './world.ts';
 const LOSSY = 0.25;
 const SLOW_ANSWER_MS = 900;
 const BRIEFLY_MS = 100;
+/** In which a new owner reads what there is and decides for the first time. */
+const MOMENT_MS = 30;
 
 export class Faults {
   private readonly world: World;
@@ -31,7 +33,7 @@ export class Faults {
       case 'stop':
         return this.stop(node, planned.forMs);
       case 'freeze':
-        return this.freeze(node, planned.forMs);
+        return void this.freeze(node, planned.forMs);
       case 'cut-store':
         return this.cut(node, 'store', planned.forMs);
       case 'cut-broker':
@@ -94,16 +96,30 @@ export class Faults {
     });
   }
 
-  private freeze(node: Node, forMs: number): void {
+  /** @returns ends it */
+  private freeze(node: Node, forMs: number): () => void {
     const { process } = node;
-    if (process.state !== 'live') return;
+    if (process.state !== 'live') return () => undefined;
     process.freeze();
     const fault = this.note(node, 'freeze');
     fault.until = Infinity;
-    this.later(forMs, () => {
+    return this.later(forMs, () => {
       process.thaw();
       fault.until = this.world.sim.now();
       this.world.recorder.trace('fault', 'is over', { node: process.name });
+    });
+  }
+
+  /** Frozen until a moment after another process has taken a partition of its. */
+  private supplant(node: Node, forMs: number): void {
+    const { sim, db } = this.world;
+    const { name } = node.process;
+    const thaw = this.freeze(node, forMs);
+    const owned = [...db.owners].filter(([, { instance }]) => instance === name).map(([partition]) => partition);
+    const stopWatching = this.world.onTaken((partition) => {
+      if (!owned.includes(partition)) return;
+      stopWatching();
+      sim.after(node.process.random.int(0, MOMENT_MS), thaw);
     });
   }
 
@@ -142,6 +158,7 @@ export class Faults {
         });
         if (effect === 'kill') this.kill(node, forMs);
         else if (effect === 'freeze') this.freeze(node, forMs);
+        else if (effect === 'supplant') this.supplant(node, forMs);
         else this.cut(node, server, forMs);
       },
     });
@@ -204,11 +221,12 @@ export class Faults {
   }
 
   /** Happens after `forMs`, at healing at the latest. */
-  private later(forMs: number, end: () => void): void {
+  private later(forMs: number, end: () => void): () => void {
     const once = (): void => {
       if (this.ends.delete(once)) end();
     };
     this.ends.add(once);
     this.world.sim.after(forMs, once);
+    return once;
   }
 }

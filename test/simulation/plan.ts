@@ -2,6 +2,9 @@
 import { LAST_COMMAND_AT, type Action } from '../support/life.ts';
 import { sourceListenersOf, sourceRecordsOf, type SourceRecord } from '../support/life-sources.ts';
 import { livesOf } from '../support/lives.ts';
+import { enqueuedOf } from '../support/enqueued.ts';
+import { fanInsOf } from '../support/fan-ins.ts';
+import { quotasOf, type QuotaChange } from '../support/quotas.ts';
 import { Random } from '../support/random.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
@@ -9,13 +12,17 @@ export const START_AT = Date.UTC(2026, 0, 1);
 export const CALM_AT = LAST_COMMAND_AT;
 /** The last command, the time that the checker allows for a fail-over, and the longest wait. */
 const LISTENS_UNTIL = 50_000;
+/** The share of seeds with several timers in which one is replaced in the middle of a step. */
+const SUPPLANTED = 0.5;
+const LONGEST_SUPPLANT_MS = 12_000;
 export type Seat = { kind: 'timer' | 'executor'; slots: number; /** It has no handler `rare`. */ isLimited: boolean };
 
 /**
  * - `kill`, `stop`: the process of the seat ends, and another one begins `forMs` later
  * - `freeze`: it stands still for `forMs`
  * - `cut-*`: no way to that server for `forMs`, `isolate`: to none; `lossy-*`: one that loses requests and answers; `slow-*`: late answers
- * - `trap-*`: at its next such call it is killed, frozen for `forMs`, or its answer is lost
+ * - `trap`: at its next such call it is killed, frozen for `forMs`, or its answer is lost; or it is frozen until another one has
+ *   taken its place (`supplant`), so that its request comes when the other one has just begun
  * - `jump`: its consumers fetch from a position of their own, past some records, for `forMs`
  * - `starve`: its lease is not renewed for `forMs`, while its partitions move
  * - `visit`: another member joins a group and leaves after `forMs`: two rebalances
@@ -30,7 +37,7 @@ export type PlannedFault = {
     server: 'store' | 'broker';
     call: string | null;
     when: 'before' | 'after';
-    effect: 'kill' | 'freeze' | 'cut';
+    effect: 'kill' | 'freeze' | 'cut' | 'supplant';
   };
 };
 export const FAULT_KINDS = [
@@ -58,19 +65,36 @@ export type Plan = {
   actions: readonly Action[];
   /** What plain producers write to a topic whose records are events. */
   records: readonly SourceRecord[];
+  /** Whose commands come in transactions; null: nobody's, nor do handlers schedule anything in theirs. */
+  enqueued: readonly string[] | null;
+  /** What tenants may do; none: nothing is read of it either. */
+  quotas: readonly QuotaChange[];
   faults: readonly PlannedFault[];
 };
+
+/** What not every seed has, so that each has enough of what it has. */
+const EXTRA_SHARE = 0.25;
+const ENQUEUED_SHARE = 0.5;
 
 export function planOf(seed: number): Plan {
   const random = new Random(`plan ${seed}`);
   const seats = seatsOf(random);
+  const partitions = random.int(2, 4);
+  const extra = new Random(`profile ${seed}`);
+  const [hasQuotas, hasEnqueued, hasFanIns] = Array.from({ length: 3 }, () => extra.chance(EXTRA_SHARE));
+  const actions = actionsOf(seed, random, hasFanIns === true);
   return {
     seed,
-    partitions: random.int(2, 4),
+    partitions,
     seats,
-    actions: actionsOf(seed, random),
+    actions,
     records: sourceRecordsOf(new Random(`records ${seed}`)),
-    faults: faultsOf(new Random(`faults ${seed}`), seats),
+    enqueued: hasEnqueued ? enqueuedOf(new Random(`enqueued ${seed}`), actions, ENQUEUED_SHARE) : null,
+    quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
+    faults: [
+      ...faultsOf(new Random(`faults ${seed}`), seats),
+      ...supplantOf(new Random(`supplant ${seed}`), seats),
+    ].sort((a, b) => a.at - b.at),
   };
 }
 
@@ -85,11 +109,13 @@ function seatsOf(random: Random): Seat[] {
   return [...timers, ...executors];
 }
 
-function actionsOf(seed: number, random: Random): Action[] {
+function actionsOf(seed: number, random: Random, hasFanIns: boolean): Action[] {
   const surroundings = { epochMs: START_AT, prefix: '', listensUntil: LISTENS_UNTIL };
   const lives = livesOf(random, String(seed), surroundings);
   const listeners = sourceListenersOf(new Random(`sources ${seed}`), surroundings);
-  return [...lives, ...listeners].sort((a, b) => a.at - b.at);
+  const jobIds = [...new Set(lives.map(({ jobId }) => jobId))].filter((jobId) => jobId.startsWith('job-'));
+  const fanIns = hasFanIns ? fanInsOf(new Random(`fan-ins ${seed}`), jobIds, surroundings) : [];
+  return [...lives, ...listeners, ...fanIns].sort((a, b) => a.at - b.at);
 }
 
 const STORE_CALLS = {
@@ -116,8 +142,16 @@ const BROKER_CALLS = ['send', 'begin', 'commit', 'commit', 'init', null] as cons
 
 function faultsOf(random: Random, seats: readonly Seat[]): PlannedFault[] {
   const count = random.chance(0.05) ? 0 : random.int(1, 7);
-  const faults = Array.from({ length: count }, () => faultOf(random, seats));
-  return faults.sort((a, b) => a.at - b.at);
+  return Array.from({ length: count }, () => faultOf(random, seats));
+}
+
+/** A timer that is replaced in the middle of a step, and goes on with it then. */
+function supplantOf(random: Random, seats: readonly Seat[]): PlannedFault[] {
+  const timers = seats.filter(({ kind }) => kind === 'timer').length;
+  if (timers < 2 || !random.chance(SUPPLANTED)) return [];
+  const trap = { server: 'store', call: 'step', when: 'before', effect: 'supplant' } as const;
+  const at = random.int(2_000, CALM_AT - LONGEST_SUPPLANT_MS);
+  return [{ at, kind: 'trap', seat: random.int(0, timers - 1), forMs: LONGEST_SUPPLANT_MS, trap }];
 }
 
 function faultOf(random: Random, seats: readonly Seat[]): PlannedFault {

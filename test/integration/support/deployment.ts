@@ -155,6 +155,23 @@ export class TestDeployment {
     return (await this.pool.query<Row>(text, values)).rows;
   }
 
+  /** `work` in a transaction of a user of the same database. */
+  async transaction(
+    work: (pg: pg.PoolClient) => Promise<unknown>,
+    end: 'COMMIT' | 'ROLLBACK' = 'COMMIT',
+  ): Promise<void> {
+    const connection = await this.pool.connect();
+    let failed = true;
+    try {
+      await connection.query('BEGIN');
+      await work(connection);
+      await connection.query(end);
+      failed = false;
+    } finally {
+      connection.release(failed);
+    }
+  }
+
   /** Asks the database again and again until the answer is yes: for states that no event announces. */
   async untilRow(what: string, text: string, values: unknown[] = [], timeoutMs = 15_000): Promise<pg.QueryResultRow> {
     const deadline = Date.now() + timeoutMs;
