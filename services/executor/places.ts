@@ -4,7 +4,8 @@
  * Invariants: a run with limits starts only with a place under each, taken before its claim; a place is kept as long as the
  * slot, and given back with it. Every admission has a ticket of its own, so that a giving back that comes late cannot take
  * the place of the run's next attempt. What has no place is parked by the very statement that refuses it: whoever gives a
- * place back afterwards finds it there. A run without limits passes here without a request.
+ * place back afterwards finds it there. A run without limits passes here without a request, and none passes before the limits
+ * of tenants were read once.
  */
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -59,6 +60,7 @@ export class Places {
 
   /** @throws what the store throws; undefined: the incarnation died before the answer was known */
   async admit(incarnation: Incarnation, tasks: readonly Task[]): Promise<Split | undefined> {
+    if (!(await this.areKnown(incarnation))) return undefined;
     const limited = tasks.flatMap((task) => {
       // What is claimed only to come to its end takes nobody's place.
       const limits = task.endAs === null ? this.limitsOf(task) : NONE;
@@ -89,15 +91,7 @@ export class Places {
   async refresh(): Promise<void> {
     const { tenants, store, clock } = this.deps;
     if (tenants === undefined) return;
-    const now = clock.now();
-    if (now - this.readAt >= READ_EVERY_MS) {
-      const limited = (await tenants.list()).map((each) => {
-        const { tenant } = each;
-        return [tenant, { all: limitsOfTenant(tenant, each), handlers: limitsOfHandlers(tenant, each) }] as const;
-      });
-      this.ofTenants = new Map(limited.filter(([, { all, handlers }]) => all.length + handlers.size > 0));
-      this.readAt = now;
-    }
+    if (clock.now() - this.readAt >= READ_EVERY_MS) await this.read(tenants);
     const isAnyRated = this.ofTenants.values().some(({ all }) => all.some(({ perSecond }) => perSecond));
     if (isAnyRated && (await store.wakeWaiting()) > 0) this.deps.onWoken();
   }
@@ -114,6 +108,24 @@ export class Places {
   /** Places that are still to be given back. */
   get pending(): number {
     return this.leaving.length + this.underWay;
+  }
+
+  /** Until the limits were read once, whose runs have any is not known. @returns false: the incarnation died meanwhile */
+  private async areKnown(incarnation: Incarnation): Promise<boolean> {
+    const { tenants } = this.deps;
+    if (tenants === undefined || this.readAt > -Infinity) return true;
+    const read = (): Promise<true> => this.read(tenants).then(() => true);
+    return (await untilKnown(this.deps, 'reading limits', read, () => incarnation.alive)) ?? false;
+  }
+
+  private async read(tenants: Tenants): Promise<void> {
+    const now = this.deps.clock.now();
+    const limited = (await tenants.list()).map((each) => {
+      const { tenant } = each;
+      return [tenant, { all: limitsOfTenant(tenant, each), handlers: limitsOfHandlers(tenant, each) }] as const;
+    });
+    this.ofTenants = new Map(limited.filter(([, { all, handlers }]) => all.length + handlers.size > 0));
+    this.readAt = now;
   }
 
   /** What must have room for this run to start. */

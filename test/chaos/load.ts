@@ -13,7 +13,6 @@ const LISTENS_UNTIL = 75_000;
 /** Those who listen all the time end so long after the last event. */
 const LISTENS_ON_MS = 40_000;
 const EVENT_EVERY_MS = 1_000;
-const ENQUEUED_SHARE = 0.3;
 
 /** @returns the id of the job that shows whether this partition is served */
 export function beatOf(partition: number): string {
@@ -96,13 +95,4 @@ export function waves(seed: number, durationMs: number, epochMs: number): Action
     const life = livesOf(new Random(`wave ${index} ${seed}`), `${index} ${seed}`, surroundings);
     return life.map((action) => ({ ...action, at: action.at + beginAt }));
   }).flat();
-}
-
-/** Jobs whose commands come in transactions of their clients' own; backfills and events do not. */
-export function enqueuedOf(random: Random, lives: readonly Action[]): string[] {
-  const byJob = Map.groupBy(lives, ({ jobId }) => jobId);
-  return [...byJob].flatMap(([jobId, own]) => {
-    const isFit = own.every(({ type }) => type !== 'emit' && type !== 'backfill');
-    return random.chance(ENQUEUED_SHARE) && isFit ? [jobId] : [];
-  });
 }

@@ -1,12 +1,14 @@
 /** What a seed means: what clients ask for, what goes wrong, when and on whom. All of it is decided before anything happens. */
 import type { Action } from '../support/life.ts';
+import { enqueuedOf } from '../support/enqueued.ts';
 import { Random } from '../support/random.ts';
 import type { SourceRecord } from '../support/life-sources.ts';
-import { beatOf, enqueuedOf, PARTITIONS, recordsOf, steady, waves } from './load.ts';
+import { beatOf, PARTITIONS, recordsOf, steady, waves } from './load.ts';
 
 /** Before the first fault, so that everybody has their share. */
 const WARM_UP_MS = 10_000;
 const COMPANION_CHANCE = 0.35;
+const ENQUEUED_SHARE = 0.3;
 
 export type Seat = { name: string; kind: 'timer' | 'executor'; /** It has no handler `rare`. */ isLimited: boolean };
 const seat = (kind: Seat['kind'], number: number, isLimited = false): Seat => ({
@@ -91,7 +93,7 @@ export function planOf(seed: number, durationMs: number, epochMs: number): Plan 
     ...{ seed, durationMs, beats },
     actions: [...steady(beats, durationMs, epochMs), ...lives].sort((a, b) => a.at - b.at),
     records: recordsOf(new Random(`records ${seed}`), durationMs),
-    enqueued: enqueuedOf(new Random(`enqueued ${seed}`), lives),
+    enqueued: enqueuedOf(new Random(`enqueued ${seed}`), lives, ENQUEUED_SHARE),
     faults: faultsOf(new Random(`faults ${seed}`), durationMs),
   };
 }

@@ -145,6 +145,11 @@ export class Faults {
     return this.of(node).some((fault) => fault.kind !== 'slow' && fault.from <= to && fault.until >= from);
   }
 
+  /** Whether anything at all befell it in this time. */
+  touched(node: string, from: number, to: number): boolean {
+    return this.of(node).some((fault) => fault.from <= to && fault.until >= from);
+  }
+
   /** A handler that would not stop, or a process that was frozen and could not stop it, overlaps its heir. */
   excuse({ node, obedient, startedAt, endedAt }: Call): boolean {
     if (!obedient) return true;

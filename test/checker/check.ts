@@ -3,6 +3,7 @@ import { checkBacklog } from './backlog.ts';
 import { checkCalls } from './calls.ts';
 import { checkCancels } from './cancels.ts';
 import { checkChains } from './chains.ts';
+import { checkEnqueued } from './enqueued.ts';
 import { checkEventRuns } from './event-runs.ts';
 import type { History, Violation } from './history.ts';
 import { checkLimits } from './limits.ts';
@@ -22,6 +23,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkChains(history, options),
     ...checkEventRuns(history, options),
     ...checkLimits(history, options),
+    ...checkEnqueued(history),
     ...checkBacklog(history, options),
   ];
 }

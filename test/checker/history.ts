@@ -15,6 +15,7 @@ import type {
   TerminalStatus,
   Trigger,
 } from '../../services/core/model.ts';
+import type { Quotas } from '../../services/core/ports/tenants.ts';
 import type { CommandType } from '../../services/core/records.ts';
 
 export type JobAsSent = {
@@ -65,6 +66,13 @@ export type RunRow = {
   result: unknown;
 };
 
+/** Limits that a tenant was given. Of a tenant's, the first hold from the beginning on. */
+export type QuotaChange = {
+  at: number;
+  tenant: string;
+  quotas: Pick<Quotas, 'concurrentRuns' | 'runsPerSecond' | 'handlerRuns' | 'jobs'>;
+};
+
 /** A terminal row as it was seen while the system ran: it must never change. */
 export type Sighting = { runId: string; status: RunStatus; result: unknown };
 
@@ -82,6 +90,8 @@ export type Call = {
   end: 'returned' | 'threw' | 'killed' | null;
   /** Whether it ends when its signal aborts. */
   obedient: boolean;
+  /** Its name; absent: nobody asks for limits of handlers. */
+  handler?: string;
 };
 
 export type Event = {
@@ -124,7 +134,17 @@ export type History = {
   events: readonly Event[];
   /** Runs on the DLQ. */
   dead: readonly { runId: string }[];
+  /** What was enqueued in database transactions; absent: nothing was. */
+  enqueued?: {
+    /** Ids of commands. */
+    committed: readonly string[];
+    rolledBack: readonly string[];
+    /** One-shots that runs scheduled in `ctx.transaction`, each a job of its own; again in each attempt. */
+    scheduled: readonly { runId: string; job: string }[];
+  };
   faults: readonly Fault[];
+  /** In the order of time; absent: nobody has any. */
+  quotas?: readonly QuotaChange[];
   /** All faults are over from here on. */
   healedAt: number;
   /** When nothing was left to do; null: that time did not come. */
@@ -145,9 +165,10 @@ export const INVARIANTS = {
   I6: 'nothing is left to do within a bound after healing',
   I7: 'the DLQ holds the FAILED runs, and every terminal run has its event',
   I8: 'nothing starts after an applied cancel',
-  I9: 'no more runs at one time than their limit allows, while leases are honoured',
+  I9: 'no more runs at one time, or in one second, than their limits allow, while leases are honoured',
   I10: 'one run, or a recorded reason, per event and job that listened before, and per occurrence backfilled; none else',
   I11: 'one run after each set of upstream runs that have ended, or one that says why not',
+  I12: 'a command enqueued in a transaction has its effect when that is committed, and only then',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

@@ -20,6 +20,7 @@ export function* leftToDo(world: World): Iterable<string> {
       yield `timer (${kind}) of ${tenant}/${jobId}, ${runId}, in partition ${partition}`;
   for (const [partition, rows] of db.outbox)
     for (const { seq, lane } of rows) yield `outbox row ${seq} (${lane}) of partition ${partition}`;
+  for (const { id, key } of db.enqueued) yield `enqueued command ${id} of ${key} is not applied`;
   for (const { runId, kind, executor } of db.parked.values()) yield `run ${runId} is parked (${kind}, ${executor})`;
   const told = new Set(recorder.events.map(({ runId }) => runId));
   for (const { runId } of db.runs.values()) if (!told.has(runId)) yield `readers have not heard of run ${runId}`;

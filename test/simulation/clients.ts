@@ -3,6 +3,7 @@ import type { MemoryBroker } from '../../services/adapters/memory/broker.ts';
 import type { MemoryBrokerClient } from '../../services/adapters/memory/broker-client.ts';
 import { partitionOf } from '../../services/core/murmur2.ts';
 import type { Producer } from '../../services/core/ports/broker.ts';
+import type { EnqueuedCommandInput } from '../../services/core/ports/run-store.ts';
 import type { ConsumedRecord, Outcome } from '../../services/core/records.ts';
 import { jobKey, topicsOf } from '../../services/core/topics.ts';
 import type { SentCommand } from '../checker/history.ts';
@@ -14,6 +15,7 @@ import type { Plan } from './plan.ts';
 import { Random } from '../support/random.ts';
 import type { Recorder } from './recorder.ts';
 import { codec } from './servers.ts';
+import type { Transactions } from './transactions.ts';
 
 const TRY_AGAIN_MS = 400;
 
@@ -26,15 +28,20 @@ export class Clients {
   private readonly partitions: number;
   private readonly random: Random;
   private readonly topics = topicsOf('');
+  private readonly enqueued: ReadonlySet<string>;
+  private readonly transactions: Transactions;
   private producer: Producer | undefined;
   private count = 0;
 
-  constructor(broker: MemoryBroker, recorder: Recorder, { seed, partitions }: Plan) {
+  constructor(broker: MemoryBroker, transactions: Transactions, recorder: Recorder, plan: Plan) {
+    const { seed, partitions, enqueued } = plan;
     this.broker = broker;
     this.client = broker.client('client');
     this.recorder = recorder;
     this.partitions = partitions;
     this.random = new Random(`clients ${seed}`);
+    this.enqueued = new Set(enqueued);
+    this.transactions = transactions;
   }
 
   async start(): Promise<void> {
@@ -53,10 +60,11 @@ export class Clients {
     const commandId = `c-${++this.count}`;
     const runId = type === 'replay' ? this.deadRunOf(jobId) : undefined;
     if (type === 'replay' && runId === undefined) return;
-    const value = commandOf(action, commandId, runId);
+    const value = commandOf(action, commandId, runId) as EnqueuedCommandInput;
     const job = jobKey(tenantOf(jobId), jobId);
     this.sent.set(commandId, { commandId, job, type, ...understood(value), sentAt: this.recorder.now(), answer: null });
     this.recorder.trace('client', `sends ${type} ${commandId}`, { job, ...fields });
+    if (this.enqueued.has(jobId)) return this.transactions.enqueue(job, value, copies);
     for (let copy = 0; copy < copies; copy++) void this.write(job, JSON.stringify(value), isCareless);
   }
 
@@ -67,10 +75,10 @@ export class Clients {
     void this.producer!.send([record]);
   }
 
-  /** Commands in the order of the log; those that never got there may have been sent in vain. */
+  /** Commands in the order of the log, or of their commits; those that never got there may have been sent in vain. */
   commands(): SentCommand[] {
     // What timers send each other is not from here.
-    return [...this.logged()].flatMap(([id]) => this.sent.get(id) ?? []);
+    return [...this.logged().keys(), ...this.transactions.committed].flatMap((id) => this.sent.get(id) ?? []);
   }
 
   /** Records of the source, as the emits that they are. */

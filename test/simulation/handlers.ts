@@ -1,5 +1,7 @@
 /** What jobs do: handlers that end well, badly, late or never, and the sinks that they write to. */
 import { BelfryError } from '../../services/core/errors.ts';
+import type { EnqueuedCommandInput } from '../../services/core/ports/run-store.ts';
+import { jobKey } from '../../services/core/topics.ts';
 import type { Handler, HandlerContext } from '../../services/executor/handlers/handler.ts';
 import { IN_TRANSACTION, type Call } from '../checker/history.ts';
 import type { Process } from './process.ts';
@@ -10,9 +12,25 @@ export type Calls = {
   now(): number;
   begin(call: Call): void;
   ended(call: Call): void;
+  /** In its transaction the run schedules this job. */
+  scheduled(runId: string, job: string, command: EnqueuedCommandInput): void;
 };
 
-type Work = (ctx: HandlerContext, random: Random, sleep: (ms: number) => Promise<void>, over: () => void) => unknown;
+/** What calls of handlers have to do with, beside their own. */
+export type HandlerWorld = {
+  seed: number;
+  calls: Calls;
+  /** Transactions of handlers schedule one more run. */
+  schedulesNext: boolean;
+};
+
+type Work = (
+  ctx: HandlerContext,
+  random: Random,
+  sleep: (ms: number) => Promise<void>,
+  over: () => void,
+  scheduleNext: () => Promise<void>,
+) => unknown;
 
 const WORK: Record<string, Work> = {
   quick: (_ctx, random, sleep) => sleep(random.int(1, 300)),
@@ -26,10 +44,11 @@ const WORK: Record<string, Work> = {
   },
   hanging: (_ctx, random, sleep) => sleep(random.chance(0.5) ? 600_000 : random.int(1, 200)),
   stubborn: (_ctx, random, sleep) => sleep(random.chance(0.5) ? random.int(4_500, 8_000) : random.int(1, 200)),
-  transaction: async (ctx, random, sleep, over) => {
+  transaction: async (ctx, random, sleep, over, scheduleNext) => {
     await sleep(random.int(1, 200));
     const value = await ctx.transaction(async (client) => {
       (client as unknown as SinkClient).write({ runId: ctx.runId });
+      await scheduleNext();
       await sleep(random.int(1, 400));
       if (random.chance(0.1)) throw new Error('rolled back');
       over();
@@ -42,12 +61,13 @@ const WORK: Record<string, Work> = {
 };
 
 /** The handlers of one process. */
-export function handlersOf(process: Process, seed: number, calls: Calls, isLimited: boolean): Map<string, Handler> {
+export function handlersOf(process: Process, world: HandlerWorld, isLimited: boolean): Map<string, Handler> {
   const names = Object.keys(WORK).filter((name) => !isLimited || name !== 'rare');
-  return new Map(names.map((name) => [name, { run: (ctx) => run(name, ctx, process, seed, calls) }]));
+  return new Map(names.map((name) => [name, { run: (ctx) => run(name, ctx, process, world) }]));
 }
 
-async function run(name: string, ctx: HandlerContext, process: Process, seed: number, calls: Calls): Promise<unknown> {
+async function run(name: string, ctx: HandlerContext, process: Process, world: HandlerWorld): Promise<unknown> {
+  const { seed, calls } = world;
   const { runId, attempt } = ctx;
   const random = new Random(`${seed} ${runId} ${attempt} ${process.name}`);
   const call: Call = {
@@ -61,6 +81,7 @@ async function run(name: string, ctx: HandlerContext, process: Process, seed: nu
     endedAt: null,
     end: null,
     obedient: name !== 'stubborn',
+    handler: name,
   };
   calls.begin(call);
   const { signal } = ctx;
@@ -72,8 +93,16 @@ async function run(name: string, ctx: HandlerContext, process: Process, seed: nu
   const over = (): void => {
     call.endedAt = calls.now();
   };
+  const scheduleNext = async (): Promise<void> => {
+    if (!world.schedulesNext) return;
+    const jobId = `next.${runId}`;
+    const job = { type: 'CUSTOM', handler: 'quick', schedule: { in: '1s' } } as const;
+    const command = { type: 'schedule', commandId: `${ctx.idempotencyKey}.1`, tenant: ctx.tenant, jobId, job };
+    calls.scheduled(runId, jobKey(ctx.tenant, jobId), command);
+    await ctx.schedule(jobId, job);
+  };
   try {
-    const result = (await WORK[name]!(ctx, random, sleep, over)) ?? 'done';
+    const result = (await WORK[name]!(ctx, random, sleep, over, scheduleNext)) ?? 'done';
     call.end = 'returned';
     return result;
   } catch (thrown) {

@@ -1,5 +1,6 @@
 /** Which invariant notices which mutation, and after how many seeds. What else noticed it by then stands beside it. */
-import { MUTATIONS, type Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
+import { MUTATIONS } from './mutations.ts';
 import { simulate } from './simulate.ts';
 
 /** @returns whether every mutation (or the one asked for) was found within `count` seeds from `from` on */

@@ -5,22 +5,12 @@
 import { TRACKED_HEADER } from '../../services/core/events.ts';
 import type { Broker, FetchedBatch, GroupOffset, TransactionalProducer } from '../../services/core/ports/broker.ts';
 import type { Lease, RunStore, Settlement } from '../../services/core/ports/run-store.ts';
-import type { Known, PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { Known, PartitionStep } from '../../services/core/ports/timer-store.ts';
 import type { ConsumedRecord, OutgoingRecord } from '../../services/core/records.ts';
-import type { Invariant } from '../checker/history.ts';
 import type { Surroundings } from './node.ts';
+import { EXTRA_MUTATIONS } from './mutations-extra.ts';
+import type { Mutation } from './mutation.ts';
 import { override } from './override.ts';
-
-export type Mutation = {
-  name: string;
-  /** What is switched off, in words. */
-  what: string;
-  /** The promise that it breaks. */
-  breaks: Invariant;
-  timerStore?(store: TimerStore, world: Surroundings): TimerStore;
-  runStore?(store: RunStore, world: Surroundings): RunStore;
-  broker?(client: Broker, world: Surroundings): Broker;
-};
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -222,6 +212,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'I7',
     runStore: withoutRepublishing,
   },
+  ...EXTRA_MUTATIONS,
 ];
 
 function unfenced(step: PartitionStep, { db }: Surroundings): PartitionStep {

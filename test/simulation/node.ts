@@ -3,13 +3,15 @@ import { jsonCodec } from '../../services/adapters/codec/json-codec.ts';
 import type { MemoryBroker } from '../../services/adapters/memory/broker.ts';
 import type { MemoryDatabase } from '../../services/adapters/memory/database.ts';
 import { MemoryRunStore } from '../../services/adapters/memory/run-store.ts';
+import { MemoryTenants } from '../../services/adapters/memory/tenants.ts';
 import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
 import { Records } from '../../services/core/events.ts';
 import type { Broker } from '../../services/core/ports/broker.ts';
 import type { Ids } from '../../services/core/ports/clock.ts';
 import type { Log } from '../../services/core/ports/log.ts';
 import type { RunStore } from '../../services/core/ports/run-store.ts';
-import type { TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { Tenants } from '../../services/core/ports/tenants.ts';
+import type { EnqueuedListener, TimerStore } from '../../services/core/ports/timer-store.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Executor } from '../../services/executor/executor.ts';
 import { LoopLeaseKeeper } from '../../services/executor/lease.ts';
@@ -18,7 +20,7 @@ import { Timer } from '../../services/timer/timer.ts';
 import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 import { handlersOf, type Calls } from './handlers.ts';
 import { jumping } from './jump.ts';
-import type { Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
 import type { Seat } from './plan.ts';
 import { Process } from './process.ts';
 import { Random } from '../support/random.ts';
@@ -36,6 +38,11 @@ export type Surroundings = {
   broker: MemoryBroker;
   db: MemoryDatabase;
   mutation: Mutation | undefined;
+  /** Whether anything is enqueued in transactions. */
+  hasEnqueued: boolean;
+  schedulesNext: boolean;
+  /** Whether tenants have quotas, some time. */
+  hasQuotas: boolean;
   calls: Calls;
   log(node: string, level: string, fields: object, message: string): void;
   onEffect: (call: string, args: readonly unknown[]) => void;
@@ -43,6 +50,8 @@ export type Surroundings = {
   onFatal(node: string, error: Error): void;
 };
 
+/** What timers and executors are both given. */
+type Shared = { broker: Broker; log: Log; tenants?: Tenants };
 export type Service = { start(): void; stop(): Promise<void> };
 export type Node = { process: Process; seat: Seat; service: Service | undefined };
 
@@ -58,13 +67,15 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const memoryTimers: TimerStore = new MemoryTimerStore(world.db);
   const memoryRuns: RunStore = new MemoryRunStore(world.db, world.sim);
   const timerStore = linked(world.mutation?.timerStore?.(memoryTimers, world) ?? memoryTimers, link);
+  const tenants: Tenants = new MemoryTenants(world.db);
+  const shared: Shared = { broker, log, ...(world.hasQuotas && { tenants: linked(tenants, link) }) };
   const node: Node = { process, seat, service: undefined };
   const begin = async (): Promise<void> => {
     await new ClockSync(process.clock, () => timerStore.databaseNow(), log).start();
-    if (seat.kind === 'timer') node.service = timerOf(process, timerStore, broker, log, world);
+    if (seat.kind === 'timer') node.service = timerOf(process, timerStore, shared, world);
     else {
       const store = linked(world.mutation?.runStore?.(memoryRuns, world) ?? memoryRuns, link);
-      node.service = executorOf(process, seat, store, broker, log, random, world);
+      node.service = executorOf(process, seat, store, shared, random, world);
     }
     node.service.start();
   };
@@ -72,15 +83,17 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   return node;
 }
 
-function timerOf(process: Process, store: TimerStore, broker: Broker, log: Log, world: Surroundings): Service {
+function timerOf(process: Process, store: TimerStore, shared: Shared, world: Surroundings): Service {
   const timer = new Timer({
-    ...{ store, broker, log, codec: jsonCodec(), clock: process.clock },
+    ...shared,
+    ...{ store, codec: jsonCodec(), clock: process.clock },
     prefix: '',
     partitions: world.partitions,
     instance: process.name,
     spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
     historyMs: HISTORY_MS,
     eventSources: [SOURCE],
+    ...(world.hasEnqueued && { listenEnqueued: listenerOf(process, world) }),
     onFatal: (error) => world.onFatal(process.name, error),
   });
   return {
@@ -89,23 +102,31 @@ function timerOf(process: Process, store: TimerStore, broker: Broker, log: Log, 
   };
 }
 
+/** Notices go the way of answers of the store; those that come while that is cut are lost. */
+function listenerOf(process: Process, { db, sim }: Surroundings): EnqueuedListener {
+  return (onEnqueued) =>
+    db.listen((partition) => {
+      if (!process.links.store.isCut) sim.after(1, () => process.hear(() => onEnqueued(partition)));
+    });
+}
+
 function executorOf(
   process: Process,
   seat: Seat,
   store: RunStore,
-  broker: Broker,
-  log: Log,
+  shared: Shared,
   random: Random,
   world: Surroundings,
 ): Service {
   const { clock } = process;
-  const { partitions, seed } = world;
+  const { partitions } = world;
   const executor = new Executor({
-    ...{ broker, store, clock, log },
+    ...shared,
+    ...{ store, clock },
     records: new Records({ topics: topicsOf(''), partitions, codec: jsonCodec(), source: '/simulation' }),
-    keeper: new LoopLeaseKeeper({ store, clock, log }),
+    keeper: new LoopLeaseKeeper({ store, clock, log: shared.log }),
     ids: idsOf(process.name, random),
-    handlers: handlersOf(process, seed, world.calls, seat.isLimited),
+    handlers: handlersOf(process, world, seat.isLimited),
     queue: 'default',
     worker: process.name,
     prefix: '',

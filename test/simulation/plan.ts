@@ -2,6 +2,9 @@
 import { LAST_COMMAND_AT, type Action } from '../support/life.ts';
 import { sourceListenersOf, sourceRecordsOf, type SourceRecord } from '../support/life-sources.ts';
 import { livesOf } from '../support/lives.ts';
+import { enqueuedOf } from '../support/enqueued.ts';
+import { fanInsOf } from '../support/fan-ins.ts';
+import { quotasOf, type QuotaChange } from '../support/quotas.ts';
 import { Random } from '../support/random.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
@@ -62,18 +65,32 @@ export type Plan = {
   actions: readonly Action[];
   /** What plain producers write to a topic whose records are events. */
   records: readonly SourceRecord[];
+  /** Whose commands come in transactions; null: nobody's, nor do handlers schedule anything in theirs. */
+  enqueued: readonly string[] | null;
+  /** What tenants may do; none: nothing is read of it either. */
+  quotas: readonly QuotaChange[];
   faults: readonly PlannedFault[];
 };
+
+/** What not every seed has, so that each has enough of what it has. */
+const EXTRA_SHARE = 0.25;
+const ENQUEUED_SHARE = 0.5;
 
 export function planOf(seed: number): Plan {
   const random = new Random(`plan ${seed}`);
   const seats = seatsOf(random);
+  const partitions = random.int(2, 4);
+  const extra = new Random(`profile ${seed}`);
+  const [hasQuotas, hasEnqueued, hasFanIns] = Array.from({ length: 3 }, () => extra.chance(EXTRA_SHARE));
+  const actions = actionsOf(seed, random, hasFanIns === true);
   return {
     seed,
-    partitions: random.int(2, 4),
+    partitions,
     seats,
-    actions: actionsOf(seed, random),
+    actions,
     records: sourceRecordsOf(new Random(`records ${seed}`)),
+    enqueued: hasEnqueued ? enqueuedOf(new Random(`enqueued ${seed}`), actions, ENQUEUED_SHARE) : null,
+    quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
     faults: [
       ...faultsOf(new Random(`faults ${seed}`), seats),
       ...supplantOf(new Random(`supplant ${seed}`), seats),
@@ -92,11 +109,13 @@ function seatsOf(random: Random): Seat[] {
   return [...timers, ...executors];
 }
 
-function actionsOf(seed: number, random: Random): Action[] {
+function actionsOf(seed: number, random: Random, hasFanIns: boolean): Action[] {
   const surroundings = { epochMs: START_AT, prefix: '', listensUntil: LISTENS_UNTIL };
   const lives = livesOf(random, String(seed), surroundings);
   const listeners = sourceListenersOf(new Random(`sources ${seed}`), surroundings);
-  return [...lives, ...listeners].sort((a, b) => a.at - b.at);
+  const jobIds = [...new Set(lives.map(({ jobId }) => jobId))].filter((jobId) => jobId.startsWith('job-'));
+  const fanIns = hasFanIns ? fanInsOf(new Random(`fan-ins ${seed}`), jobIds, surroundings) : [];
+  return [...lives, ...listeners, ...fanIns].sort((a, b) => a.at - b.at);
 }
 
 const STORE_CALLS = {

@@ -1,7 +1,16 @@
 /** Writes down what happens: the history for the checker, and, when it is wanted, a trace for people. */
 import type { MemoryDatabase } from '../../services/adapters/memory/database.ts';
-import type { Settlement } from '../../services/core/ports/run-store.ts';
-import { clockTime, type Call, type Event, type Fault, type RunRow, type Sighting } from '../checker/history.ts';
+import type { EnqueuedCommandInput, Settlement } from '../../services/core/ports/run-store.ts';
+import {
+  clockTime,
+  type Call,
+  type Event,
+  type Fault,
+  type RunRow,
+  type SentCommand,
+  type Sighting,
+} from '../checker/history.ts';
+import { understood } from '../checker/observe.ts';
 import type { Calls } from './handlers.ts';
 import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 
@@ -15,6 +24,9 @@ export class Recorder implements Calls {
   readonly dead: { runId: string }[] = [];
   readonly messages: { runId: string; at: number }[] = [];
   readonly faults: Fault[] = [];
+  /** What transactions of runs scheduled, and as commands, which nobody asked to be answered. */
+  readonly scheduledIn: { runId: string; job: string }[] = [];
+  readonly commands: SentCommand[] = [];
   /** How often the services said what. */
   readonly seen = new Map<string, number>();
   /** Processes that gave up. */
@@ -41,6 +53,15 @@ export class Recorder implements Calls {
 
   ended(call: Call): void {
     this.trace(call.node, `${call.end} ${call.job}`, { runId: call.runId, attempt: call.attempt });
+  }
+
+  scheduled(runId: string, job: string, command: EnqueuedCommandInput): void {
+    const { commandId } = command;
+    if (!this.scheduledIn.some((each) => each.job === job)) {
+      const sent = { commandId, job, type: 'schedule', sentAt: this.now(), answer: null } as const;
+      this.commands.push({ ...sent, ...understood(command) });
+    }
+    this.scheduledIn.push({ runId, job });
   }
 
   /** The process is gone, and its calls with it. */

@@ -4,7 +4,7 @@ import type { History, Violation } from '../checker/history.ts';
 import { SIMULATION_OPTIONS } from '../checker/options.ts';
 import { leftToDo } from './backlog.ts';
 import { Faults } from './faults.ts';
-import type { Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
 import { CALM_AT, planOf, START_AT, type Plan } from './plan.ts';
 import { World } from './world.ts';
 
@@ -35,6 +35,10 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
   const { sim, clients } = world;
   const faults = new Faults(world);
   clients.start().catch((error: Error) => world.recorder.fatal('client', error));
+  for (const change of plan.quotas) {
+    if (change.at === 0) await world.limit(change);
+    else sim.after(change.at, () => void world.limit(change));
+  }
   plan.seats.forEach((_, seat) => world.start(seat));
   for (const action of plan.actions) sim.after(action.at, () => clients.send(action));
   for (const record of plan.records) sim.after(record.at, () => clients.produce(record));
@@ -83,8 +87,16 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
   const { calls, events, sightings, writes, messages, dead, faults } = recorder;
   return {
     ...{ calls, events, sightings, writes, messages, dead, faults, healedAt, quietAt },
-    commands: [...clients.commands(), ...clients.emits()],
+    commands: [...clients.commands(), ...clients.emits(), ...recorder.commands],
     acks: clients.acks,
+    ...(world.plan.enqueued && {
+      enqueued: {
+        committed: [...world.transactions.committed],
+        rolledBack: [...world.transactions.rolledBack],
+        scheduled: recorder.scheduledIn,
+      },
+    }),
+    quotas: world.plan.quotas.map((change) => ({ ...change, at: START_AT + change.at })),
     jobs: [...db.jobs].map(([job, { version, state }]) => ({ job, version, state })),
     runs: recorder.rows(),
     left: [...leftToDo(world)],

@@ -1,18 +1,21 @@
 /** Everything in one process on one clock: servers, services, clients, subscribers, and what is written down of them. */
 import { MemoryBroker, type BrokerRequest } from '../../services/adapters/memory/broker.ts';
 import { MemoryDatabase } from '../../services/adapters/memory/database.ts';
+import { MemoryTenants } from '../../services/adapters/memory/tenants.ts';
 import { PRIORITIES } from '../../services/core/model.ts';
 import { topicsOf } from '../../services/core/topics.ts';
 import { Clients } from './clients.ts';
 import { VirtualTime } from '../../services/adapters/virtual-time.ts';
-import type { Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
 import { startNode, type Node, type Surroundings } from './node.ts';
 import { START_AT, type Plan } from './plan.ts';
 import type { Process } from './process.ts';
 import { Recorder } from './recorder.ts';
 import { ORDERS } from '../support/life.ts';
 import { SOURCE, SOURCE_PARTITIONS } from '../support/life-sources.ts';
+import type { QuotaChange } from '../support/quotas.ts';
 import { away } from './servers.ts';
+import { Transactions } from './transactions.ts';
 
 const SLOW_REQUEST_MS = 400;
 
@@ -23,6 +26,7 @@ export class World {
   readonly broker: MemoryBroker;
   readonly db: MemoryDatabase;
   readonly recorder: Recorder;
+  readonly transactions: Transactions;
   readonly clients: Clients;
   readonly nodes: Node[] = [];
   private readonly surroundings: Surroundings;
@@ -41,12 +45,16 @@ export class World {
     this.db = new MemoryDatabase({ partitions: plan.partitions, now: () => sim.now() });
     this.recorder = new Recorder(sim, this.db, options.isTraced ?? false);
     this.makeTopics();
-    this.clients = new Clients(this.broker, this.recorder, plan);
+    this.transactions = new Transactions(this.db, sim, plan.seed);
+    this.clients = new Clients(this.broker, this.transactions, this.recorder, plan);
     const { recorder } = this;
     this.surroundings = {
       seed: plan.seed,
       partitions: plan.partitions,
       ...{ sim, broker: this.broker, db: this.db, mutation: options.mutation },
+      hasEnqueued: plan.enqueued !== null,
+      schedulesNext: plan.enqueued !== null && plan.quotas.every(({ quotas }) => quotas.jobs === null),
+      hasQuotas: plan.quotas.length > 0,
       calls: recorder,
       log: (node, level, fields, message) => recorder.said(node, level, fields, message),
       onEffect: (call, args) => {
@@ -56,6 +64,12 @@ export class World {
       onCommitted: (rows) => recorder.writes.push(...rows),
       onFatal: (node, error) => recorder.fatal(node, error),
     };
+  }
+
+  /** Whoever runs Belfry gives a tenant other quotas. */
+  async limit({ tenant, quotas }: QuotaChange): Promise<void> {
+    this.recorder.trace('operator', `limits ${tenant}`, quotas);
+    await new MemoryTenants(this.db).set(tenant, quotas);
   }
 
   /** Puts a new process into a seat. */

@@ -66,6 +66,8 @@ function chainsOf(random: Random, jobIds: readonly string[], { epochMs, prefix }
 }
 
 /** Two tenants, so that what is one's own can be told from what is another's. */
+export const TENANTS = ['acme', 'globex'] as const;
+
 export function tenantOf(jobId: string): string {
   return Number(jobId.at(-1)) % 2 === 0 ? 'globex' : 'acme';
 }

@@ -323,19 +323,4 @@ describe('the checker', () => {
       assert.deepEqual(broken({ ...base, ...more, calls }), ['I10']);
     });
   });
-
-  describe('I9, limits', () => {
-    const limited = (limit: number, changes: Partial<History> = {}): History => {
-      const spec = { ...EVERY_10_S, overlap: 'allow', concurrencyKey: { key: 'customer', limit } } as const;
-      const calls = [call('run-1', 10_050, { endedAt: T0 + 20_100 }), ...kept().calls.slice(1)];
-      return kept({ commands: [scheduled({ spec })], calls, ...changes });
-    };
-    it('catches a run that began while as many as the limit allows were under way', () => {
-      assert.deepEqual(broken(limited(1)), ['I9']);
-      assert.deepEqual(broken(limited(2)), []);
-    });
-    it('accepts it when the former one was frozen: its lease had ended', () => {
-      assert.deepEqual(broken(limited(1, { faults: [fault('freeze', 10_500, 20_000)] })), []);
-    });
-  });
 });

@@ -10,6 +10,7 @@ import { PRIORITIES, type Job } from '../../../services/core/model.ts';
 import type { Ids } from '../../../services/core/ports/clock.ts';
 import type { Log } from '../../../services/core/ports/log.ts';
 import type { RunStore } from '../../../services/core/ports/run-store.ts';
+import type { Tenants } from '../../../services/core/ports/tenants.ts';
 import type { DueRecord, Outcome } from '../../../services/core/records.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
 import { Executor } from '../../../services/executor/executor.ts';
@@ -66,7 +67,7 @@ export class Cluster {
     void this.observe();
   }
 
-  start(handlers: Handlers, options: { slots?: number; name?: string } = {}): Node {
+  start(handlers: Handlers, options: { slots?: number; name?: string; tenants?: Tenants } = {}): Node {
     const name = options.name ?? `node-${this.nodes.length + 1}`;
     const client = this.broker.client(name);
     const registry = new Map(
@@ -88,6 +89,7 @@ export class Cluster {
       worker: name,
       prefix: '',
       slots: options.slots ?? 10,
+      ...(options.tenants && { tenants: options.tenants }),
       onFatal: (error) => {
         fatal.push(error);
         console.error(name, error);
