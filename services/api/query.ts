@@ -87,6 +87,21 @@ export function cursorOf({ jobId, nextFireAt, createdAt, updatedAt }: Job, sort:
   return Buffer.from(JSON.stringify(place)).toString('base64url');
 }
 
+/**
+ * What a list answers.
+ * @param found one more than `limit`, if there are as many
+ * @param cursor where the list goes on behind this one
+ */
+export function firstPage<T>(
+  found: readonly T[],
+  limit: number,
+  cursor: (last: T) => string,
+): { page: T[]; nextCursor: string | null } {
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  return { page, nextCursor: found.length > limit && last !== undefined ? cursor(last) : null };
+}
+
 function readCursor(text: string, sort: string): Omit<NonNullable<JobOrder['after']>, 'tenant'> | undefined {
   try {
     const [of, jobId, nextFireAt, createdAt, updatedAt] = cursorSchema.parse(

@@ -8,7 +8,7 @@
  * It rests on how executors let go of records: the record of an attempt is held (its offset uncommitted, or its row in
  * `parked`) until that attempt's end has been published. So whatever attempt the row is at, somebody holds its record.
  */
-import type { RunStatus } from './model.ts';
+import { isTerminal, type RunStatus } from './model.ts';
 import type { RunRow } from './ports/run-store.ts';
 
 /** The third lost attempt ends the run. */
@@ -87,8 +87,4 @@ function running({ row, mine, atMostOnce }: ClaimCase): ClaimAction {
   // Its worker is lost, perhaps in the middle. What must not be tried twice ends here, and so does what kills its workers.
   if (atMostOnce || row.lost + 1 >= MAX_LOST_ATTEMPTS) return 'end_lost';
   return 'take_over';
-}
-
-function isTerminal(status: RunStatus): boolean {
-  return status === 'COMPLETED' || status === 'FAILED' || status === 'CANCELLED' || status === 'SKIPPED';
 }

@@ -22,6 +22,11 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 export const TERMINAL_STATUSES = ['COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 export type TerminalStatus = (typeof TERMINAL_STATUSES)[number];
 
+/** Whether a run with this status has ended for good. */
+export function isTerminal(status: string): status is TerminalStatus {
+  return (TERMINAL_STATUSES as readonly string[]).includes(status);
+}
+
 export const TRIGGERS = ['schedule', 'manual', 'event', 'dependency', 'replay', 'backfill'] as const;
 export type Trigger = (typeof TRIGGERS)[number];
 

@@ -6,14 +6,7 @@
  * between hearing of an end and knowing that the downstream heard of it tells it again.
  */
 import type { UpstreamCommand } from '../core/command.ts';
-import {
-  isOpen,
-  TERMINAL_STATUSES,
-  type BufferedRun,
-  type ChainCondition,
-  type Job,
-  type Schedule,
-} from '../core/model.ts';
+import { isOpen, isTerminal, type BufferedRun, type ChainCondition, type Job, type Schedule } from '../core/model.ts';
 import type { Arrival, StoredRun } from '../core/ports/timer-store.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { upstreamRuns } from '../core/upstream-runs.ts';
@@ -133,7 +126,7 @@ function matches(when: ChainCondition, status: string): boolean {
 }
 
 function hasEnded(run: StoredRun): run is Ended {
-  return run.finishedAt !== null && (TERMINAL_STATUSES as readonly string[]).includes(run.status);
+  return run.finishedAt !== null && isTerminal(run.status);
 }
 
 /** Nothing comes any more at or after the schedule's end. */

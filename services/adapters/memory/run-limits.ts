@@ -1,4 +1,5 @@
 /** Limits in memory: the rules of schemas/sql/011-tenants.sql. Invariant: nothing awaits, so each call is atomic, as under the locks. */
+import { isTerminal } from '../../core/model.ts';
 import type { Admission, Admitted, Lease } from '../../core/ports/run-store.ts';
 import type { MemoryDatabase, ParkedEntry, PlaceEntry } from './database.ts';
 import type { MemoryLeases } from './run-leases.ts';
@@ -6,7 +7,6 @@ import type { MemoryLeases } from './run-leases.ts';
 const SECOND_MS = 1_000;
 /** One that was woken is waited for so long. */
 const WOKEN_MS = 5_000;
-const TERMINAL = new Set(['COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED']);
 
 export class MemoryLimits {
   private readonly db: MemoryDatabase;
@@ -65,7 +65,7 @@ export class MemoryLimits {
   /** Its row says what to do without starting it. */
   private isKnown({ executor }: Lease, { due, nonce }: Admission): boolean {
     const run = this.db.runs.get(due.runId);
-    if (run !== undefined && (TERMINAL.has(run.status) || run.attempt > due.attempt)) return true;
+    if (run !== undefined && (isTerminal(run.status) || run.attempt > due.attempt)) return true;
     const mine = run?.executor === executor && run.nonce === nonce;
     return run?.status === 'RUNNING' && this.leases.isAlive(run.executor) && !mine;
   }

@@ -1,6 +1,6 @@
 /** The timer store in memory, for tests and the simulation: the behaviour of PostgreSQL's, on maps. */
 import { BelfryError } from '../../core/errors.ts';
-import { isOpen, TERMINAL_STATUSES, type Job } from '../../core/model.ts';
+import { isOpen, isTerminal, type Job } from '../../core/model.ts';
 import type {
   Arrival,
   EnqueuedCommand,
@@ -142,7 +142,7 @@ export class MemoryTimerStore implements TimerStore {
     return jobs.flatMap(({ tenant, jobId, active }) =>
       active.flatMap(({ runId, since }) => {
         const run = this.db.runs.get(runId);
-        if (since >= before || run === undefined || !isTerminal(run)) return [];
+        if (since >= before || run === undefined || !isTerminal(run.status)) return [];
         return [{ job: { tenant, jobId }, runId, finishedAt: run.finishedAt as number }];
       }),
     );
@@ -174,7 +174,7 @@ export class MemoryTimerStore implements TimerStore {
     this.db.audit = this.db.audit.filter(({ tenant, at }) => at >= keptFrom(tenant));
     const firstDayKept = before - (before % DAY_MS);
     for (const run of runs.values()) {
-      if (isTerminal(run) && scheduledMsOf(run.runId) < firstDayKept) runs.delete(run.runId);
+      if (isTerminal(run.status) && scheduledMsOf(run.runId) < firstDayKept) runs.delete(run.runId);
     }
     for (const [key, job] of jobs) {
       if (!isOpen(job) && job.updatedAt < keptFrom(job.tenant) && job.active.length === 0) jobs.delete(key);
@@ -206,8 +206,4 @@ export class MemoryTimerStore implements TimerStore {
       replays: replays.map((replay) => this.db.runs.get(replay)?.status ?? 'ENQUEUED'),
     };
   }
-}
-
-function isTerminal({ status }: RunEntry): boolean {
-  return (TERMINAL_STATUSES as readonly string[]).includes(status);
 }

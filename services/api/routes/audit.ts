@@ -4,7 +4,7 @@ import { auditJson } from '../../core/resources.ts';
 import { instant, name, record, word } from '../../core/spec/fields.ts';
 import { JOB_ID, LABEL_VALUE } from '../../core/spec/names.ts';
 import type { Api, ApiDeps } from '../deps.ts';
-import { count } from '../query.ts';
+import { count, firstPage } from '../query.ts';
 import { answers, auditEntry, pageOf } from '../resources.ts';
 
 const MOST = 200;
@@ -36,9 +36,8 @@ export function addAudit(api: Api, { audit }: ApiDeps): void {
       const { job: jobId, from: since, to: until, cursor, limit, actor, action } = query;
       const before = cursor === undefined ? undefined : Number(cursor);
       const found = await audit.list({ tenant, jobId, actor, action, since, until, before }, limit + 1);
-      const entries = found.slice(0, limit);
-      const nextCursor = found.length > limit ? String(entries.at(-1)?.id) : null;
-      return { entries: entries.map(auditJson), nextCursor };
+      const { page, nextCursor } = firstPage(found, limit, ({ id }) => String(id));
+      return { entries: page.map(auditJson), nextCursor };
     },
   );
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { BelfryError } from '../../core/errors.ts';
 import type { JobSpec } from '../../core/model.ts';
-import { record, withoutNulls, word } from '../../core/spec/fields.ts';
+import { listOf, record, withoutNulls, word } from '../../core/spec/fields.ts';
 import { identifiedJobSchema } from '../../core/spec/job-schema.ts';
 import { checkPayload } from '../../core/spec/payload.ts';
 import { findingsOf } from '../../core/spec/problems.ts';
@@ -21,12 +21,9 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const tags = ['jobs'];
 
 const batchBody = record('a batch', {
-  jobs: z
-    .array(z.unknown().meta({ description: 'A job with its jobId, as in POST /api/jobs.' }), {
-      error: 'must be a list of jobs',
-    })
-    .min(1, { error: 'is empty' })
-    .max(MOST, { error: `has too many entries; at most ${MOST} are allowed` }),
+  jobs: listOf(z.unknown().meta({ description: 'A job with its jobId, as in POST /api/jobs.' }), 'jobs', MOST).min(1, {
+    error: 'is empty',
+  }),
   ifExists: word(['replace', 'keep', 'reject']).default('reject'),
 });
 

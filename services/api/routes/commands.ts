@@ -7,7 +7,7 @@ import { BelfryError } from '../../core/errors.ts';
 import type { CommandAnswer } from '../../core/read-resources.ts';
 import { COMMAND_TYPES, REJECTION_CODES, type Ack, type CommandType, type Rejection } from '../../core/records.ts';
 import { formatInstant } from '../../core/spec/instant.ts';
-import { duration, record } from '../../core/spec/fields.ts';
+import { duration, listOf, record } from '../../core/spec/fields.ts';
 import { MAX_COMMAND_BYTES } from '../../core/spec/decode-command.ts';
 import { headOf, parseCommand } from '../../core/spec/parse-command.ts';
 import type { WireCommand } from '../../client/transport.ts';
@@ -26,12 +26,11 @@ const SCOPES: Readonly<Record<CommandType, 'run' | 'write'>> = {
 };
 
 const commandsBody = record('a request', {
-  commands: z
-    .array(z.unknown().meta({ description: 'A command, with its commandId; the tenant is the key’s.' }), {
-      error: 'must be a list of commands',
-    })
-    .min(1, { error: 'is empty' })
-    .max(MOST, { error: `has too many entries; at most ${MOST} are allowed` }),
+  commands: listOf(
+    z.unknown().meta({ description: 'A command, with its commandId; the tenant is the key’s.' }),
+    'commands',
+    MOST,
+  ).min(1, { error: 'is empty' }),
   wait: duration(0, LONGEST_WAIT_MS)
     .default(2_000)
     .meta({ description: 'How long to wait for timers to answer; then a command is answered as accepted.' }),

@@ -1,24 +1,22 @@
 /** Runs that gave up: look, run again, or settle. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { DeadRunSummary } from '../../core/ports/inspect.ts';
 import { deadRunJson } from '../../core/resources.ts';
 import { runIdOf } from '../../core/run-id.ts';
-import { flag, name, record } from '../../core/spec/fields.ts';
+import { flag, listOf, name, record } from '../../core/spec/fields.ts';
 import { LABEL_VALUE, RUN_ID } from '../../core/spec/names.ts';
 import { bulkFields, runBulk, type Bulk } from '../bulk.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { RequestError } from '../problem.ts';
-import { deadFilterBody, deadQuery } from '../query.ts';
+import { deadFilterBody, deadQuery, firstPage } from '../query.ts';
 import { answers, deadRun, discardResult, pageOf, replayResult } from '../resources.ts';
 
 const tags = ['dlq'];
 const MOST_NAMED = 1_000;
 
 const choice = {
-  runIds: z
-    .array(name(RUN_ID), { error: 'must be a list of run ids' })
+  runIds: listOf(name(RUN_ID), 'run ids', MOST_NAMED)
     .min(1, { error: 'is empty' })
-    .max(MOST_NAMED, { error: `has too many entries; at most ${MOST_NAMED} are allowed` })
     .optional()
     .meta({ description: 'These runs; or else a filter. They need no dry run.' }),
   filter: deadFilterBody.optional(),
@@ -49,8 +47,8 @@ export function addDlq(api: Api, deps: ApiDeps): void {
       const { limit, cursor: before, ...filter } = request.query;
       const { tenant } = request.caller;
       const found = await inspect.deadRuns({ ...filter, tenant, before }, limit + 1);
-      const runs = found.slice(0, limit);
-      return { runs: runs.map(deadRunJson), nextCursor: found.length > limit ? (runs.at(-1)?.runId ?? null) : null };
+      const { page, nextCursor } = firstPage(found, limit, ({ runId }) => runId);
+      return { runs: page.map(deadRunJson), nextCursor };
     },
   );
 

@@ -12,7 +12,7 @@ import type { Rejection } from '../../core/records.ts';
 import { answerCommand, idempotencyKeyOf, jobAnswer, jobIdOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { RequestError } from '../problem.ts';
-import { cursorOf, jobIdParams, jobsQuery } from '../query.ts';
+import { cursorOf, firstPage, jobIdParams, jobsQuery } from '../query.ts';
 import { accepted, answers, job, pageOf } from '../resources.ts';
 
 const tags = ['jobs'];
@@ -60,10 +60,8 @@ export function addJobs(api: Api, deps: ApiDeps): void {
       const { after, ...direction } = order;
       const place = after && { after: { tenant, ...after } };
       const found = await inspect.jobs({ ...filter, tenant }, limit + 1, { ...direction, ...place });
-      const jobs = found.slice(0, limit);
-      const last = jobs.at(-1);
-      const nextCursor = found.length > limit && last !== undefined ? cursorOf(last, sort) : null;
-      return { jobs: jobs.map(jobJson), nextCursor };
+      const { page, nextCursor } = firstPage(found, limit, (last) => cursorOf(last, sort));
+      return { jobs: page.map(jobJson), nextCursor };
     },
   );
 

@@ -4,7 +4,7 @@ import type { RunFilter } from '../../core/ports/inspect.ts';
 import { runDetailJson, runJson } from '../../core/resources.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { RequestError } from '../problem.ts';
-import { jobIdParams, jobRunsQuery, runIdParams, runsQuery } from '../query.ts';
+import { firstPage, jobIdParams, jobRunsQuery, runIdParams, runsQuery } from '../query.ts';
 import { answers, pageOf, run, runDetail } from '../resources.ts';
 
 const tags = ['runs'];
@@ -16,8 +16,8 @@ export function addRuns(api: Api, deps: ApiDeps): void {
     const { cursor: before, ...rest } = filter;
     const { tenant } = request.caller;
     const found = await inspect.runs({ ...rest, tenant, ...(before !== undefined && { before }) }, limit + 1);
-    const runs = found.slice(0, limit);
-    return { runs: runs.map(runJson), nextCursor: found.length > limit ? (runs.at(-1)?.runId ?? null) : null };
+    const { page, nextCursor } = firstPage(found, limit, ({ runId }) => runId);
+    return { runs: page.map(runJson), nextCursor };
   }
 
   api.get(

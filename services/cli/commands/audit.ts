@@ -3,9 +3,10 @@ import type { FieldChange } from '../../core/field-changes.ts';
 import type { AuditFilter, AuditRecord } from '../../core/ports/audit.ts';
 import { auditJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import type { ExitCode } from '../exit.ts';
+import { printList, upTo } from '../list.ts';
 import { byTenant, byTime, jobIdArgument, leaf, limited, oneOf, type JsonOption } from '../options.ts';
-import { jobName, json, table, when } from '../output.ts';
+import { jobName, when } from '../output.ts';
 import { shortened } from '../views.ts';
 
 type Flags = JsonOption & Omit<AuditFilter, 'jobId' | 'before'> & { job?: string; limit: number };
@@ -25,24 +26,15 @@ export function addAudit({ program, deps, action }: Cli): void {
 async function showAudit(deps: CliDeps, { json: asJson, job: jobId, limit, ...filter }: Flags): Promise<ExitCode> {
   const { tenant, actor, action, since, until } = filter;
   const found = await deps.audit().list({ tenant, jobId, actor, action, since, until }, limit + 1);
-  const entries = found.slice(0, limit);
-  if (asJson) {
-    deps.print(json({ entries: entries.map(auditJson), more: found.length > limit }));
-    return EXIT.ok;
-  }
-  if (entries.length === 0) {
-    deps.print('nothing was changed, or the filters leave nothing over');
-    return EXIT.ok;
-  }
-  const now = deps.clock.now();
-  deps.print(
-    table(
-      ['WHEN', 'WHAT', 'OF', 'BY', 'CHANGES'],
-      entries.map((entry) => cells(entry, now)),
-    ),
-  );
-  if (found.length > limit) deps.warn(`There are more than ${limit}: --limit, --since and --until show others.`);
-  return EXIT.ok;
+  return printList(deps, asJson, {
+    ...upTo(limit, found),
+    name: 'entries',
+    toJson: auditJson,
+    head: ['WHEN', 'WHAT', 'OF', 'BY', 'CHANGES'],
+    cells,
+    none: 'nothing was changed, or the filters leave nothing over',
+    others: '--limit, --since and --until show others',
+  });
 }
 
 function cells({ at, action, tenant, jobId, version, actor, changes }: AuditRecord, now: number): string[] {

@@ -3,6 +3,7 @@ import type { DeadFilter, DeadRunSummary } from '../../core/ports/inspect.ts';
 import { deadRunJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, usageError, type ExitCode } from '../exit.ts';
+import { printList, upTo } from '../list.ts';
 import {
   byTenant,
   byTime,
@@ -18,6 +19,8 @@ import { jobName, json, table, when } from '../output.ts';
 import { replayRuns, replaysText, type ReplayFlags } from '../replay.ts';
 import { shortened } from '../views.ts';
 import { showRun } from './runs.ts';
+
+const DEAD_HEAD = ['RUN', 'JOB', 'FAILED', 'ATTEMPTS', 'ERROR', 'LINEAGE'];
 
 type FilterOptions = JsonOption &
   Pick<DeadFilter, 'tenant' | 'since' | 'until'> & { job?: string; error?: string; limit: number };
@@ -111,33 +114,31 @@ function filterOf({ tenant, job: jobId, error: errorCode, since, until }: Filter
 async function listDead(deps: CliDeps, options: FilterOptions & { resolved?: true }): Promise<ExitCode> {
   const { limit, resolved } = options;
   const found = await deps.inspect().deadRuns({ ...filterOf(options), resolved }, limit + 1);
-  const runs = found.slice(0, limit);
-  if (options.json) {
-    deps.print(json({ runs: runs.map(deadRunJson), more: found.length > limit }));
-    return EXIT.ok;
-  }
-  if (runs.length === 0) {
-    deps.print(resolved ? 'no dead runs' : 'no unresolved dead runs (--resolved shows the others)');
-    return EXIT.ok;
-  }
-  deps.print(deadTable(runs, deps.clock.now()));
-  if (found.length > limit) deps.warn(`There are more than ${limit}: --limit shows more.`);
-  return EXIT.ok;
+  return printList(deps, options.json, {
+    ...upTo(limit, found),
+    name: 'runs',
+    toJson: deadRunJson,
+    head: DEAD_HEAD,
+    cells: deadCells,
+    none: resolved ? 'no dead runs' : 'no unresolved dead runs (--resolved shows the others)',
+    others: '--limit shows more',
+  });
 }
 
 function deadTable(runs: readonly DeadRunSummary[], now: number): string {
-  const head = ['RUN', 'JOB', 'FAILED', 'ATTEMPTS', 'ERROR', 'LINEAGE'];
-  return table(
-    head,
-    runs.map((run) => [
-      run.runId,
-      jobName(run.tenant, run.jobId),
-      when(run.finishedAt, now),
-      String(run.attempt),
-      run.error === null ? '-' : `${run.error.code}: ${shortened(run.error.message)}`,
-      lineageText(run) || '-',
-    ]),
-  );
+  const rows = runs.map((run) => deadCells(run, now));
+  return table(DEAD_HEAD, rows);
+}
+
+function deadCells(run: DeadRunSummary, now: number): string[] {
+  return [
+    run.runId,
+    jobName(run.tenant, run.jobId),
+    when(run.finishedAt, now),
+    String(run.attempt),
+    run.error === null ? '-' : `${run.error.code}: ${shortened(run.error.message)}`,
+    lineageText(run) || '-',
+  ];
 }
 
 function lineageText({ replayOf, replays, discarded }: DeadRunSummary): string {
@@ -154,7 +155,7 @@ async function choose(
   deps: CliDeps,
   runIds: readonly string[],
   options: ChoiceOptions,
-): Promise<{ runs: DeadRunSummary[]; more: boolean }> {
+): Promise<{ runs: readonly DeadRunSummary[]; more: boolean }> {
   const filter = filterOf(options);
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
   if (runIds.length > 0) {
@@ -164,7 +165,8 @@ async function choose(
   if (!isFiltered && !options.all)
     throw usageError('Name the runs, filter them (--job, --error, --since, …), or say --all.');
   const found = await deps.inspect().deadRuns(filter, options.limit + 1);
-  return { runs: found.slice(0, options.limit), more: found.length > options.limit };
+  const { shown: runs, more } = upTo(options.limit, found);
+  return { runs, more };
 }
 
 async function named(deps: CliDeps, runIds: readonly string[]): Promise<DeadRunSummary[]> {

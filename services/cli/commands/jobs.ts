@@ -4,6 +4,7 @@ import type { CommandOptions, CommandResult } from '../../client/types.ts';
 import { jobJson, runJson, systemJobJson, type JobView } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
+import { printList, upTo } from '../list.ts';
 import { addBackfill } from './backfill.ts';
 import { byTenant, group, jobIdArgument, jsonValue, leaf, limited, ofTenant, oneOf } from '../options.ts';
 import type { JsonOption, TenantOption } from '../options.ts';
@@ -66,27 +67,18 @@ export function addJobs(cli: Cli): void {
 async function listJobs(deps: CliDeps, options: ListOptions): Promise<ExitCode> {
   const { tenant, state, limit } = options;
   const found = await deps.inspect().jobs({ tenant, state }, limit + 1);
-  const jobs = found.slice(0, limit);
-  if (options.json) {
-    deps.print(json({ jobs: jobs.map(jobJson), more: found.length > limit }));
-    return EXIT.ok;
-  }
-  if (jobs.length === 0) {
-    const all = tenant === undefined && state === undefined;
-    deps.print(
-      all ? 'no jobs yet: schedule one, for example: belfry schedule hello --handler greet --in 10s' : 'no such jobs',
-    );
-    return EXIT.ok;
-  }
-  const now = deps.clock.now();
-  deps.print(
-    table(
-      ['JOB', 'STATE', 'NEXT', 'SCHEDULE', 'RUNS'],
-      jobs.map((job) => jobCells(job, now)),
-    ),
-  );
-  if (found.length > limit) deps.warn(`There are more than ${limit}: --limit shows more.`);
-  return EXIT.ok;
+  const isFiltered = tenant !== undefined || state !== undefined;
+  return printList(deps, options.json, {
+    ...upTo(limit, found),
+    name: 'jobs',
+    toJson: jobJson,
+    head: ['JOB', 'STATE', 'NEXT', 'SCHEDULE', 'RUNS'],
+    cells: jobCells,
+    none: isFiltered
+      ? 'no such jobs'
+      : 'no jobs yet: schedule one, for example: belfry schedule hello --handler greet --in 10s',
+    others: '--limit shows more',
+  });
 }
 
 function jobCells(job: JobView, now: number): string[] {

@@ -1,7 +1,8 @@
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, usageError, type ExitCode } from '../exit.ts';
+import { printList } from '../list.ts';
 import { group, leaf, limited, type JsonOption } from '../options.ts';
-import { facts, json, table, when } from '../output.ts';
+import { facts, json, when } from '../output.ts';
 import { shortened } from '../views.ts';
 
 /** Where a rejected command stands on its topic: `3-17`. */
@@ -24,23 +25,20 @@ export function addRejected({ program, deps, action }: Cli): void {
 }
 
 async function listRejected(deps: CliDeps, options: ListOptions): Promise<ExitCode> {
-  const { rejected, more } = await deps.rejected().list(options.limit);
-  if (options.json) {
-    deps.print(json({ rejected, more }));
-    return EXIT.ok;
-  }
-  if (rejected.length === 0) {
-    deps.print('no command was refused in the last days');
-    return EXIT.ok;
-  }
-  const now = deps.clock.now();
-  const rows = rejected.map(({ place, at, key, error }) => [
-    ...[place, when(Date.parse(at), now), key ?? '-'],
-    `${error.code}: ${shortened(error.message, 120)}`,
-  ]);
-  deps.print(table(['PLACE', 'REFUSED', 'KEY', 'WHY'], rows));
-  if (more) deps.warn(`There are more than ${rejected.length}: --limit shows more.`);
-  return EXIT.ok;
+  const { rejected: shown, more } = await deps.rejected().list(options.limit);
+  return printList(deps, options.json, {
+    shown,
+    more,
+    name: 'rejected',
+    toJson: (command) => command,
+    head: ['PLACE', 'REFUSED', 'KEY', 'WHY'],
+    cells: ({ place, at, key, error }, now) => [
+      ...[place, when(Date.parse(at), now), key ?? '-'],
+      `${error.code}: ${shortened(error.message, 120)}`,
+    ],
+    none: 'no command was refused in the last days',
+    others: '--limit shows more',
+  });
 }
 
 async function showRejected(deps: CliDeps, place: string, options: JsonOption): Promise<ExitCode> {

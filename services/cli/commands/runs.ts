@@ -4,6 +4,7 @@ import type { DueRecord, Failure } from '../../core/records.ts';
 import { runDetailJson, runJson } from '../../core/resources.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, type ExitCode } from '../exit.ts';
+import { printList, upTo } from '../list.ts';
 import {
   byTenant,
   byTime,
@@ -40,24 +41,15 @@ export function addRuns({ program, deps, action }: Cli): void {
 async function listRuns(deps: CliDeps, options: ListOptions): Promise<ExitCode> {
   const { tenant, job: jobId, status, since, until, limit } = options;
   const found = await deps.inspect().runs({ tenant, jobId, status, since, until }, limit + 1);
-  const runs = found.slice(0, limit);
-  if (options.json) {
-    deps.print(json({ runs: runs.map(runJson), more: found.length > limit }));
-    return EXIT.ok;
-  }
-  if (runs.length === 0) {
-    deps.print('no runs: either nothing has come due yet (belfry jobs list), or the filters leave nothing over');
-    return EXIT.ok;
-  }
-  const now = deps.clock.now();
-  deps.print(
-    table(
-      RUN_HEAD,
-      runs.map((run) => runCells(run, now)),
-    ),
-  );
-  if (found.length > limit) deps.warn(`There are more than ${limit}: --limit, --since and --until show others.`);
-  return EXIT.ok;
+  return printList(deps, options.json, {
+    ...upTo(limit, found),
+    name: 'runs',
+    toJson: runJson,
+    head: RUN_HEAD,
+    cells: runCells,
+    none: 'no runs: either nothing has come due yet (belfry jobs list), or the filters leave nothing over',
+    others: '--limit, --since and --until show others',
+  });
 }
 
 /** Also `belfry dlq show`. */

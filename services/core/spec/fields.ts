@@ -75,6 +75,14 @@ export const instant = z
     return z.NEVER;
   });
 
+/**
+ * A list of at most `max` entries.
+ * @param what it is a list of, as messages say
+ */
+export function listOf<T extends z.ZodType>(entry: T, what: string, max: number) {
+  return z.array(entry, { error: `must be a list of ${what}` }).max(max, { error: tooMany(max) });
+}
+
 /** An object whose keys are the user's: at most `max` of them, each keeping to a rule. */
 export function mapOf<V extends z.ZodType>(keys: NameRule, values: V, max: number) {
   const badKey = `has a name that is not allowed; it ${keys.allowed}`;
@@ -85,10 +93,10 @@ export function mapOf<V extends z.ZodType>(keys: NameRule, values: V, max: numbe
   return z
     .custom<z.input<typeof map>>((value) => !hasOwnProto(value), { error: 'has the key __proto__, which is refused' })
     .pipe(map)
-    .refine((entries) => Object.keys(entries).length <= max, {
-      error: `has too many entries; at most ${max} are allowed`,
-    });
+    .refine((entries) => Object.keys(entries).length <= max, { error: tooMany(max) });
 }
+
+const tooMany = (max: number): string => `has too many entries; at most ${max} are allowed`;
 
 const hasOwnProto = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { TERMINAL_STATUSES } from '../model.ts';
 import { secretBytesOf } from '../webhook-secret.ts';
-import { duration, flag, mapOf, name, record, word } from './fields.ts';
+import { duration, flag, listOf, mapOf, name, record, word } from './fields.ts';
 import { HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, WEBHOOK_ID } from './names.ts';
 import { httpUrl } from './payload-http.ts';
 
@@ -16,10 +16,7 @@ const secret = z.string({ error: SECRET }).refine((text) => secretBytesOf(text) 
 });
 
 function namesOf(rule: Parameters<typeof name>[0]) {
-  return z
-    .array(name(rule), { error: 'must be a list of names' })
-    .max(MOST_NAMED, { error: `has too many entries; at most ${MOST_NAMED} are allowed` })
-    .default([]);
+  return listOf(name(rule), 'names', MOST_NAMED).default([]);
 }
 
 const fields = {

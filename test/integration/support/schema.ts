@@ -1,0 +1,29 @@
+/** A schema of a test's own in the database that all share. */
+import { randomUUID } from 'node:crypto';
+import { after, before } from 'node:test';
+import { migrateDatabase } from '../../../services/adapters/postgres/migrate.ts';
+import { openPool, type Pg } from '../../../services/adapters/postgres/pool.ts';
+import { SILENT } from './deployment.ts';
+
+const databaseUrl = process.env.DATABASE_URL || undefined;
+/** Why tests that need the database are passed over; undefined: they are not. */
+export const WITHOUT_DATABASE =
+  databaseUrl === undefined ? 'needs DATABASE_URL: run it by infra/embedded/run-with-stack.ts' : undefined;
+
+/**
+ * Makes the schema, migrated, before the tests of the suite that calls this, and drops it after them.
+ * @returns the pool, for use in tests
+ */
+export function useSchema(name: string): () => Pg {
+  let pg: Pg;
+  before(async () => {
+    const schema = `${name}_${randomUUID().slice(0, 8)}`;
+    pg = openPool({ databaseUrl: databaseUrl!, schema, max: 2, applicationName: 'test', log: SILENT });
+    await migrateDatabase(pg, { partitions: 1, encoding: 'json', topicPrefix: '' });
+  });
+  after(async () => {
+    await pg.query({ name: 'drop', text: `DROP SCHEMA ${pg.schema} CASCADE` });
+    await pg.close();
+  });
+  return () => pg;
+}
