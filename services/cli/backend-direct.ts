@@ -6,7 +6,7 @@ import { WebhookDesk } from '../client/webhooks.ts';
 import { KEY_BYTES, makeKey } from '../core/api-key.ts';
 import type { ApiKeys } from '../core/ports/api-keys.ts';
 import type { Actor } from '../core/audit.ts';
-import { auditedKeys, auditedTenants } from '../core/audited.ts';
+import { auditedKeys, auditedTenants, auditedWebhooks } from '../core/audited.ts';
 import type { Audit } from '../core/ports/audit.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
@@ -51,7 +51,10 @@ export function directBackend(parts: DirectParts): Backend {
       return explain(deps, { tenant, jobId }, at);
     },
     tenants: () => tenantBook(parts),
-    webhooks: () => new WebhookDesk({ ...parts, webhooks: parts.webhooks(), key: parts.webhookKey() }),
+    webhooks: () => {
+      const webhooks = auditedWebhooks(parts.webhooks(), parts.audit(), parts.actor);
+      return new WebhookDesk({ ...parts, webhooks, key: parts.webhookKey() });
+    },
   };
 }
 

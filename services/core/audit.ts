@@ -17,6 +17,7 @@ export const COMMAND_ACTIONS = ['schedule', 'cancel', 'pause', 'resume', 'trigge
 export const AUDIT_ACTIONS = [
   ...COMMAND_ACTIONS,
   ...(['discard', 'tenant.set', 'tenant.remove', 'key.create', 'key.rotate', 'key.revoke'] as const),
+  ...(['webhook.create', 'webhook.set', 'webhook.rotate', 'webhook.remove'] as const),
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

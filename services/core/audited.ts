@@ -1,9 +1,10 @@
-/** Quotas and API keys whose changes are told to the audit log: right after the change, since each is a statement of its own. */
+/** Quotas, API keys and webhooks whose changes are told to the audit log: right after the change, since each is a statement of its own. */
 import type { Actor, AuditAction } from './audit.ts';
 import { fieldChanges } from './field-changes.ts';
 import type { ApiKey, ApiKeys } from './ports/api-keys.ts';
 import type { Audit } from './ports/audit.ts';
 import { NO_QUOTAS, type Quotas, type Tenants } from './ports/tenants.ts';
+import type { Webhook, Webhooks } from './ports/webhooks.ts';
 
 export type ChangesOfKeys = Pick<ApiKeys, 'create' | 'rotate' | 'revoke'>;
 
@@ -58,8 +59,50 @@ export function auditedKeys(keys: ApiKeys, audit: Audit, actor: Actor): ChangesO
   };
 }
 
+export function auditedWebhooks(webhooks: Webhooks, audit: Audit, actor: Actor): Webhooks {
+  type Told = Pick<Webhook, 'tenant' | 'id'>;
+  const tell = async (action: AuditAction, { tenant, id }: Told, before: object, after: object): Promise<void> => {
+    const changes = fieldChanges(before, { ...after, id });
+    await audit.record({ ...NOTHING, tenant, action, actor, changes });
+  };
+  return {
+    list: (tenant) => webhooks.list(tenant),
+    find: (tenant, id) => webhooks.find(tenant, id),
+    listening: () => webhooks.listening(),
+    target: (tenant, id) => webhooks.target(tenant, id),
+    create: async (wanted, most) => {
+      const made = await webhooks.create(wanted, most);
+      if (made !== undefined) await tell('webhook.create', made, {}, fieldsOf(made));
+      return made;
+    },
+    replace: async (tenant, id, fields) => {
+      const before = await webhooks.find(tenant, id);
+      const after = await webhooks.replace(tenant, id, fields);
+      if (after !== undefined)
+        await tell('webhook.set', after, before === undefined ? {} : fieldsOf(before), fieldsOf(after));
+      return after;
+    },
+    rotate: async (tenant, id, ...rest) => {
+      const rotated = await webhooks.rotate(tenant, id, ...rest);
+      if (rotated !== undefined) await tell('webhook.rotate', rotated, {}, {});
+      return rotated;
+    },
+    remove: async (tenant, id) => {
+      const before = await webhooks.find(tenant, id);
+      const isDone = await webhooks.remove(tenant, id);
+      if (isDone) await tell('webhook.remove', { tenant, id }, before === undefined ? {} : fieldsOf(before), {});
+      return isDone;
+    },
+  };
+}
+
 const NOTHING = { jobId: null, commandId: null, version: null };
 
 function quotasIn(quotas: Quotas): Record<string, unknown> {
   return Object.fromEntries(Object.keys(NO_QUOTAS).map((name) => [name, quotas[name as keyof Quotas]]));
+}
+
+/** No secret is among them. */
+function fieldsOf({ url, statuses, jobs, handlers, labels, disabled }: Webhook): object {
+  return { url, statuses, jobs, handlers, labels, disabled };
 }

@@ -18,7 +18,8 @@ describe('the audit log', { timeout: 120_000 }, () => {
   let key: string;
 
   before(async () => {
-    belfry = await TestDeployment.create({ partitions: 3 });
+    const env = { BELFRY_WEBHOOK_KEY: Buffer.alloc(32).toString('base64') };
+    belfry = await TestDeployment.create({ partitions: 3, env });
     key = await belfry.key(['admin']);
     const [service] = await Promise.all([belfry.api(), belfry.timer(), belfry.executor()]);
     api = await HttpApi.at(await service.port, key);
@@ -100,17 +101,19 @@ describe('the audit log', { timeout: 120_000 }, () => {
     );
   });
 
-  it('tells of quotas and keys, and never a secret', async () => {
+  it('tells of quotas, keys and webhooks, and never a secret', async () => {
     await api.ask('PUT', '/api/tenants/acme', { body: { jobs: 10 } });
     const made = await api.ask('POST', '/api/keys', { body: { name: 'ci', scopes: ['read'] } });
     const rotated = await api.ask('POST', `/api/keys/${made.body.prefix}/rotate`, { body: { grace: '0s' } });
     await api.ask('DELETE', `/api/keys/${rotated.body.prefix}`);
-    const told = await entries('limit=3');
+    const webhook = await api.ask('POST', '/api/webhooks', { body: { url: 'https://example.com/hook' } });
+    const told = await entries('limit=4');
     assert.deepEqual(
       told.map(({ action }) => action),
-      ['key.revoke', 'key.rotate', 'key.create'],
+      ['webhook.create', 'key.revoke', 'key.rotate', 'key.create'],
     );
-    assert.ok(![made.body.key, rotated.body.key].some((secret) => JSON.stringify(told).includes(secret)));
+    const secrets = [made.body.key, rotated.body.key, webhook.body.secret];
+    assert.ok(!secrets.some((secret) => JSON.stringify(told).includes(secret)));
     const ofAcme = await HttpApi.at(Number(new URL(api.url).port), await belfry.key(['read'], 'acme'));
     const acme = await entries('', ofAcme);
     assert.deepEqual(

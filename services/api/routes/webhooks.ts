@@ -1,11 +1,12 @@
 /** Webhooks of the caller's tenant. Whoever changes them decides where outcomes go, and sees secrets: that is for admins. */
 import { z } from 'zod';
 import { WebhookDesk } from '../../client/webhooks.ts';
+import { auditedWebhooks } from '../../core/audited.ts';
 import { webhookJson } from '../../core/resources.ts';
 import { name, record } from '../../core/spec/fields.ts';
 import { WEBHOOK_ID } from '../../core/spec/names.ts';
 import { newWebhookSchema, webhookRotationSchema, webhookSchema } from '../../core/spec/webhook-schema.ts';
-import type { Api, ApiDeps } from '../deps.ts';
+import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { answers, newWebhook, webhook, webhookTest } from '../resources.ts';
 
@@ -13,7 +14,10 @@ const tags = ['webhooks'];
 const params = record('the path', { id: name(WEBHOOK_ID) });
 
 export function addWebhooks(api: Api, deps: ApiDeps): void {
-  const desk = new WebhookDesk({ ...deps, key: deps.webhookKey, client: () => deps.client });
+  const desk = ({ actor }: Caller): WebhookDesk => {
+    const webhooks = auditedWebhooks(deps.webhooks, deps.audit, actor);
+    return new WebhookDesk({ ...deps, webhooks, key: deps.webhookKey, client: () => deps.client });
+  };
 
   api.get(
     '/api/webhooks',
@@ -24,7 +28,7 @@ export function addWebhooks(api: Api, deps: ApiDeps): void {
         response: answers({ 200: z.object({ webhooks: z.array(webhook) }) }),
       },
     },
-    async ({ caller }) => ({ webhooks: (await desk.list(caller.tenant)).map(webhookJson) }),
+    async ({ caller }) => ({ webhooks: (await desk(caller).list(caller.tenant)).map(webhookJson) }),
   );
 
   api.post(
@@ -40,7 +44,7 @@ export function addWebhooks(api: Api, deps: ApiDeps): void {
       },
     },
     async ({ caller, body }, reply) => {
-      const made = await desk.create(caller.tenant, body);
+      const made = await desk(caller).create(caller.tenant, body);
       reply.code(201).header('location', `/api/webhooks/${made.webhook.id}`);
       return { secret: made.secret, ...webhookJson(made.webhook) };
     },
@@ -56,7 +60,7 @@ export function addWebhooks(api: Api, deps: ApiDeps): void {
         response: answers({ 200: webhook }),
       },
     },
-    async ({ caller, params: { id } }) => webhookJson(known(await desk.find(caller.tenant, id), id)),
+    async ({ caller, params: { id } }) => webhookJson(known(await desk(caller).find(caller.tenant, id), id)),
   );
 
   api.put(
@@ -70,7 +74,8 @@ export function addWebhooks(api: Api, deps: ApiDeps): void {
         response: answers({ 200: webhook }),
       },
     },
-    async ({ caller, params: { id }, body }) => webhookJson(known(await desk.replace(caller.tenant, id, body), id)),
+    async ({ caller, params: { id }, body }) =>
+      webhookJson(known(await desk(caller).replace(caller.tenant, id, body), id)),
   );
 
   api.delete(
@@ -84,7 +89,7 @@ export function addWebhooks(api: Api, deps: ApiDeps): void {
       },
     },
     async ({ caller, params: { id } }) => {
-      if (!(await desk.remove(caller.tenant, id))) known(undefined, id);
+      if (!(await desk(caller).remove(caller.tenant, id))) known(undefined, id);
       return { id };
     },
   );
@@ -101,7 +106,7 @@ export function addWebhooks(api: Api, deps: ApiDeps): void {
       },
     },
     async ({ caller, params: { id }, body }) => {
-      const rotated = known(await desk.rotate(caller.tenant, id, body), id);
+      const rotated = known(await desk(caller).rotate(caller.tenant, id, body), id);
       return { secret: rotated.secret, ...webhookJson(rotated.webhook) };
     },
   );
@@ -116,7 +121,7 @@ export function addWebhooks(api: Api, deps: ApiDeps): void {
         response: answers({ 200: webhookTest }),
       },
     },
-    async ({ caller, params: { id } }) => known(await desk.test(caller.tenant, id), id),
+    async ({ caller, params: { id } }) => known(await desk(caller).test(caller.tenant, id), id),
   );
 }
 

@@ -80,6 +80,7 @@ export class TestDeployment {
     const id = randomBytes(4).toString('hex');
     const env = {
       PATH: process.env.PATH ?? '',
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
       KAFKA_BROKERS: servers.kafkaBrokers.join(','),
       DATABASE_URL: servers.databaseUrl,
       BELFRY_TOPIC_PREFIX: `t${id}.`,
