@@ -6,28 +6,18 @@ import { after, before, describe, it } from 'node:test';
 import type pg from 'pg';
 
 import { SystemClock } from '../../services/adapters/clock.ts';
-import { migrateDatabase } from '../../services/adapters/postgres/migrate.ts';
-import { openPool, type Pg } from '../../services/adapters/postgres/pool.ts';
+import type { Pg } from '../../services/adapters/postgres/pool.ts';
 import { PostgresRunStore } from '../../services/adapters/postgres/run-store.ts';
-import type { Log } from '../../services/core/ports/log.ts';
 import { runIdOf } from '../../services/core/run-id.ts';
 import type { DueRecord } from '../../services/core/records.ts';
 import { runStoreConformance } from '../conformance/run-store.ts';
 import { claimOne, codeOf, look, newDue, openedLease, retrying, settlement } from '../conformance/run-store-harness.ts';
+import { dropSchema, openSchema, WITHOUT_DATABASE } from './support/schema.ts';
 
-const databaseUrl = process.env.DATABASE_URL || undefined;
-const skip = databaseUrl === undefined ? 'needs DATABASE_URL: run it by infra/embedded/run-with-stack.ts' : undefined;
+const skip = WITHOUT_DATABASE;
 const DAY_MS = 86_400_000;
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
-const options = { partitions: 4, encoding: 'json', topicPrefix: '' } as const;
-
-async function openSchema(): Promise<Pg> {
-  const schema = `run_store_${randomUUID().slice(0, 8)}`;
-  const pool = openPool({ databaseUrl: databaseUrl as string, schema, max: 6, applicationName: 'test', log: silent });
-  await migrateDatabase(pool, options);
-  return pool;
-}
+const newSchema = (): Promise<Pg> => openSchema('run_store', { max: 6, partitions: 4 });
 
 async function sql<Row extends pg.QueryResultRow>(pool: Pg, text: string, values: unknown[] = []): Promise<Row[]> {
   const client = await pool.connect();
@@ -38,15 +28,10 @@ async function sql<Row extends pg.QueryResultRow>(pool: Pg, text: string, values
   }
 }
 
-async function closeSchema(pool: Pg): Promise<void> {
-  await sql(pool, `SET client_min_messages = warning; DROP SCHEMA ${pool.schema} CASCADE`);
-  await pool.close();
-}
-
 runStoreConformance(
   'PostgreSQL',
   async () => {
-    const pool = await openSchema();
+    const pool = await newSchema();
     return {
       store: new PostgresRunStore(pool, new SystemClock()),
       pass: async (ms) => {
@@ -74,7 +59,7 @@ runStoreConformance(
         const parse = (json: string | null | undefined): unknown => (json ? JSON.parse(json) : null);
         return { due: parse(row?.due) as DueRecord | null, progress: parse(row?.progress) };
       },
-      close: () => closeSchema(pool),
+      close: () => dropSchema(pool),
     };
   },
   skip,
@@ -84,11 +69,11 @@ describe('run store in PostgreSQL only', { skip: skip ?? false }, () => {
   let pool: Pg;
   let store: PostgresRunStore;
   before(async () => {
-    pool = await openSchema();
+    pool = await newSchema();
     store = new PostgresRunStore(pool, new SystemClock());
     await sql(pool, 'CREATE TABLE public_notes (run_id uuid, note text)');
   });
-  after(() => closeSchema(pool));
+  after(() => dropSchema(pool));
 
   async function running() {
     const lease = await openedLease(store);

@@ -10,20 +10,30 @@ const databaseUrl = process.env.DATABASE_URL || undefined;
 export const WITHOUT_DATABASE =
   databaseUrl === undefined ? 'needs DATABASE_URL: run it by infra/embedded/run-with-stack.ts' : undefined;
 
+type SchemaOptions = { /** Connections. */ max?: number; partitions?: number };
+
+/** Makes a schema, migrated. @returns a pool on it */
+export async function openSchema(name: string, { max = 2, partitions = 1 }: SchemaOptions = {}): Promise<Pg> {
+  const schema = `${name}_${randomUUID().slice(0, 8)}`;
+  const pg = openPool({ databaseUrl: databaseUrl!, schema, max, applicationName: 'test', log: SILENT });
+  await migrateDatabase(pg, { partitions, encoding: 'json', topicPrefix: '' });
+  return pg;
+}
+
+export async function dropSchema(pg: Pg): Promise<void> {
+  await pg.query({ name: 'drop', text: `DROP SCHEMA ${pg.schema} CASCADE` });
+  await pg.close();
+}
+
 /**
- * Makes the schema, migrated, before the tests of the suite that calls this, and drops it after them.
+ * Makes a schema before the tests of the suite that calls this, and drops it after them.
  * @returns the pool, for use in tests
  */
-export function useSchema(name: string): () => Pg {
+export function useSchema(name: string, options?: SchemaOptions): () => Pg {
   let pg: Pg;
   before(async () => {
-    const schema = `${name}_${randomUUID().slice(0, 8)}`;
-    pg = openPool({ databaseUrl: databaseUrl!, schema, max: 2, applicationName: 'test', log: SILENT });
-    await migrateDatabase(pg, { partitions: 1, encoding: 'json', topicPrefix: '' });
+    pg = await openSchema(name, options);
   });
-  after(async () => {
-    await pg.query({ name: 'drop', text: `DROP SCHEMA ${pg.schema} CASCADE` });
-    await pg.close();
-  });
+  after(() => dropSchema(pg));
   return () => pg;
 }
