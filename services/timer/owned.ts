@@ -47,6 +47,12 @@ export class OwnedPartition {
   /** What its tenants have made due lately. */
   readonly surplus = new Surplus();
 
+  /**
+   * False from a rebalance until a step after it: another timer may have had the partition meanwhile, have made timers and outbox
+   * rows, and have given it back.
+   */
+  isCertain = true;
+
   /** When the store last heard of it, ms. */
   flushedAt = 0;
 

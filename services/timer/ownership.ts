@@ -66,7 +66,10 @@ export class Ownership implements GroupListener {
     for (const partition of [...this.owned.keys(), ...this.taking.keys(), ...this.refused, ...this.stopped.keys()]) {
       if (!this.assigned.has(partition)) this.forget(partition);
     }
-    for (const owned of this.owned.values()) for (const topic of INTAKES) owned.queues[topic].paused = false;
+    for (const owned of this.owned.values()) {
+      owned.isCertain = false;
+      for (const topic of INTAKES) owned.queues[topic].paused = false;
+    }
     for (const partition of this.assigned) if (!this.isKnown(partition)) void this.take(partition);
     this.options.onChange();
   }

@@ -112,7 +112,7 @@ export class Steps {
         const { partition } = owned;
         return gather(owned, this.mayDecide(owned), now, limits, enqueued.get(partition), others.get(partition));
       })
-      .filter((gathered) => sizeOf(gathered) > 0 || this.mustFlush(gathered, now, flush));
+      .filter((gathered) => sizeOf(gathered) > 0 || isDoubtful(gathered) || this.mustFlush(gathered, now, flush));
     if (all.length === 0) return false;
     const inputs = all.flatMap(inputsOf);
     const { quotas, notices } = this.options;
@@ -171,11 +171,14 @@ export class Steps {
     if (pairs.length === 0) return;
     const { store, clock, metrics, ownership, log, quotas } = this.options;
     const begun = clock.now();
+    // A rebalance while the step is on its way leaves them in doubt again.
+    for (const { gathered } of pairs) gathered.owned.isCertain = true;
     let accepted: ReadonlySet<number>;
     try {
       accepted = await store.step(pairs.map(({ planned }) => planned.step));
     } catch (thrown) {
       quotas?.countAnew();
+      for (const { gathered } of pairs) gathered.owned.isCertain = false;
       if (thrown instanceof BelfryError && thrown.code === 'bad_data') return this.isolate(pairs, thrown);
       if (
         thrown instanceof EdgesRefused &&
@@ -251,6 +254,11 @@ export class Steps {
       else item.input = { kind: 'rejected', rejection, head: input.kind === 'command' ? input.command : {} };
     }
   }
+}
+
+/** Even a step without effects tells whether the partition is still owned. */
+function isDoubtful({ owned }: Gathered): boolean {
+  return owned.ready && !owned.isCertain;
 }
 
 /** What quotas are asked for. */

@@ -120,6 +120,27 @@ test('a database that is away is waited for, and ready() says so', async () => {
   await nothingLostNorDoubled(cluster, duesById(cluster));
 });
 
+test('a timer that gets partitions back after it was frozen knows what another one did there meanwhile', async () => {
+  const cluster = await Cluster.up();
+  for (let n = 0; n < JOBS; n++) await cluster.put({ schedule: { in: '1h' } }, { jobId: `later-${n}` });
+  await cluster.clock.advance(20_000); // until it has nothing to write down
+  cluster.nodes[0]!.freeze();
+  cluster.start();
+  await cluster.clock.advance(15_000);
+  // Enqueued: no topic tells of them afterwards.
+  const job = { type: 'CUSTOM', handler: 'work', schedule: { in: '30s' } };
+  const jobIds = Array.from({ length: 12 }, (_, index) => `job-${index}`);
+  for (const jobId of jobIds) {
+    const command = { type: 'schedule', commandId: jobId, tenant: 'acme', jobId, job };
+    cluster.db.enqueue(command);
+  }
+  await cluster.clock.advance(3_000);
+  cluster.nodes[0]!.thaw();
+  await cluster.clock.advance(40_000);
+  assert.equal(cluster.nodes[0]!.timer.stats().partitionsOwned, P / 2);
+  assert.deepEqual(cluster.dues.map(({ jobId }) => jobId).sort(), jobIds.toSorted());
+});
+
 test('messages come once each through a death in the middle, and the lost answers of transactions', async () => {
   const cluster = await busy({ type: 'KAFKA_MESSAGE' });
   let commits = 0;
