@@ -48,10 +48,10 @@ export class OwnedPartition {
   readonly surplus = new Surplus();
 
   /**
-   * False from a rebalance until a step after it: another timer may have had the partition meanwhile, have made timers and outbox
-   * rows, and have given it back.
+   * False from a take, or a rebalance, until a step after it: another timer may have had the partition meanwhile (while the take's
+   * answer was on its way, too), have made timers and outbox rows, and have given it back.
    */
-  isCertain = true;
+  isCertain = false;
 
   /** When the store last heard of it, ms. */
   flushedAt = 0;
