@@ -34,7 +34,8 @@ describe('the command line over HTTP', { timeout: 240_000 }, () => {
     const key = await belfry.key(['admin']);
     const [service] = await Promise.all([belfry.api(), belfry.timer(), belfry.executor()]);
     const url = `http://127.0.0.1:${await service.port}`;
-    overHttp = { PATH: process.env.PATH ?? '', BELFRY_API_URL: url, BELFRY_API_KEY: key };
+    const { PATH = '', NODE_COMPILE_CACHE = '' } = belfry.env;
+    overHttp = { PATH, NODE_COMPILE_CACHE, BELFRY_API_URL: url, BELFRY_API_KEY: key };
   });
   after(async () => {
     await belfry.destroy();
