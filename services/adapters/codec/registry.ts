@@ -1,5 +1,5 @@
 /** The schema registry (Confluent's API): one place that talks to it. */
-import { SchemaRegistry, SchemaType, COMPATIBILITY } from '@kafkajs/confluent-schema-registry';
+import type { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { readFileSync } from 'node:fs';
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Topics } from '../../core/topics.ts';
@@ -33,23 +33,15 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** Answers about the schema itself; all others are about the connection, and may be better next time. */
 const DEFINITE = new Set([404, 409, 422]);
 
+type Access = { client: SchemaRegistry; SchemaType: typeof SchemaType; COMPATIBILITY: typeof COMPATIBILITY };
+
+/** Its library is loaded at the first use: it is a fifth of what a process loads to start, and most deployments have no registry. */
 export class Registry {
-  private readonly client: SchemaRegistry;
   private readonly settings: RegistrySettings;
+  private opening: Promise<Access> | undefined;
 
   constructor(settings: RegistrySettings) {
     this.settings = settings;
-    const auth =
-      settings.username === undefined
-        ? {}
-        : { auth: { username: settings.username, password: settings.password ?? '' } };
-    this.client = new SchemaRegistry({
-      host: settings.url,
-      ...auth,
-      retry: { retries: 3, initialRetryTimeInSecs: 0.2, maxRetryTimeInSecs: 1 },
-      // It has no timeout of its own.
-      middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: ANSWER_TIMEOUT_MS }) })],
-    });
   }
 
   /**
@@ -59,9 +51,9 @@ export class Registry {
    */
   async register(topics: Topics): Promise<void> {
     for (const [name, subject] of Object.entries(subjectsOf(topics))) {
-      await this.guard(`registering ${subject}`, async () => {
-        await this.configure(subject);
-        await this.client.register(
+      await this.guard(`registering ${subject}`, async ({ client, SchemaType, COMPATIBILITY }) => {
+        await this.configure(subject, COMPATIBILITY.FULL_TRANSITIVE);
+        await client.register(
           { type: SchemaType.AVRO, schema: schemaText(name) },
           { subject, compatibility: COMPATIBILITY.FULL_TRANSITIVE, updateConfig: false },
         );
@@ -71,18 +63,18 @@ export class Registry {
 
   /** The registered id and type of one of our own schemas. @throws BelfryError `registry_unavailable`, `schema_missing` */
   async own(name: string, subject: string): Promise<{ id: number; type: AvroType }> {
-    const id = await this.guard(`looking up ${subject}`, () =>
-      this.client.getRegistryIdBySchema(subject, { type: SchemaType.AVRO, schema: schemaText(name) }),
+    const id = await this.guard(`looking up ${subject}`, ({ client, SchemaType }) =>
+      client.getRegistryIdBySchema(subject, { type: SchemaType.AVRO, schema: schemaText(name) }),
     );
     return { id, type: await this.byId(id) };
   }
 
   /** The type a writer used. Cached by id for ever: ids never change their meaning. */
   async byId(id: number): Promise<AvroType> {
-    return this.guard(`reading schema ${id}`, async () => await this.client.getSchema(id));
+    return this.guard(`reading schema ${id}`, async ({ client }) => await client.getSchema(id));
   }
 
-  private async configure(subject: string): Promise<void> {
+  private async configure(subject: string, compatibility: string): Promise<void> {
     const { url, username, password } = this.settings;
     const headers: Record<string, string> = { 'content-type': 'application/vnd.schemaregistry.v1+json' };
     if (username !== undefined)
@@ -90,15 +82,28 @@ export class Registry {
     const { status } = await fetch(`${url.replace(/\/$/, '')}/config/${encodeURIComponent(subject)}`, {
       method: 'PUT',
       headers,
-      body: JSON.stringify({ compatibility: COMPATIBILITY.FULL_TRANSITIVE }),
+      body: JSON.stringify({ compatibility }),
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
     if (status >= 400) throw Object.assign(new Error(`status ${status} to its compatibility`), { status });
   }
 
-  private async guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  private async open(): Promise<Access> {
+    const { SchemaRegistry: Client, SchemaType, COMPATIBILITY } = await import('@kafkajs/confluent-schema-registry');
+    const { url: host, username, password } = this.settings;
+    const client = new Client({
+      host,
+      ...(username !== undefined && { auth: { username, password: password ?? '' } }),
+      retry: { retries: 3, initialRetryTimeInSecs: 0.2, maxRetryTimeInSecs: 1 },
+      // It has no timeout of its own.
+      middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: ANSWER_TIMEOUT_MS }) })],
+    });
+    return { client, SchemaType, COMPATIBILITY };
+  }
+
+  private async guard<T>(doing: string, work: (access: Access) => Promise<T>): Promise<T> {
     try {
-      return await work();
+      return await work(await (this.opening ??= this.open()));
     } catch (cause) {
       throw classified(doing, cause);
     }
