@@ -6,8 +6,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { identityOf, isAlive } from '../../../infra/embedded/processes.ts';
-import { createServer, stopLeftover, type ServerSpec } from '../../../infra/embedded/server.ts';
+import { identityOf, isAlive } from '../../infra/embedded/processes.ts';
+import { createServer, stopLeftover, type ServerSpec } from '../../infra/embedded/server.ts';
 import { becomesTrue, startScript, temporaryFolder } from './fixtures.ts';
 
 const quiet = () => undefined;

@@ -5,11 +5,11 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { isOpen } from '../../../infra/embedded/ports.ts';
-import { sharedTestStack } from '../../../infra/embedded/testing.ts';
+import { isOpen } from '../../infra/embedded/ports.ts';
+import { sharedTestStack } from '../../infra/embedded/testing.ts';
 import { ownServers, runToEnd, temporaryFolder } from './fixtures.ts';
 
-const script = join(import.meta.dirname, '../../../infra/embedded/run-with-stack.ts');
+const script = join(import.meta.dirname, '../../infra/embedded/run-with-stack.ts');
 
 async function stacksLeftIn(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.startsWith('belfry-stack-'));

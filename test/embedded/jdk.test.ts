@@ -3,7 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { findJdk, requireJdk } from '../../../infra/embedded/jdk.ts';
+import { findJdk, requireJdk } from '../../infra/embedded/jdk.ts';
 import { temporaryFolder } from './fixtures.ts';
 
 async function fakeJdk(home: string, version: string): Promise<string> {

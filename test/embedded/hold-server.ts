@@ -1,5 +1,5 @@
 /** Starts a server that does nothing, prints its pid as one line of JSON, and holds it until it is killed. */
-import { createServer } from '../../../infra/embedded/server.ts';
+import { createServer } from '../../infra/embedded/server.ts';
 
 const [dir] = process.argv.slice(2) as [string];
 const server = createServer({

@@ -4,7 +4,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { startPostgres } from '../../../infra/embedded/postgres.ts';
+import { startPostgres } from '../../infra/embedded/postgres.ts';
 import { query, temporaryFolder } from './fixtures.ts';
 
 void test('PostgreSQL starts after a crash whose pid another process of the same account has got since', async () => {

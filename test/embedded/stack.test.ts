@@ -5,9 +5,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 
-import { defaultCacheDir, resolveKafkaJars } from '../../../infra/embedded/maven.ts';
-import { identityOf, isAlive } from '../../../infra/embedded/processes.ts';
-import { startStack } from '../../../infra/embedded/stack.ts';
+import { defaultCacheDir, resolveKafkaJars } from '../../infra/embedded/maven.ts';
+import { identityOf, isAlive } from '../../infra/embedded/processes.ts';
+import { startStack } from '../../infra/embedded/stack.ts';
 import {
   becomesTrue,
   ownServers,

@@ -3,7 +3,7 @@ import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { resolveKafkaJars } from '../../../infra/embedded/maven.ts';
+import { resolveKafkaJars } from '../../infra/embedded/maven.ts';
 import { temporaryFolder } from './fixtures.ts';
 
 const quiet = () => undefined;
