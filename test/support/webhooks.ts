@@ -1,19 +1,11 @@
 /** One or two webhooks of a tenant, by chance. */
-import type { TerminalStatus } from '../../services/core/model.ts';
+import type { KnownWebhook } from '../checker/history.ts';
 import { LAST_COMMAND_AT } from './life.ts';
 import { TENANTS } from './lives.ts';
 import type { Random } from './random.ts';
 
-export type PlannedWebhook = {
-  tenant: string;
-  id: string;
-  /** Ms after the epoch: when it is made, and when it is removed (null: never). */
-  from: number;
-  until: number | null;
-  statuses: readonly TerminalStatus[];
-  /** Empty: all. */
-  jobs: readonly string[];
-};
+/** Times are ms after the epoch of its world. */
+export type PlannedWebhook = KnownWebhook;
 
 const STATUSES = ['COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 
