@@ -196,6 +196,8 @@ export class Attempt {
     const { store } = this.deps;
     const { lease } = this.owned.incarnation;
     const [value, verdict] = await store.transaction(lease, TRANSACTION_MS, async (transaction) => {
+      // The database may have let it wait: what was aborted meanwhile may be under way elsewhere.
+      if (this.reason !== undefined) throw over('the run was aborted');
       this.open = transaction;
       const own = await fn(transaction.client as ClientBase).finally(() => (this.open = undefined));
       const settlement = this.completion(completed(own));

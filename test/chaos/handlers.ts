@@ -31,14 +31,16 @@ const WORK: Record<string, Work> = {
   hanging: (_ctx, random, sleep) => sleep(random.chance(0.5) ? 600_000 : random.int(1, 200)),
   /** It works on, whatever its signal says. */
   stubborn: (_ctx, random, sleep) => sleep(random.chance(0.5) ? random.int(4_500, 8_000) : random.int(1, 200)),
+  /** It obeys its signal also while the database does not answer; what was under way there commits under the token, or not at all. */
   transaction: async (ctx, random, sleep) => {
     await sleep(random.int(1, 200));
-    const value = await ctx.transaction(async (client) => {
+    const work = ctx.transaction(async (client) => {
       await client.query('INSERT INTO chaos.writes (run_id) VALUES ($1)', [ctx.runId]);
       await sleep(random.int(1, 400));
       if (random.chance(0.1)) throw new Error('rolled back');
       return IN_TRANSACTION;
     });
+    const value = await unlessAborted(ctx.signal, work);
     if (random.chance(0.1)) throw new Error('thrown after the end');
     return value;
   },
@@ -77,13 +79,17 @@ async function begin(ctx: HandlerContext, startedAt: number, isObedient: boolean
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(signal.reason as Error);
-    const timer = setTimeout(resolve, ms);
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal!.reason as Error);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  return unlessAborted(signal, promise).finally(() => clearTimeout(timer));
+}
+
+/** Rejects with the signal's reason when that comes first. */
+function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', onAbort));
 }

@@ -20,7 +20,7 @@ import { dueRecord } from '../../support/due.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 export type Handlers = Record<string, Handler | ((ctx: HandlerContext) => unknown)>;
-type StoreFault = (method: string, when: 'before' | 'after') => void;
+type StoreFault = (method: string, when: 'before' | 'after') => void | Promise<void>;
 
 /** A dead run as it stands on its topic. */
 export type DeadRecord = {
@@ -34,7 +34,7 @@ export type Node = {
   executor: Executor;
   name: string;
   fatal: Error[];
-  /** Throws to make a store call fail before, or after, it took effect. */
+  /** Throws to make a store call fail before, or after, it took effect; what it answers is waited for. */
   storeFault: StoreFault | null;
   kill(): void;
   freeze(): void;
@@ -210,9 +210,9 @@ export class Cluster {
         return async (...args: unknown[]): Promise<unknown> => {
           if (state.dead) return new Promise(() => undefined);
           await state.frozen;
-          fault()?.(name, 'before');
+          await fault()?.(name, 'before');
           const answer: unknown = await Reflect.apply(method, target, args);
-          fault()?.(name, 'after');
+          await fault()?.(name, 'after');
           await state.frozen;
           return answer;
         };

@@ -285,6 +285,17 @@ describe('a run', () => {
     assert.deepEqual([outcome.status, outcome.error?.message], ['FAILED', 'constraint']);
   });
 
+  it('does not begin the work of its transaction when it was aborted while the database let it wait', async () => {
+    let hasBegun = false;
+    const node = cluster.start({ work: (ctx) => ctx.transaction(async () => (hasBegun = true)) });
+    node.storeFault = (method, when) =>
+      method === 'transaction' && when === 'before' ? cluster.clock.sleep(20_000) : undefined;
+    const due = cluster.due({ ...noRetry, timeoutMs: 5_000 });
+    await cluster.fire(due);
+    const outcome = await cluster.untilOutcome(due, 200_000);
+    assert.deepEqual([outcome.status, outcome.error?.code, hasBegun], ['FAILED', 'timeout', false]);
+  });
+
   it('completes when its transaction was open at the timeout and then committed', async () => {
     const { outcome } = await outcomeOf(
       (ctx) => ctx.transaction(async () => (await cluster.clock.sleep(20_000), 'slow but sure')),
