@@ -29,11 +29,7 @@ import { unavailable, within } from './errors.ts';
 import { Positions } from './positions.ts';
 
 const REQUEST_MS = 6_000;
-/**
- * How long a rebalance waits for a member that does not join again: it comes on top of the session's time when a process dies, and both
- * together must leave time to take over within 10 s. Members that live hear of a rebalance within a second.
- */
-const REBALANCE_MS = 3_000;
+const REBALANCE_MS = 6_000;
 const HEARTBEAT_MS = 500;
 /** kafkajs's 5 s would delay heartbeats, rebalances and resumed partitions. */
 const MAX_WAIT_MS = 200;
@@ -280,7 +276,7 @@ export class GroupSession {
 
   private watch(): () => void {
     const { clock } = this.context;
-    const limitMs = 3 * this.options.sessionTimeoutMs + 4 * REBALANCE_MS;
+    const limitMs = 3 * this.options.sessionTimeoutMs + 2 * REBALANCE_MS;
     let cancel = (): void => undefined;
     const check = (): void => {
       const silentMs = clock.now() - this.aliveAt;
