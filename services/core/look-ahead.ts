@@ -15,6 +15,8 @@ const NOWHERE: Place = { fireAt: -Infinity, runId: '' };
 export class LookAhead {
   readonly capacity: number;
   private rows: TimerRow[] = [];
+  /** Run ids of rows that wait for their very time, though they might go early. */
+  private readonly held = new Set<string>();
   /** The last place that is surely known; null: all rows are here. */
   private horizon: Place | null = NOWHERE;
 
@@ -54,6 +56,7 @@ export class LookAhead {
 
   /** Notes that a stored row is gone. */
   remove(key: TimerKey): void {
+    this.held.delete(key.runId);
     const isFirst = this.rows[0]?.runId === key.runId && this.rows[0].fireAt === key.fireAt;
     const index = isFirst ? 0 : this.indexOf(key);
     const known = this.rows[index];
@@ -65,16 +68,38 @@ export class LookAhead {
    * tenants take turns, so that a flood of one does not stand before the others.
    * @param limit most rows
    * @param maxBytes most bytes of due records, except that one row is always answered
+   * @param aheadMs how long before its time a row is answered that may be handed over early
    */
-  due(now: number, limit: number, maxBytes: number): TimerRow[] {
-    const due = this.rows.slice(0, this.firstAfter(now));
+  due(now: number, limit: number, maxBytes: number, aheadMs = 0): TimerRow[] {
+    const rows = this.rows.slice(0, this.firstAfter(now + aheadMs));
+    const due = aheadMs === 0 ? rows : rows.filter((row) => row.fireAt <= now || this.mayGoEarly(row));
     const first = fitting(due, limit, maxBytes);
     return first.length === due.length || isOfOneTenant(due) ? first : fitting(inTurns(due), limit, maxBytes);
   }
 
-  /** When the partition has something to do next (ms): -Infinity when that must be asked of the store, null for never. */
-  nextWakeAt(): number | null {
-    return this.rows[0]?.fireAt ?? (this.horizon === null ? null : -Infinity);
+  /**
+   * When the partition has something to do next (ms): -Infinity when that must be asked of the store, null for never.
+   * @param leadMs how long before their time rows are to be decided that may be handed over early
+   */
+  nextWakeAt(leadMs = 0): number | null {
+    const [first] = this.rows;
+    if (first === undefined) return this.horizon === null ? null : -Infinity;
+    let wakeAt = Infinity;
+    for (const row of this.rows) {
+      if (row.fireAt - leadMs >= wakeAt) break;
+      wakeAt = Math.min(wakeAt, this.mayGoEarly(row) ? row.fireAt - leadMs : row.fireAt);
+    }
+    return wakeAt;
+  }
+
+  /** The row is answered at its time, not before. */
+  hold({ runId }: TimerRow): void {
+    this.held.add(runId);
+  }
+
+  /** Executors wait for the time of what comes early; what does not go to them happens when it is decided. */
+  private mayGoEarly({ topic, runId }: TimerRow): boolean {
+    return topic !== '' && !this.held.has(runId);
   }
 
   private trim(): void {

@@ -2,17 +2,25 @@
  * Everything this executor has in hand, and of that what waits for a slot.
  *
  * Invariants: one task per run and attempt, so that no run is in this process twice (a record read again joins the task
- * that exists); a task is known from intake until it is finished or nobody needs it here; never handed out before it is due.
+ * that exists); a task is known from intake until it is finished or nobody needs it here.
  */
 import { FairQueue } from '../core/fair-queue.ts';
 import { PRIORITIES, type Priority } from '../core/model.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Source, Task } from './task.ts';
 
+/**
+ * How long before its time a run is claimed, at the least; up to SPAN_MS earlier, since what is due within one span is claimed
+ * together. Whoever starts it waits for its time.
+ */
+const CLAIM_AHEAD_MS = 10;
+const SPAN_MS = 10;
+
 export class Backlog {
   private readonly known = new Map<string, Task>();
   private readonly queue = new FairQueue<Task>(({ due }) => due.tenant);
-  /** Waiting until they are due, or until their row is looked at again. */
+  /** Waiting until they are nearly due, or until their row is looked at again: by the span in which they come. */
+  private readonly spans = new Map<number, Task[]>();
   private readonly delayed: Record<Priority, number> = { high: 0, medium: 0, low: 0 };
   private readonly clock: Clock;
   private readonly onReady: () => void;
@@ -32,13 +40,13 @@ export class Backlog {
   admit(task: Task, source: Source | null): void {
     if (source !== null) task.attach(source);
     this.known.set(task.key, task);
-    this.wait(task, task.due.dueAt - this.clock.now());
+    this.wait(task, task.due.dueAt - CLAIM_AHEAD_MS);
   }
 
   /** Its row did not allow a claim, or changed under us: it comes back after `delayMs`. */
   lookAgain(task: Task, delayMs: number): void {
     task.looks++;
-    this.wait(task, delayMs);
+    this.wait(task, this.clock.now() + delayMs);
   }
 
   /** Up to `limit` tasks by priority; each run once. @param fits whether a slot is there for it, counting it */
@@ -98,19 +106,31 @@ export class Backlog {
     return this.queue.size();
   }
 
-  private wait(task: Task, delayMs: number): void {
-    if (delayMs <= 0) return this.enter(task);
+  private wait(task: Task, until: number): void {
+    const now = this.clock.now();
+    const span = Math.floor(until / SPAN_MS) * SPAN_MS;
+    if (span <= now) return this.enter([task], now);
     this.delayed[task.priority]++;
-    this.clock.after(delayMs, () => {
-      this.delayed[task.priority]--;
-      if (task.mine) this.enter(task);
-      else this.forget(task);
-    });
+    const others = this.spans.get(span);
+    if (others !== undefined) return void others.push(task);
+    this.spans.set(span, [task]);
+    this.clock.after(span - now, () => this.begin(span));
   }
 
-  private enter(task: Task): void {
-    task.waitingSince = this.clock.now();
-    this.queue.push(task.priority, task);
+  private begin(span: number): void {
+    const tasks = this.spans.get(span) ?? [];
+    this.spans.delete(span);
+    for (const { priority } of tasks) this.delayed[priority]--;
+    const { mine = [], lost = [] } = Object.groupBy(tasks, (task) => (task.mine ? 'mine' : 'lost'));
+    for (const task of lost) this.forget(task);
+    this.enter(mine, this.clock.now());
+  }
+
+  private enter(tasks: readonly Task[], now: number): void {
+    for (const task of tasks) {
+      task.waitingSince = now;
+      this.queue.push(task.priority, task);
+    }
     this.onReady();
   }
 }

@@ -2,8 +2,7 @@
  * Claims runs for free slots, in batches, and does with each what the claim table (`core/claim.ts`) says.
  *
  * Invariants: a slot is taken before the claim, so that nothing is claimed that cannot start at once; a claim whose answer
- * was lost is repeated with the same nonce until it is known; the cancel generation is read after the claim's commit, so
- * that either the cancel is seen here, or whoever cancels afterwards finds a running run.
+ * was lost is repeated with the same nonce until it is known.
  */
 import { claimAction, type ClaimAction } from '../core/claim.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
@@ -13,12 +12,14 @@ import type { Claim, RunRow, RunStore } from '../core/ports/run-store.ts';
 import type { Backlog } from './backlog.ts';
 import type { Undertaker } from './dead-leases.ts';
 import type { Incarnation, Incarnations } from './incarnation.ts';
-import { isSafe, LEASE_MS } from './incarnation.ts';
+import { LEASE_MS } from './incarnation.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import { LOST } from './outcome.ts';
+import type { Paces } from './paces.ts';
 import type { Places, Split } from './places.ts';
 import type { Verdict } from './run.ts';
 import type { Slots } from './slots.ts';
+import { Starter } from './start.ts';
 import type { OwnedRun, Task } from './task.ts';
 import { untilKnown } from './until-known.ts';
 
@@ -30,6 +31,7 @@ export type ClaimerDeps = {
   store: RunStore;
   clock: Clock;
   log: Log;
+  paces: Paces;
   metrics: ExecutorMetrics;
   backlog: Backlog;
   slots: Slots;
@@ -62,12 +64,17 @@ export class Claimer {
   private wanted = false;
   private busy = false;
   private ended: Promise<void> = Promise.resolve();
-  /** Claimed batches that have not started yet. */
-  private readonly starting = new Set<Promise<void>>();
+  /** Has what was claimed and has not started yet. */
+  private readonly starter: Starter;
   private stopped = false;
 
   constructor(deps: ClaimerDeps) {
     this.deps = deps;
+    this.starter = new Starter({
+      ...deps,
+      end: (task, owned, verdict) => this.end(task, owned, verdict),
+      lookAgain: (tasks) => this.lookAgain(tasks),
+    });
   }
 
   /** Claims as much as may start now. Call it whenever work, slots or a lease have come up. */
@@ -77,15 +84,21 @@ export class Claimer {
     this.ended = this.drain().catch(this.deps.onFatal);
   }
 
+  /** Claimed runs that wait for their time. */
+  get starting(): number {
+    return this.starter.pending;
+  }
+
   /** Nothing is claimed any more once this has resolved. */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.ended;
-    await Promise.all(this.starting);
+    await this.starter.stop();
   }
 
   private async drain(): Promise<void> {
     this.busy = true;
+    await Promise.resolve(); // what is read in the same breath is claimed together
     const { backlog, slots, incarnations } = this.deps;
     while (this.wanted && !this.stopped) {
       this.wanted = false;
@@ -141,13 +154,9 @@ export class Claimer {
     this.startSoon(incarnation, reclaimed);
   }
 
-  /** The next batch is claimed while this one's cancels are read; their slots are taken, so that there are never too many. */
+  /** The next batch is claimed while this one waits for its time; their slots are taken, so that there are never too many. */
   private startSoon(incarnation: Incarnation, claimed: readonly Decision[]): void {
-    if (claimed.length === 0) return;
-    const started = this.start(incarnation, claimed)
-      .catch(this.deps.onFatal)
-      .finally(() => this.starting.delete(started));
-    this.starting.add(started);
+    this.starter.add(claimed.map(({ task, row }) => ({ task, owned: { incarnation, token: row.token, row } })));
   }
 
   /** Takes the runs that wait, and those whose worker is lost, by compare-and-set; answers those that it got to start. */
@@ -190,33 +199,6 @@ export class Claimer {
         () => incarnation.alive,
       )) ?? []
     );
-  }
-
-  /** Starts what was claimed, unless its job was cancelled since it was decided. */
-  private async start(incarnation: Incarnation, claimed: readonly Decision[]): Promise<void> {
-    const { store } = this.deps;
-    const jobs = claimed.map(({ task }) => ({ tenant: task.due.tenant, jobId: task.due.jobId }));
-    let generations: number[] | undefined;
-    do {
-      await this.safe(incarnation);
-      generations = await untilKnown(
-        this.deps,
-        'reading cancels',
-        () => store.cancelGenerations(jobs),
-        () => incarnation.alive,
-      );
-    } while (generations !== undefined && incarnation.alive && !this.stopped && !isSafe(incarnation));
-    if (generations === undefined || !isSafe(incarnation)) return this.lookAgain(claimed.map(({ task }) => task));
-    claimed.forEach(({ task, row }, index) => {
-      const owned = { incarnation, token: row.token, row };
-      if ((generations[index] ?? 0) > task.due.cancelGen) this.end(task, owned, { kind: 'cancelled' });
-      else this.deps.begin(task, owned);
-    });
-  }
-
-  /** A process that stood still since its claim must not start what others may have taken over: it waits for its lease. */
-  private async safe(incarnation: Incarnation): Promise<void> {
-    while (incarnation.alive && !this.stopped && !isSafe(incarnation)) await this.deps.clock.sleep(LOOK_AGAIN_MS);
   }
 
   private end(task: Task, owned: OwnedRun, verdict: Verdict): void {

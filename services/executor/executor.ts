@@ -24,6 +24,7 @@ import { recordsOf, recordsOfRefused, recordsOfRow, settlementOf } from './outco
 import { Parking } from './parked.ts';
 import { Partitions } from './partitions.ts';
 import { Places } from './places.ts';
+import { DEFAULT_PACES, type Paces } from './paces.ts';
 import { policyOf } from './policy.ts';
 import { Publisher } from './publish.ts';
 import { repeat, type Repetition } from './repeat.ts';
@@ -60,6 +61,8 @@ export type ExecutorDeps = {
   prefix: string;
   /** Runs at once. */
   slots: number;
+  /** Default: DEFAULT_PACES. */
+  paces?: Paces;
   metrics?: ExecutorMetrics;
   /** The executor cannot go on: the process must end with an error. */
   onFatal: (error: Error) => void;
@@ -72,6 +75,7 @@ export type ExecutorStats = {
   running: number;
   free: number;
   waiting: number;
+  starting: number;
   settling: number;
   publishing: number;
   partitions: number;
@@ -123,6 +127,7 @@ export class Executor {
     const undertaker = new Undertaker({ ...deps, goOn });
     const shared = {
       ...deps,
+      paces: deps.paces ?? DEFAULT_PACES,
       metrics,
       backlog,
       slots,
@@ -231,6 +236,7 @@ export class Executor {
       running: this.running.size,
       free: this.slots.free,
       waiting: this.backlog.waiting(),
+      starting: this.claimer.starting,
       settling: this.settler.pending,
       publishing: this.publisher.pending,
       partitions: this.partitions.count,

@@ -1,22 +1,26 @@
 /**
  * Makes outcomes and consumed offsets known, in one Kafka transaction at a time: whatever comes meanwhile goes with the
- * next, so at low load everything goes at once and under load in few large ones.
+ * next, so at low load everything goes at once and under load in few large ones, at a pace of their own.
  *
  * Invariants: an offset is committed only with, or after, the records of all that stands below it; a batch whose
  * transaction failed is published again before anything else (its events have the same ids); offsets of partitions that
  * are not held any more are not committed, and what only they held is left to their new owner, who finds the settled row.
  */
 import { BelfryError, messageOf } from '../core/errors.ts';
+import { Pace } from '../core/pace.ts';
 import type { Broker, TransactionalProducer } from '../core/ports/broker.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { OutgoingRecord } from '../core/records.ts';
 import type { Incarnation, Incarnations } from './incarnation.ts';
+import type { Paces } from './paces.ts';
 import type { Partitions } from './partitions.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import type { Task } from './task.ts';
 
 const MOST_RECORDS = 2_000;
+/** So many do not wait. */
+const MANY = 1_000;
 const RETRY_MS = 200;
 
 export type Publication = { task: Task; records: readonly OutgoingRecord[] };
@@ -25,6 +29,7 @@ export type PublisherDeps = {
   broker: Broker;
   clock: Clock;
   log: Log;
+  paces: Paces;
   metrics: ExecutorMetrics;
   incarnations: Incarnations;
   partitions: Partitions;
@@ -36,6 +41,7 @@ export type PublisherDeps = {
 
 export class Publisher {
   private readonly deps: PublisherDeps;
+  private readonly pace: Pace;
   private waiting: Publication[] = [];
   private underWay: Publication[] = [];
   private busy = false;
@@ -44,6 +50,7 @@ export class Publisher {
 
   constructor(deps: PublisherDeps) {
     this.deps = deps;
+    this.pace = new Pace(deps.clock, deps.paces.publishMs);
   }
 
   get pending(): number {
@@ -79,6 +86,8 @@ export class Publisher {
   private async drain(): Promise<void> {
     this.busy = true;
     while (this.deps.goOn() && (this.waiting.length > 0 || this.deps.partitions.advanced().length > 0)) {
+      await this.pace.wait(this.waiting.length >= MANY);
+      this.pace.begin();
       this.underWay = this.nextBatch();
       // From here on what these tasks hold counts as done: this very batch is committed before anything else.
       for (const { task } of this.underWay)

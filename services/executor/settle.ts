@@ -1,14 +1,17 @@
 /**
- * Writes verdicts, in batches, one write under way at a time: whatever waits meanwhile goes with the next.
+ * Writes verdicts, in batches, one write under way at a time: whatever waits meanwhile goes with the next, and under a steady
+ * load writes have their pace.
  *
  * Invariants: a settlement is repeated until its outcome is known; it takes effect under its token and a living lease or
  * not at all; only what took effect is published. One that did not is no end: the run's row is looked at again, as if its
  * record had just been read, so that whatever became of the run is what is published.
  */
 import { BelfryError, messageOf } from '../core/errors.ts';
+import { Pace } from '../core/pace.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Lease, RunStore, Settled, Settlement } from '../core/ports/run-store.ts';
+import type { Paces } from './paces.ts';
 import type { Task } from './task.ts';
 import { untilKnown } from './until-known.ts';
 
@@ -20,6 +23,7 @@ export type SettlerDeps = {
   store: RunStore;
   clock: Clock;
   log: Log;
+  paces: Paces;
   /** It took effect: publish it. */
   onSettled: (settling: Settling, settled: Settled) => void;
   /** It did not: look at the row again. */
@@ -31,12 +35,14 @@ export type SettlerDeps = {
 
 export class Settler {
   private readonly deps: SettlerDeps;
+  private readonly pace: Pace;
   private waiting: Settling[] = [];
   private busy = false;
   private underWay = 0;
 
   constructor(deps: SettlerDeps) {
     this.deps = deps;
+    this.pace = new Pace(deps.clock, deps.paces.settleMs);
   }
 
   /** Settlements not yet written. */
@@ -52,6 +58,8 @@ export class Settler {
   private async drain(): Promise<void> {
     this.busy = true;
     while (this.waiting.length > 0) {
+      await this.pace.wait(this.waiting.length >= LARGEST_BATCH);
+      this.pace.begin();
       const batch = this.nextBatch();
       this.underWay = batch.length;
       await this.write(batch);

@@ -59,6 +59,8 @@ export type TestBelfryOptions<H extends Handlers> = {
 
 const PARTITIONS = 1;
 const START = '2026-01-01T00:00:00Z';
+/** A test's world is never under load: nothing is gathered. */
+const AT_ONCE = { startMs: 0, settleMs: 0, publishMs: 0 };
 const FOR_EVER_MS = Number.MAX_SAFE_INTEGER;
 const ANY_JOB = { allowInlineSecrets: true, topicPrefix: '', allowTopics: null };
 
@@ -100,6 +102,7 @@ export async function createTestBelfry<H extends Handlers>(options: TestBelfryOp
     ...shared,
     ...{ store: new TimerTables(db), broker: broker.client('timer'), codec, partitions: PARTITIONS },
     ...{ instance: 'test', spec: ANY_JOB, historyMs: FOR_EVER_MS, listenEnqueued: db.listen },
+    limits: { leadMs: 0, stepEveryMs: 0 },
   });
   const store = new RunTables(db, time, options.pg);
   const executors: Executor[] = [];
@@ -117,6 +120,7 @@ export async function createTestBelfry<H extends Handlers>(options: TestBelfryOp
       records,
       keeper,
       ids,
+      paces: AT_ONCE,
       handlers,
       queue,
       broker: broker.client(`executor-${queue}`),
@@ -175,8 +179,8 @@ function isTimerIdle(timer: Timer): boolean {
 }
 
 function isExecutorIdle(executor: Executor): boolean {
-  const { running, waiting, settling, publishing } = executor.stats();
-  return running === 0 && waiting === 0 && settling === 0 && publishing === 0;
+  const { running, waiting, starting, settling, publishing } = executor.stats();
+  return running + starting === 0 && waiting === 0 && settling === 0 && publishing === 0;
 }
 
 function runsOf(db: MemoryDatabase): TestRun[] {

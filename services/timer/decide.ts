@@ -19,7 +19,7 @@ import { applyNotice } from './apply-notice.ts';
 import { applyCompletion, type Completion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';
-import type { DecideContext } from './effects.ts';
+import type { DecideContext, Effects } from './effects.ts';
 import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
 import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
 import { subscriberKey, type Gathered, type Knowledge } from './gather.ts';
@@ -263,13 +263,17 @@ class Decision {
   }
 
   private fire(timer: TimerRow): void {
-    this.plan.strike(timer);
-    this.options.metrics.fired(this.options.now - timer.fireAt);
+    // What is decided a little ahead is decided as of its time.
+    const now = Math.max(this.options.now, timer.fireAt);
     const job = this.plan.job(timer);
-    if (timer.kind === 'occurrence') {
-      if (job !== undefined) this.plan.merge(fireOccurrence(job, this.context(job)));
-      return;
-    }
+    const isOccurrence = timer.kind === 'occurrence';
+    const effects = isOccurrence && job !== undefined ? fireOccurrence(job, { ...this.context(job), now }) : undefined;
+    if (timer.fireAt > this.options.now && job !== undefined && effects !== undefined && !isMereStart(job, effects))
+      return this.plan.leave(timer);
+    this.plan.strike(timer);
+    this.options.metrics.fired(Math.max(0, this.options.now - timer.fireAt));
+    if (effects !== undefined) this.plan.merge(effects);
+    if (isOccurrence) return;
     if (timer.kind === 'run') {
       if (job === undefined || this.startedWaiting.has(timer.runId)) return;
       this.startedWaiting.add(timer.runId);
@@ -279,7 +283,7 @@ class Decision {
     this.plan.merge(fireReady(timer, this.context(job)));
     if (timer.kind !== 'once') return;
     if (job === undefined) this.plan.finish(timer);
-    else this.plan.setJob(finishedOnce(job, this.options.now));
+    else this.plan.setJob(finishedOnce(job, now));
   }
 
   private context(job: Job | undefined): DecideContext {
@@ -312,6 +316,18 @@ class Decision {
     const stored = this.knowledge.retries.get(jobKey(job.tenant, job.jobId)) ?? [];
     return [...stored.filter((timer) => !this.plan.isRemoved(timer)), ...this.plan.addedRetries(job)];
   }
+}
+
+/**
+ * Whether an executor's start is all that comes of it: that waits for its time. A skipped occurrence would be told of at once, the
+ * others cancelled at once, and a run that waits for others started as soon as those end.
+ */
+function isMereStart(before: Job, { dues, ended, job = before }: Effects): boolean {
+  return dues.length > 0 && ended.length === 0 && isUnchanged(before, job, 'buffered', 'cancelGen');
+}
+
+function isUnchanged(before: Job, after: Job, ...fields: readonly (keyof Job)[]): boolean {
+  return fields.every((field) => before[field] === after[field]);
 }
 
 function forwarded({ topic, key, value, headers }: ConsumedRecord, partition: number): OutgoingRecord {

@@ -39,6 +39,13 @@ export type TimerDeps = {
 };
 
 export type TimerLimits = {
+  /**
+   * How long before its time what goes to executors is decided, at the least; at the most twice as long, so that under load
+   * many go together. Executors start nothing before its time.
+   */
+  leadMs: number;
+  /** From the beginning of one step to that of the next, at the least, unless a step is full. */
+  stepEveryMs: number;
   /** Wake-up times kept in memory for each partition. */
   lookAhead: number;
   /** Records of one topic, and due timers, that one step takes from each partition. */
@@ -53,6 +60,8 @@ export type TimerLimits = {
 };
 
 export const DEFAULT_LIMITS: TimerLimits = {
+  leadMs: 20,
+  stepEveryMs: 5,
   lookAhead: 2_000,
   perStep: 500,
   bytesPerStep: 4 * 1024 * 1024,

@@ -57,6 +57,7 @@ export class Emitter {
   }
 
   private async run(): Promise<void> {
+    await Promise.resolve(); // rows of one step, each of a partition, go together
     for (let failures = 0; !this.closed;) {
       const batches = this.next();
       if (batches.length === 0) break;

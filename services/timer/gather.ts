@@ -54,6 +54,7 @@ const NONE: readonly never[] = [];
 
 /**
  * @param decides false when the partition may only write down news: too much of it is unproduced
+ * @param aheadMs how long before its time a timer is taken that may be
  * @param others due timers that stand behind a flood
  */
 export function gather(
@@ -61,6 +62,7 @@ export function gather(
   decides: boolean,
   now: number,
   limits: TimerLimits,
+  aheadMs: number,
   enqueued: readonly EnqueuedItem[] = NONE,
   others: readonly TimerRow[] = NONE,
 ): Gathered {
@@ -77,7 +79,7 @@ export function gather(
   if (owned.singly > 0) return gatherOne(gathered, now, enqueued);
   const take = (intake: Intake): ReadItem[] => owned.queues[intake].ready(limits.perStep, limits.bytesPerStep);
   const taken = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
-  const due = owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep);
+  const due = owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep, aheadMs);
   return { ...gathered, items: taken, enqueued, due: others.length === 0 ? due : withOthers(due, others) };
 }
 

@@ -87,7 +87,8 @@ function timerOf(job: Job, topics: Topics, traceparent: string | null): TimerRow
   if (nextAt === null || nextFireAt === null) return null;
   const run = scheduledRun(job, nextAt);
   const place = { partition, fireAt: nextFireAt, runId: run.runId, tenant, jobId };
-  if (!isOneShot(spec.schedule) || mustHear(job)) return { ...place, kind: 'occurrence', topic: '', due: '' };
+  const topic = spec.schedule.kind === 'on' ? '' : dueTopicOf(topics, spec);
+  if (!isOneShot(spec.schedule) || mustHear(job)) return { ...place, kind: 'occurrence', topic, due: '' };
   const due = makeDue(job, run, { dueAt: nextFireAt, traceparent });
-  return { ...place, kind: 'once', topic: dueTopicOf(topics, spec), due: JSON.stringify(due) };
+  return { ...place, kind: 'once', topic, due: JSON.stringify(due) };
 }

@@ -61,6 +61,7 @@ export class Plan {
   private readonly plain: OutgoingRecord[] = [];
   private readonly exact: Emission[] = [];
   private readonly audited: AuditEntry[] = [];
+  private readonly left: TimerRow[] = [];
 
   /** @param placeOf tells floods from usual load */
   constructor(fence: Fence, known: KnownToPlan, records: Records, now: number, placeOf: PlaceOf) {
@@ -119,6 +120,11 @@ export class Plan {
     const isNew = this.added.delete(placeOf(timer));
     // A retry may have been heard of twice, and be stored already.
     if (!isNew || timer.kind === 'retry') this.removed.set(placeOf(timer), timer);
+  }
+
+  /** It was to be decided ahead of its time, and is left for that. */
+  leave(timer: TimerRow): void {
+    this.left.push(timer);
   }
 
   /** Whether the stored timer is gone; one that was added in its place is among the added ones. */
@@ -210,7 +216,7 @@ export class Plan {
       subscriptions: this.subscriptions(),
       audit: this.audited,
     };
-    return { step, batches, exactRunIds };
+    return { step, batches, exactRunIds, left: this.left };
   }
 
   audit(entry: AuditEntry): void {
@@ -250,7 +256,13 @@ export class Plan {
   }
 }
 
-export type PlannedStep = { step: PartitionStep; batches: readonly PlannedBatch[]; exactRunIds: readonly string[] };
+export type PlannedStep = {
+  step: PartitionStep;
+  batches: readonly PlannedBatch[];
+  exactRunIds: readonly string[];
+  /** Timers that are to be taken at their time, not before. */
+  left: readonly TimerRow[];
+};
 
 /** A job that is over runs after nobody any more. */
 function upstreamsOf(job: Job | undefined): readonly Upstream[] {

@@ -12,6 +12,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { TimerStore } from '../core/ports/timer-store.ts';
 import type { NotifyCommand } from '../core/internal-command.ts';
 import { INTAKES } from '../core/topics.ts';
+import { Pace } from '../core/pace.ts';
 import { backoffMs } from './backoff.ts';
 import { decide, type DecideOptions } from './decide.ts';
 import type { TimerLimits } from './deps.ts';
@@ -58,6 +59,8 @@ export class Steps {
   private readonly options: StepsOptions;
   private readonly others: Others;
   private readonly size: StepSize;
+  private readonly pace: Pace;
+  private isFull = false;
   private stopping = false;
   /** Why the last turn failed; undefined while all is well. */
   failure: string | undefined;
@@ -66,12 +69,14 @@ export class Steps {
     this.options = options;
     this.others = new Others(options);
     this.size = new StepSize(options.limits.perStep);
+    this.pace = new Pace(options.clock, options.limits.stepEveryMs);
   }
 
   /** Runs until `stop`; the turn under way is finished. */
   async run(): Promise<void> {
     for (let failures = 0; !this.stopping;) {
       try {
+        await this.pace.wait(this.isFull);
         const worked = await this.turn();
         this.failure = undefined;
         failures = 0;
@@ -100,20 +105,25 @@ export class Steps {
     const limits = { ...this.options.limits, perStep: this.size.limit };
     const partitions = [...ownership.owned.values()];
     const deciding = partitions.filter((owned) => this.mayDecide(owned));
-    const [enqueued, others] = await Promise.all([
+    const [enqueued, behind] = await Promise.all([
       this.options.enqueued.read(deciding),
       this.others.read(deciding),
       this.refill(partitions.filter((owned) => owned.ready)),
     ]);
     const now = Math.floor(clock.now());
+    // All that is nearly due goes with the first: else each would have a step of its own.
+    const aheadMs = this.wakeAt() <= now ? 2 * limits.leadMs : 0;
     const all = partitions
       .filter(({ live }) => live)
       .map((owned) => {
         const { partition } = owned;
-        return gather(owned, this.mayDecide(owned), now, limits, enqueued.get(partition), others.get(partition));
+        const [sent, others] = [enqueued.get(partition), behind.get(partition)];
+        return gather(owned, this.mayDecide(owned), now, limits, aheadMs, sent, others);
       })
       .filter((gathered) => sizeOf(gathered) > 0 || isDoubtful(gathered) || this.mustFlush(gathered, now, flush));
+    this.isFull = false;
     if (all.length === 0) return false;
+    this.pace.begin();
     const inputs = all.flatMap(inputsOf);
     const { quotas, notices } = this.options;
     const outcomes = all.flatMap(({ news }) => news.publishedRuns.map(({ outcome }) => outcome));
@@ -129,10 +139,10 @@ export class Steps {
         planned: decide(gathered, knowledge, { ...this.options, published, now }),
       })),
     );
-    const isFull = all.some(
+    this.isFull = all.some(
       ({ items, due }) => Math.max(due.length, ...INTAKES.map((intake) => items[intake].length)) >= limits.perStep,
     );
-    this.size.took(clock.now() - begun, isFull);
+    this.size.took(clock.now() - begun, this.isFull);
     return true;
   }
 
@@ -160,11 +170,17 @@ export class Steps {
   /** How long nothing has to be done unless somebody calls. */
   private waitMs(): number {
     const now = this.options.clock.now();
-    let wakeAt = now + MAX_WAIT_MS;
-    for (const owned of this.options.ownership.owned.values()) {
-      if (this.mayDecide(owned)) wakeAt = Math.min(wakeAt, owned.lookAhead.nextWakeAt() ?? Infinity);
+    return Math.min(this.wakeAt(), now + MAX_WAIT_MS) - now;
+  }
+
+  /** When the first timer is to be decided. */
+  private wakeAt(): number {
+    const { ownership, limits } = this.options;
+    let wakeAt = Infinity;
+    for (const owned of ownership.owned.values()) {
+      if (this.mayDecide(owned)) wakeAt = Math.min(wakeAt, owned.lookAhead.nextWakeAt(limits.leadMs) ?? Infinity);
     }
-    return wakeAt - now;
+    return wakeAt;
   }
 
   private async store(pairs: readonly Pair[]): Promise<void> {
@@ -207,11 +223,12 @@ export class Steps {
   private remember({ gathered, planned }: Pair): void {
     const { owned, items, news } = gathered;
     if (!owned.live) return;
-    const { step, batches, exactRunIds } = planned;
+    const { step, batches, exactRunIds, left } = planned;
     owned.fence = { ...owned.fence, offsets: step.nextOffsets, outboxSeq: step.outboxSeq };
     owned.flushedAt = this.options.clock.now();
     for (const key of step.removeTimers) owned.lookAhead.remove(key);
     for (const timer of step.addTimers) owned.lookAhead.add(timer);
+    for (const timer of left) owned.lookAhead.hold(timer);
     for (const intake of INTAKES) owned.queues[intake].drop(items[intake].length, step.nextOffsets[intake]);
     forget(owned, news);
     for (const runId of exactRunIds) owned.exactPending.add(runId);

@@ -38,6 +38,22 @@ export function claimConformance(harness: () => RunStoreHarness): void {
     assert.deepEqual(await look(store, due), row);
   });
 
+  it('lets a run that is claimed before its time start at its time, whichever attempt it is', async () => {
+    const { store } = harness();
+    const lease = await openedLease(store);
+    const dueAt = (await store.databaseNow()) + 60_000;
+    const due = newDue({ dueAt });
+    const { row } = await claimOne(store, lease, due);
+    assert.equal(row.startedAt, dueAt);
+    assert.deepEqual(await look(store, due), row);
+    const next = { ...due, attempt: 2, dueAt: dueAt + 1_000 };
+    await store.settle(lease, [retrying({ runId: due.runId, token: row.token }, 2)]);
+    const [again] = await store.reclaim(lease, [
+      { due: next, nonce: randomUUID(), expectedToken: row.token, lostAttempt: false },
+    ]);
+    assert.equal(again?.startedAt, next.dueAt);
+  });
+
   it('answers in the order asked, new runs and known ones', async () => {
     const { store } = harness();
     const [mine, other] = [await openedLease(store), await openedLease(store)];

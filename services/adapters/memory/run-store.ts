@@ -59,7 +59,7 @@ export class MemoryRunStore implements RunStore {
       const present = this.db.runs.get(due.runId);
       if (present !== undefined) return { runId: due.runId, inserted: false, row: this.rowOf(present) };
       const { executor, worker } = lease;
-      const entry = { ...newEntry(due, worker), executor, nonce, startedAt: this.db.now() };
+      const entry = { ...newEntry(due, worker), executor, nonce, startedAt: Math.max(this.db.now(), due.dueAt) };
       this.db.runs.set(due.runId, entry);
       return { runId: due.runId, inserted: true, row: { ...this.rowOf(entry), parked: false } };
     });
@@ -79,7 +79,7 @@ export class MemoryRunStore implements RunStore {
           executor: lease.executor,
           nonce,
           worker: lease.worker,
-          startedAt: this.db.now(),
+          startedAt: Math.max(this.db.now(), due.dueAt),
           retryAt: null,
           result: null,
           resultTruncated: false,

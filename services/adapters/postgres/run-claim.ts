@@ -1,12 +1,13 @@
-/** Claiming: how a run becomes an executor's. The statements and why they are safe: schemas/sql/003-run-statements.sql. */
+/** Claiming: how a run becomes an executor's. The statements and why they are safe: schemas/sql/020-claim-ahead.sql, and 003-run-statements.sql. */
 import { BelfryError } from '../../core/errors.ts';
 import type { Claim, ClaimRequest, Lease, Reclaim, RunRow } from '../../core/ports/run-store.ts';
+import type { DueRecord } from '../../core/records.ts';
 import { boolArray, int4Array, int8Array, uuidArray } from './arrays.ts';
 import type { Pg } from './pool.ts';
 import { columnsOf, inOrder, placeholders, runRowOf, type StateRow } from './run-rows.ts';
 
-const CLAIM = { name: 'claim_runs', text: `SELECT * FROM claim_runs(${placeholders(18)})` };
-const RECLAIM = { name: 'reclaim_runs', text: `SELECT * FROM reclaim_runs(${placeholders(7)})` };
+const CLAIM = { name: 'claim_runs', text: `SELECT * FROM claim_runs(${placeholders(19)})` };
+const RECLAIM = { name: 'reclaim_runs', text: `SELECT * FROM reclaim_runs(${placeholders(8)})` };
 
 /** See RunStore.claim. */
 export async function claim(pg: Pg, lease: Lease, requests: readonly ClaimRequest[]): Promise<Claim[]> {
@@ -17,6 +18,7 @@ export async function claim(pg: Pg, lease: Lease, requests: readonly ClaimReques
     lease.worker,
     ...columnsOf(sorted.map(({ due }) => due)),
     uuidArray(sorted.map(({ nonce }) => nonce)),
+    dueTimes(sorted),
   ]);
   if (head === undefined)
     throw new BelfryError('lease_lost', `The lease ${lease.executor} is dead: it claims nothing.`);
@@ -44,11 +46,16 @@ export async function reclaim(pg: Pg, lease: Lease, requests: readonly Reclaim[]
     uuidArray(sorted.map(({ nonce }) => nonce)),
     int8Array(sorted.map(({ expectedToken }) => expectedToken)),
     boolArray(sorted.map(({ lostAttempt }) => lostAttempt)),
+    dueTimes(sorted),
   ]);
   return rows.map(runRowOf);
 }
 
-function insertedRow(lease: Lease, { due, nonce }: ClaimRequest, startedAt: number | null): RunRow {
+function dueTimes(requests: readonly { due: DueRecord }[]): Buffer {
+  return int8Array(requests.map(({ due }) => Math.ceil(due.dueAt)));
+}
+
+function insertedRow(lease: Lease, { due, nonce }: ClaimRequest, claimedAt: number | null): RunRow {
   return {
     runId: due.runId,
     status: 'RUNNING',
@@ -60,7 +67,7 @@ function insertedRow(lease: Lease, { due, nonce }: ClaimRequest, startedAt: numb
     nonce,
     leaseAlive: true,
     parked: false,
-    startedAt,
+    startedAt: Math.max(claimedAt ?? 0, Math.ceil(due.dueAt)),
     finishedAt: null,
     retryAt: null,
     result: null,

@@ -162,7 +162,7 @@ export interface RunStore {
   databaseNow(): Promise<number>;
   /**
    * Inserts a row RUNNING under this lease for every run that has none, and answers every run's row as it is then. One batch
-   * holds no run twice. Throws `lease_lost` when this lease is dead: then nothing was inserted.
+   * holds no run twice. A run that is claimed before its time starts at its time. Throws `lease_lost` when this lease is dead: then nothing was inserted.
    */
   claim(lease: Lease, requests: readonly ClaimRequest[]): Promise<Claim[]>;
   /** Answers the rows that were taken: RUNNING, token raised, attempt = the due record's. Waiting rows (RETRYING, ENQUEUED), or with `lostAttempt` RUNNING ones. */

@@ -30,7 +30,10 @@ export type TimerRow = {
   kind: TimerKind;
   tenant: string;
   jobId: string;
-  /** Where the due record goes. The topic of a KAFKA_MESSAGE's due is the empty string: it takes the exact lane. */
+  /**
+   * Where the due record goes: to executors, who wait for its time, so that it may be decided a little before. The empty
+   * string for what may not: the due of a KAFKA_MESSAGE, which takes the exact lane, and a row that is no due record.
+   */
   topic: string;
   /** JSON of the DueRecord, made at intake, so that firing parses nothing; empty for `occurrence`, decided from its job; of `run` the waiting run. */
   due: string;

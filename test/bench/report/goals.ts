@@ -57,6 +57,9 @@ const GOALS: readonly Goal[] = [
   less('scale', '1,000,000', 'takeOver', 1_000, 'ms', 'hands all partitions over, 1,000,000 jobs asleep'),
   less('long', '', 'p99', 20, 'ms', '1,000 handlers that wait: event loop late, p99'),
   less('idle', '', 'own', 3, '% of a core', 'timer and executor while 100,000 jobs sleep'),
+  less('failover', '', 'worstTimer', 10_000, 'ms', 'finishes what a killed timer delays'),
+  less('failover', '', 'worstExecutor', 12_000, 'ms', 'finishes what a killed executor delays'),
+  less('failover', '', 'amiss', 0, 'jobs', 'completes each job once, one timer and one executor killed'),
   less('burst', '', 'urgentMax', 1_000, 'ms', 'starts urgent jobs during a burst'),
   {
     workload: 'old-snapshot',

@@ -84,13 +84,21 @@ export class BelfrySystem implements System {
         this.heard.look();
       },
     });
-    const executorArgs = ['executor', '--handlers', HANDLERS];
-    const [, executor] = await Promise.all([this.timer(), this.service(executorArgs)]);
+    const [, executor] = await Promise.all([this.timer(), this.executor()]);
     this.link = new WorkerLink(executor.child, 'executor');
   }
 
-  private timer(): Promise<Service> {
+  timer(): Promise<Service> {
     return this.service(['timer']);
+  }
+
+  executor(): Promise<Service> {
+    return this.service(['executor', '--handlers', HANDLERS]);
+  }
+
+  /** Of the completion events heard so far. */
+  get eventIds(): ReadonlySet<string> {
+    return this.events;
   }
 
   /**

@@ -2,6 +2,7 @@ import { accept } from './accept.ts';
 import { burst } from './burst.ts';
 import { cost } from './cost.ts';
 import { drain } from './drain.ts';
+import { failover } from './failover.ts';
 import { idle } from './idle.ts';
 import { lateness } from './lateness.ts';
 import { long } from './long.ts';
@@ -9,4 +10,4 @@ import { oldSnapshot } from './old-snapshot.ts';
 import { scale } from './scale.ts';
 
 /** In the order of the report. */
-export const WORKLOADS = [drain, lateness, accept, cost, idle, oldSnapshot, scale, long, burst] as const;
+export const WORKLOADS = [drain, lateness, accept, cost, idle, oldSnapshot, scale, long, failover, burst] as const;

@@ -28,6 +28,28 @@ describe('a run', () => {
   };
   const noRetry = { retry: { maxRetries: 0, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000, jitter: 0 } };
 
+  it('whose record comes early is claimed early and starts at its time', async () => {
+    cluster.start({ work: () => cluster.clock.now() });
+    await cluster.live(...cluster.nodes);
+    const due = cluster.due({ scheduledFor: cluster.clock.now() + 40 });
+    await cluster.fire(due);
+    await cluster.running(due);
+    assert.ok(cluster.clock.now() < due.dueAt);
+    const outcome = await cluster.untilOutcome(due);
+    assert.ok(Number(outcome.result) >= due.dueAt);
+    assert.equal(outcome.startedAt, due.dueAt);
+  });
+
+  it('is not started when its job is cancelled between its claim and its time', async () => {
+    cluster.start({ work: () => 'worked' });
+    await cluster.live(...cluster.nodes);
+    const due = cluster.due({ scheduledFor: cluster.clock.now() + 40 });
+    await cluster.fire(due);
+    await cluster.running(due);
+    cluster.cancel(due);
+    assert.equal((await cluster.untilOutcome(due)).status, 'CANCELLED');
+  });
+
   it('completes with the value that its handler returned, and its offset is committed', async () => {
     const { outcome, due } = await outcomeOf(({ payload }) => ({ got: payload }), { payload: { invoice: 42 } });
     assert.equal(outcome.status, 'COMPLETED');

@@ -81,7 +81,7 @@ export class Cluster {
       instance: name,
       spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
       historyMs: 30 * 86_400_000,
-      limits,
+      limits: { leadMs: 0, ...limits },
       webhooks: this.webhooks(),
       tenants: new MemoryTenants(this.db),
       onFatal: (error) => fatal.push(error),
