@@ -122,11 +122,6 @@ function useApi(url: string): void {
 
 let interrupted: AbortController | undefined;
 
-// kafkajs sets a timer of negative length at every request, and Node warns of it.
-process.removeAllListeners('warning').on('warning', ({ name, message }) => {
-  if (name !== 'TimeoutNegativeWarning') process.stderr.write(`${name}: ${message}\n`);
-});
-
 // `belfry jobs list | head`: whoever reads has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;

@@ -25,7 +25,7 @@ export class KafkaTransport implements Transport {
   constructor(deps: KafkaTransportDeps) {
     this.deps = deps;
     this.acks = new Acks({ ...deps, topic: deps.topics.acks });
-    this.sender = new Sender(deps.broker);
+    this.sender = new Sender(deps);
   }
 
   async send(written: WireCommand, timeoutMs: number, headers: Readonly<Record<string, string>> = {}): Promise<Ack> {

@@ -1,11 +1,14 @@
 /**
- * Writes commands in batches: while one batch is on its way, the next gathers. kafkajs has no linger of its own, and a
- * batch costs little more than a single record.
+ * Writes commands in batches: while one batch is on its way, the next gathers, and under a steady load batches have a pace. kafkajs
+ * has no linger of its own, and a batch costs little more than a single record.
  */
+import { Pace } from '../core/pace.ts';
 import type { Broker, Producer } from '../core/ports/broker.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type { OutgoingRecord } from '../core/records.ts';
 
 const MAX_BATCH = 500;
+const EVERY_MS = 5;
 
 type Waiting = { record: OutgoingRecord; resolve: () => void; reject: (error: unknown) => void };
 
@@ -14,9 +17,11 @@ export class Sender {
   private waiting: Waiting[] = [];
   private sending = false;
   private readonly broker: Broker;
+  private readonly pace: Pace;
 
-  constructor(broker: Broker) {
+  constructor({ broker, clock }: { broker: Broker; clock: Clock }) {
     this.broker = broker;
+    this.pace = new Pace(clock, EVERY_MS);
   }
 
   /** Resolves when the record is durable. @throws BelfryError of the broker port */
@@ -35,6 +40,8 @@ export class Sender {
     this.sending = true;
     await Promise.resolve(); // whoever calls in the same turn joins the first batch
     while (this.waiting.length > 0) {
+      await this.pace.wait(this.waiting.length >= MAX_BATCH);
+      this.pace.begin();
       const batch = this.waiting.splice(0, MAX_BATCH);
       try {
         this.producer ??= this.broker.producer();

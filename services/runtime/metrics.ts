@@ -1,12 +1,15 @@
 /** Prometheus metrics: names begin with `belfry_`, units end them, tenants and jobs are never labels. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+/** How late the event loop is: each sample wakes an idle process. prom-client's own 10 ms cost half a percent of a processor. */
+const LOOP_SAMPLED_EVERY_MS = 100;
+
 export class Metrics {
   readonly registry = new Registry();
 
   constructor(service: string) {
     this.registry.setDefaultLabels({ service });
-    collectDefaultMetrics({ register: this.registry });
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: LOOP_SAMPLED_EVERY_MS });
   }
 
   counter<Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []): Counter<Label> {

@@ -1,7 +1,7 @@
 /**
  * kafkajs, with its slowest parts replaced. What of Belfry needs kafkajs at run time takes it from here.
  *
- * Five of its internal modules are exchanged for ours (wire/) before anything else has loaded them. The version is pinned
+ * Six of its internal modules are exchanged for ours (wire/) before anything else has loaded them. The version is pinned
  * and its upstream stands still, so that what is exchanged does not move; test/unit/kafka-wire.test.ts holds each of them
  * against the original. An application that had loaded kafkajs before keeps what it has: only slower.
  */
@@ -11,6 +11,7 @@ import { SystemClock } from '../clock.ts';
 import { rememberCoordinators, type Cluster } from './wire/coordinators.ts';
 import { encodeProduce, type ProduceRequest } from './wire/produce-request.ts';
 import { decodeRecord } from './wire/record-decoder.ts';
+import { restWhileNothingWaits, type RequestQueueClass } from './wire/request-queue.ts';
 
 type Encoder = { buf: Buffer; offset: number };
 type ProduceModule = (request: ProduceRequest & { compression?: number }) => object;
@@ -42,6 +43,8 @@ exchange<(options: { cluster: Cluster }) => object>(
   'producer/eosManager',
   (original) => (options) => original({ ...options, cluster: rememberCoordinators(options.cluster) }),
 );
+
+exchange<RequestQueueClass>('network/requestQueue', restWhileNothingWaits);
 
 /** Else every new consumer is a new member, and its group waits for the one that it was until that one is given up. */
 exchange<new (options: GroupOfConsumer) => { memberId: string | null }>(

@@ -44,7 +44,9 @@ function group<Row>(
     names: Object.keys(columns).map((name) => prefix + name),
     encode: (steps) => {
       const rows = steps.flatMap(rowsOf);
-      return rows.length === 0 ? empty : encoders.map((encode) => encode(inOrder(rows, key)));
+      if (rows.length === 0) return empty;
+      const ordered = inOrder(rows, key);
+      return encoders.map((encode) => encode(ordered));
     },
   };
 }

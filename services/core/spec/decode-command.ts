@@ -2,6 +2,8 @@
 import type { Rejection } from '../records.ts';
 import { messageOf } from '../errors.ts';
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** The largest command: what is longer is refused unread. */
 export const MAX_COMMAND_BYTES = 512 * 1024;
 
@@ -18,7 +20,7 @@ export function decodeJsonCommand(bytes: Buffer | null): { value: unknown } | { 
   }
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = UTF8.decode(bytes);
   } catch {
     // The TypeError says no more than this.
     return unreadable('the record is not UTF-8 text; a command is a JSON object');

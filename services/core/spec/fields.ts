@@ -102,6 +102,7 @@ const hasOwnProto = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
 
 const FREE_FIELD = 'payload';
+const PLAIN = { enumerable: true, configurable: true, writable: true };
 
 /**
  * A copy without the fields that are null or undefined: null means absent. What stands in `payload` is the user's own
@@ -110,9 +111,14 @@ const FREE_FIELD = 'payload';
  */
 export function withoutNulls(value: unknown, depth = 8): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || depth === 0) return value;
-  const kept = Object.entries(value)
-    .filter(([, item]) => item !== null && item !== undefined)
-    .map(([key, item]) => [key, key === FREE_FIELD ? item : withoutNulls(item, depth - 1)] as const);
-  // fromEntries defines keys, where assignment would let __proto__ set the prototype.
-  return Object.fromEntries(kept);
+  const kept: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key];
+    if (item === null || item === undefined) continue;
+    const copy = key === FREE_FIELD ? item : withoutNulls(item, depth - 1);
+    // Assigned, it would set the prototype.
+    if (key === '__proto__') Object.defineProperty(kept, key, { ...PLAIN, value: copy });
+    else kept[key] = copy;
+  }
+  return kept;
 }

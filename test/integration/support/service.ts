@@ -23,14 +23,10 @@ export class Service {
   constructor(args: readonly string[], options: ServiceOptions & { env: Record<string, string> }) {
     this.name = args.join(' ');
     const script = options.script ?? CLI;
-    this.child = spawn(
-      process.execPath,
-      ['--disable-warning=TimeoutNegativeWarning', ...(process.env.TEST_NODE_FLAGS?.split(' ') ?? []), script, ...args],
-      {
-        env: { ...options.env, LOG_LEVEL: 'info' },
-        stdio: [...(options.stdio ?? (['ignore', 'pipe', 'pipe'] as const))],
-      },
-    );
+    this.child = spawn(process.execPath, [...(process.env.TEST_NODE_FLAGS?.split(' ') ?? []), script, ...args], {
+      env: { ...options.env, LOG_LEVEL: 'info' },
+      stdio: [...(options.stdio ?? (['ignore', 'pipe', 'pipe'] as const))],
+    });
     this.port = new Promise((resolve, reject) => {
       const read = (chunk: Buffer): void => {
         for (const line of chunk.toString().split('\n')) {
