@@ -13,7 +13,7 @@ import type { Source, Task } from './task.ts';
  * How long before its time a run is claimed, at the least; up to SPAN_MS earlier, since what is due within one span is claimed
  * together. Whoever starts it waits for its time.
  */
-const CLAIM_AHEAD_MS = 10;
+const CLAIM_AHEAD_MS = 20;
 const SPAN_MS = 10;
 
 export class Backlog {

@@ -60,7 +60,7 @@ export type TimerLimits = {
 };
 
 export const DEFAULT_LIMITS: TimerLimits = {
-  leadMs: 20,
+  leadMs: 40,
   stepEveryMs: 5,
   lookAhead: 2_000,
   perStep: 500,

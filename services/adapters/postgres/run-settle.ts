@@ -9,8 +9,10 @@ const SETTLE = { name: 'settle_runs', text: settleText('') };
 const PROGRESS = { name: 'note_progress', text: 'SELECT note_progress($1, $2, $3, $4)' };
 const CANCEL_GENERATIONS = {
   name: 'cancel_generations',
-  text: `SELECT coalesce((SELECT j.cancel_gen FROM jobs j WHERE j.tenant = q.tenant AND j.job_id = q.job_id), 0) AS generation
-         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q (tenant, job_id, position) ORDER BY q.position`,
+  // Few jobs were ever cancelled: the others are not answered.
+  text: `SELECT q.position, j.cancel_gen AS generation
+         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q (tenant, job_id, position)
+         JOIN jobs j ON j.tenant = q.tenant AND j.job_id = q.job_id WHERE j.cancel_gen > 0`,
 };
 
 /**
@@ -51,11 +53,13 @@ export function settleValues(lease: Lease, settlements: readonly Settlement[]): 
 /** See RunStore.cancelGenerations. */
 export async function cancelGenerations(pg: Pg, jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
   if (jobs.length === 0) return [];
-  const rows = await pg.query<{ generation: number }>(CANCEL_GENERATIONS, [
+  const rows = await pg.query<{ position: number; generation: number }>(CANCEL_GENERATIONS, [
     textArray(jobs.map(({ tenant }) => tenant)),
     textArray(jobs.map(({ jobId }) => jobId)),
   ]);
-  return rows.map(({ generation }) => generation);
+  const generations = jobs.map(() => 0);
+  for (const { position, generation } of rows) generations[position - 1] = generation;
+  return generations;
 }
 
 /** See RunStore.progress. */
