@@ -1,7 +1,7 @@
 import { written, type Written } from '../support/database.ts';
 import { cpuSeconds, spent } from '../support/usage.ts';
 import type { System } from '../systems/system.ts';
-import { enqueueAhead, until, warmUp } from './steps.ts';
+import { enqueueAhead, until, warmUpSpread } from './steps.ts';
 import type { Figures, Row, Workload } from './workload.ts';
 
 const PER_SECOND = 1_000;
@@ -33,7 +33,7 @@ export const cost: Workload = {
   async run(system, { quick }) {
     const seconds = quick ? 10 : 30;
     const count = PER_SECOND * seconds;
-    let done = await warmUp(system);
+    let done = await warmUpSpread(system);
     const rows: Row[] = [];
     for (const [label, perSecond] of LOADS) {
       const start = await read(system);

@@ -1,5 +1,5 @@
 import { percentile, sorted } from '../support/statistics.ts';
-import { enqueueAhead, warmUp } from './steps.ts';
+import { enqueueAhead, warmUpSpread } from './steps.ts';
 import type { Workload } from './workload.ts';
 
 const RATES_PER_S = [100, 1_000, 3_000, 5_000];
@@ -20,7 +20,7 @@ export const lateness: Workload = {
   async run(system, { quick, say }) {
     const seconds = quick ? 10 : 30;
     const rows = [];
-    let done = await warmUp(system);
+    let done = await warmUpSpread(system);
     for (const perSecond of RATES_PER_S) {
       const count = perSecond * seconds;
       await enqueueAhead(system, { count, perSecond });

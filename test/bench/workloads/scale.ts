@@ -2,7 +2,7 @@ import { databaseBytes } from '../support/database.ts';
 import { percentile, sorted } from '../support/statistics.ts';
 import { memoryMb } from '../support/usage.ts';
 import type { BelfrySystem } from '../systems/belfry.ts';
-import { enqueueAhead, warmUp } from './steps.ts';
+import { enqueueAhead, warmUpSpread } from './steps.ts';
 import type { Row, Workload } from './workload.ts';
 
 const TOMORROW_MS = 86_400_000;
@@ -22,7 +22,7 @@ export const scale: Workload<BelfrySystem> = {
     { key: 'p99', title: 'p99', unit: 'ms', better: 'less' },
   ],
   async run(system, { quick, say }) {
-    let done = await warmUp(system);
+    let done = await warmUpSpread(system);
     let asleep = 0;
     const rows: Row[] = [];
     for (const target of quick ? [10_000, 50_000] : [10_000, 100_000, 1_000_000]) {
