@@ -19,7 +19,7 @@ import { applyNotice } from './apply-notice.ts';
 import { applyCompletion, type Completion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';
-import type { DecideContext, Effects } from './effects.ts';
+import { noEffects, type DecideContext, type Effects } from './effects.ts';
 import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
 import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
 import { subscriberKey, type Gathered, type Knowledge } from './gather.ts';
@@ -265,15 +265,9 @@ class Decision {
   private fire(timer: TimerRow): void {
     // What is decided a little ahead is decided as of its time.
     const now = Math.max(this.options.now, timer.fireAt);
+    if (timer.kind === 'occurrence') return this.fireOccurrence(timer, now);
+    this.strike(timer, now);
     const job = this.plan.job(timer);
-    const isOccurrence = timer.kind === 'occurrence';
-    const effects = isOccurrence && job !== undefined ? fireOccurrence(job, { ...this.context(job), now }) : undefined;
-    if (timer.fireAt > this.options.now && job !== undefined && effects !== undefined && !isMereStart(job, effects))
-      return this.plan.leave(timer);
-    this.plan.strike(timer);
-    this.options.metrics.fired(Math.max(0, this.options.now - timer.fireAt));
-    if (effects !== undefined) this.plan.merge(effects);
-    if (isOccurrence) return;
     if (timer.kind === 'run') {
       if (job === undefined || this.startedWaiting.has(timer.runId)) return;
       this.startedWaiting.add(timer.runId);
@@ -284,6 +278,19 @@ class Decision {
     if (timer.kind !== 'once') return;
     if (job === undefined) this.plan.finish(timer);
     else this.plan.setJob(finishedOnce(job, now));
+  }
+
+  private fireOccurrence(timer: TimerRow, now: number): void {
+    const job = this.plan.job(timer);
+    const effects = job === undefined ? noEffects() : fireOccurrence(job, { ...this.context(job), now });
+    if (job !== undefined && now > this.options.now && !isMereStart(job, effects)) return this.plan.leave(timer);
+    this.strike(timer, now);
+    this.plan.merge(effects);
+  }
+
+  private strike(timer: TimerRow, now: number): void {
+    this.plan.strike(timer);
+    this.options.metrics.fired(now - timer.fireAt);
   }
 
   private context(job: Job | undefined): DecideContext {
@@ -323,11 +330,8 @@ class Decision {
  * others cancelled at once, and a run that waits for others started as soon as those end.
  */
 function isMereStart(before: Job, { dues, ended, job = before }: Effects): boolean {
-  return dues.length > 0 && ended.length === 0 && isUnchanged(before, job, 'buffered', 'cancelGen');
-}
-
-function isUnchanged(before: Job, after: Job, ...fields: readonly (keyof Job)[]): boolean {
-  return fields.every((field) => before[field] === after[field]);
+  const cancelsOrWaits = job.cancelGen !== before.cancelGen || job.buffered !== before.buffered;
+  return dues.length > 0 && ended.length === 0 && !cancelsOrWaits;
 }
 
 function forwarded({ topic, key, value, headers }: ConsumedRecord, partition: number): OutgoingRecord {
