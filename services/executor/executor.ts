@@ -35,9 +35,9 @@ import { Slots } from './slots.ts';
 import { Task, type OwnedRun, type Source, type TaskOrigin } from './task.ts';
 
 const MOST_UNFINISHED = 5_000;
-const TAKE_EVERY_MS = 200;
+/** Looking for parked runs, for others that are free, and for limits: of one beat, so that it wakes an idle process once. */
+const LOOK_EVERY_MS = 200;
 const THOROUGH_EVERY = 25;
-const RELIEVE_EVERY_MS = 100;
 const SWEEP_EVERY_MS = 2_000;
 /** How long each step of a stop waits at most for servers that may be away. */
 const PATIENCE_AT_STOP_MS = 3_000;
@@ -180,11 +180,11 @@ export class Executor {
     let turn = 0;
     const take = async (): Promise<boolean> =>
       (this.foundParked = await this.parking.take(turn++ % THOROUGH_EVERY === 0));
-    this.taking = repeat(this.deps, 'taking parked runs', TAKE_EVERY_MS, take);
+    this.taking = repeat(this.deps, 'taking parked runs', LOOK_EVERY_MS, take);
     this.loops = [
       this.taking,
-      repeat(this.deps, 'handing over', RELIEVE_EVERY_MS, () => this.parking.relieve()),
-      repeat(this.deps, 'reading limits', TAKE_EVERY_MS, () => this.places.refresh()),
+      repeat(this.deps, 'handing over', LOOK_EVERY_MS, () => this.parking.relieve()),
+      repeat(this.deps, 'reading limits', LOOK_EVERY_MS, () => this.places.refresh()),
       repeat(this.deps, 'sweeping', SWEEP_EVERY_MS, () => this.parking.sweep()),
     ];
     this.heartbeat.start();

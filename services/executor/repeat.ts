@@ -10,8 +10,9 @@ export type Repetition = {
 };
 
 /**
- * Does `work` again and again, `everyMs` after its end; it asks to be repeated at once by answering true.
- * Failures are logged: the next turn tries again.
+ * Does `work` again and again, every `everyMs` from now on; it asks to be repeated at once by answering true. Repetitions that began
+ * together keep one beat, so that an idle process is woken once for all of them. After a turn that took long, or was called, half of the pause
+ * remains at the least. Failures are logged: the next turn tries again.
  */
 export function repeat(
   { clock, log }: { clock: Clock; log: Log },
@@ -19,6 +20,7 @@ export function repeat(
   everyMs: number,
   work: () => Promise<boolean | void>,
 ): Repetition {
+  const begun = clock.now();
   let stopped = false;
   let pause = new AbortController();
   const turn = async (): Promise<boolean> => {
@@ -34,7 +36,7 @@ export function repeat(
   const loop = async (): Promise<void> => {
     while (!stopped) {
       pause = new AbortController();
-      if (!(await turn())) await clock.sleep(everyMs, pause.signal);
+      if (!(await turn())) await clock.sleep(untilBeat(clock.now() - begun, everyMs), pause.signal);
     }
   };
   const ended = loop();
@@ -46,4 +48,10 @@ export function repeat(
       return ended;
     },
   };
+}
+
+/** The rest of the interval under way, or of the next one where little is left. */
+function untilBeat(elapsedMs: number, everyMs: number): number {
+  const restMs = everyMs - (((elapsedMs % everyMs) + everyMs) % everyMs); // the clock may have been set back
+  return restMs < everyMs / 2 ? restMs + everyMs : restMs;
 }

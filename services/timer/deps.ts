@@ -62,10 +62,10 @@ export type TimerLimits = {
 export const DEFAULT_LIMITS: TimerLimits = {
   leadMs: 40,
   stepEveryMs: 5,
-  lookAhead: 2_000,
+  lookAhead: 1_000,
   perStep: 500,
   bytesPerStep: 4 * 1024 * 1024,
-  heldRecords: 2_000,
+  heldRecords: 1_000,
   heldBytes: 8 * 1024 * 1024,
   unproduced: 4,
 };

@@ -36,14 +36,13 @@ export async function readCommand(record: ConsumedRecord, { codec, spec, partiti
   if ('rejection' in decoded) return { kind: 'rejected', rejection: decoded.rejection, head: {} };
   const internal = parseInternal(decoded.value);
   const command = internal ?? parseCommand(decoded.value, spec);
-  const head = headOf(decoded.value);
-  if ('rejection' in command) return { kind: 'rejected', rejection: command.rejection, head };
+  if ('rejection' in command) return { kind: 'rejected', rejection: command.rejection, head: headOf(decoded.value) };
   const key = jobKey(command.tenant, command.jobId);
   if (record.key !== null && record.key.toString() !== key) {
     const message = `the key of the record is not the ${command.type === 'emit' ? "event's" : "job's"}: ${key}`;
-    return { kind: 'rejected', rejection: { code: 'key_mismatch', message }, head };
+    return { kind: 'rejected', rejection: { code: 'key_mismatch', message }, head: headOf(decoded.value) };
   }
-  const partition = partitionOf(key, partitions);
+  const partition = record.key === null ? partitionOf(key, partitions) : record.partition;
   if (partition !== record.partition) return { kind: 'forward', partition };
   return isInternal(command) ? { kind: 'internal', command } : { kind: 'command', command };
 }

@@ -30,6 +30,8 @@ export type { TimerDeps, TimerLimits, TimerMetrics } from './deps.ts';
 export type TimerState = { partitionsOwned: number; lookAhead: number; outboxDepth: number; held: number };
 
 const SESSION_TIMEOUT_MS = 6_000;
+/** Some hundred commands of each partition at once: larger pieces took more memory, and were slower. */
+const FETCH_BYTES = 64 * 1024;
 const DRAIN_MS = 2_000;
 
 export class Timer {
@@ -123,6 +125,7 @@ export class Timer {
         copartitioned: true,
         isolation: 'read_uncommitted',
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        fetchBytes: FETCH_BYTES,
       },
       this.ownership,
     );

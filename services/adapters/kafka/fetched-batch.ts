@@ -2,6 +2,7 @@
 import type { Batch, IHeaders, KafkaMessage } from 'kafkajs';
 import type { FetchedBatch } from '../../core/ports/broker.ts';
 import type { ConsumedRecord } from '../../core/records.ts';
+import { FetchedRecord } from './wire/record-decoder.ts';
 
 export function toFetchedBatch(batch: Batch, fetchedOffset: bigint, nextOffset: bigint): FetchedBatch {
   const { topic, partition } = batch;
@@ -12,11 +13,11 @@ export function toFetchedBatch(batch: Batch, fetchedOffset: bigint, nextOffset: 
 
 function toRecord(topic: string, partition: number, message: KafkaMessage): ConsumedRecord {
   const { key, value, offset, timestamp } = message;
-  const headers = toHeaders(message.headers ?? {});
+  const headers = message instanceof FetchedRecord ? message.textHeaders() : toHeaders(message.headers ?? {});
   return { topic, partition, offset: BigInt(offset), timestampMs: Number(timestamp), key, value, headers };
 }
 
-/** Text; of a header given several times, the last. */
+/** The same as `textHeaders`, of what kafkajs decoded by itself. */
 function toHeaders(headers: IHeaders): Record<string, string> {
   const text: Record<string, string> = {};
   for (const name in headers) {

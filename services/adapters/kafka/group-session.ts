@@ -32,7 +32,7 @@ const REQUEST_MS = 6_000;
 const REBALANCE_MS = 6_000;
 const HEARTBEAT_MS = 500;
 /** kafkajs's 5 s would delay heartbeats, rebalances and resumed partitions. */
-const MAX_WAIT_MS = 200;
+const MAX_WAIT_MS = 250;
 const STOP_MS = 5_000;
 const CRASH_FOLLOWS_MS = 3_000;
 const COMMITTED_AGAIN_MS = 250;

@@ -100,9 +100,10 @@ async function renewUntilClosed(): Promise<boolean> {
 
 /** Until the next renewal is due; shortened when others, who saw no free slot here, can be told of one. */
 async function turn(advertised: number): Promise<void> {
+  if (advertised > 0) return clock.sleep(lengthMs / 4, closing.signal);
   for (const endAt = clock.steady() + lengthMs / 4; clock.steady() < endAt && !closing.signal.aborted;) {
     await clock.sleep(ADVERTISE_WITHIN_MS, closing.signal);
-    if (advertised === 0 && cells.get('free') > 0) return;
+    if (cells.get('free') > 0) return;
   }
 }
 

@@ -3,6 +3,9 @@
 const PATTERN = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?$/;
 const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
 
+/** Of each month, in a common year. */
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /** The last millisecond of the year 9999: later ones have no four-digit form. */
 export const MAX_INSTANT_MS = 253_402_300_799_999;
 
@@ -37,24 +40,24 @@ export function isDay(text: string): boolean {
 function readInstant(text: string): number | string {
   const match = PATTERN.exec(text);
   if (match === null) return 'must be an ISO 8601 time with an offset such as 2026-12-01T09:00:00Z';
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as Six;
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6] ?? 0)];
   if (!dayExists(year, month, day)) return `names a day that does not exist (${text})`;
   if (hour > 23 || minute > 59 || second > 59) return `names a time of day that does not exist (${text})`;
   const offset = match[8];
   if (offset === undefined) return `needs an offset: write ${text}Z for UTC, or ${text}+02:00 and the like`;
   const offsetMs = readOffset(offset);
   if (offsetMs === undefined) return `has an offset that does not exist (${offset})`;
-  const fractionMs = Math.ceil(Number((match[7] ?? '').padEnd(9, '0')) / 1_000_000);
+  const fractionMs = match[7] === undefined ? 0 : Math.ceil(Number(match[7].padEnd(9, '0')) / 1_000_000);
   const ms = Date.UTC(year, month - 1, day, hour, minute, second) + fractionMs - offsetMs;
   return year >= 1970 && ms >= 0 && ms <= MAX_INSTANT_MS ? ms : `must lie between the years 1970 and 9999`;
 }
 
-type Six = [number, number, number, number, number, number];
-
 function dayExists(year: number, month: number, day: number): boolean {
-  // The year is moved by whole calendar cycles: Date.UTC takes 0 to 99 for 1900 to 1999.
-  const date = new Date(Date.UTC(year + 2000, month - 1, day));
-  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day && day > 0;
+  const days = DAYS[month - 1];
+  if (days === undefined || day < 1) return false;
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return day <= (month === 2 && isLeap ? 29 : days);
 }
 
 function readOffset(text: string): number | undefined {

@@ -1,6 +1,6 @@
 /**
  * Reads the records of a fetched batch (https://kafka.apache.org/documentation/#record), as kafkajs's own decoder does:
- * without objects for numbers that fit, and with headers read only when somebody asks for them.
+ * without objects for numbers that fit, and with headers read only when somebody asks for them, as text without buffers in between.
  */
 
 /** kafkajs's decoder of one record: `buffer` holds that record alone. */
@@ -21,7 +21,7 @@ type HeaderValue = Buffer | null;
 const LOG_APPEND_TIME = 1;
 
 /** What kafkajs hands on as a message. */
-class FetchedRecord {
+export class FetchedRecord {
   readonly magicByte: number;
   readonly attributes: number;
   readonly timestamp: string;
@@ -30,7 +30,8 @@ class FetchedRecord {
   readonly value: Buffer | null;
   readonly isControlRecord: boolean;
   readonly batchContext: BatchContext;
-  private readonly headerBytes: Buffer;
+  private readonly bytes: Buffer;
+  private readonly headersAt: number;
   private read: Record<string, HeaderValue | HeaderValue[]> | undefined;
 
   constructor(bytes: RecordBytes, batch: BatchContext) {
@@ -47,11 +48,20 @@ class FetchedRecord {
     this.offset = String(Number(batch.firstOffset) + reader.varint());
     this.key = reader.field();
     this.value = reader.field();
-    this.headerBytes = reader.rest();
+    this.bytes = bytes.buffer;
+    this.headersAt = reader.at;
   }
 
   get headers(): Record<string, HeaderValue | HeaderValue[]> {
-    return (this.read ??= readHeaders(new Reader(this.headerBytes, 0)));
+    return (this.read ??= readHeaders(new Reader(this.bytes, this.headersAt)));
+  }
+
+  /** Headers as text, an absent value as the empty one; of a header that is there several times, the last. */
+  textHeaders(): Record<string, string> {
+    const headers = new Map<string, string>();
+    const reader = new Reader(this.bytes, this.headersAt);
+    for (let left = reader.varint(); left > 0; left -= 1) headers.set(reader.text(), reader.text());
+    return Object.fromEntries(headers); // defines even what is named __proto__
   }
 }
 
@@ -63,7 +73,7 @@ export function decodeRecord(bytes: RecordBytes, batch: BatchContext): FetchedRe
 function readHeaders(reader: Reader): Record<string, HeaderValue | HeaderValue[]> {
   const headers = new Map<string, HeaderValue | HeaderValue[]>();
   for (let left = reader.varint(); left > 0; left -= 1) {
-    const name = reader.field()?.toString() ?? '';
+    const name = reader.text();
     const value = reader.field();
     const before = headers.get(name);
     if (before === undefined) headers.set(name, value);
@@ -74,7 +84,7 @@ function readHeaders(reader: Reader): Record<string, HeaderValue | HeaderValue[]
 
 class Reader {
   private readonly buffer: Buffer;
-  private at: number;
+  at: number;
 
   constructor(buffer: Buffer, at: number) {
     this.buffer = buffer;
@@ -104,7 +114,9 @@ class Reader {
     return this.buffer.subarray(this.at, (this.at += length));
   }
 
-  rest(): Buffer {
-    return this.buffer.subarray(this.at);
+  /** The same as text; empty for a negative length. */
+  text(): string {
+    const length = this.varint();
+    return length <= 0 ? '' : this.buffer.toString('utf8', this.at, (this.at += length));
   }
 }
