@@ -6,6 +6,7 @@ import { dueAt } from '../systems/system.ts';
 import { paced } from '../worker/pace.ts';
 import { Recorder } from '../worker/recorder.ts';
 import { serve } from '../worker/serve.ts';
+import { inSlices } from '../worker/slices.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -53,10 +54,9 @@ function serveClient(peer: Peer): void {
         firstAt: Number(firstAt),
         ...(perSecond !== '-' && { perSecond: Number(perSecond) }),
       };
-      for (let from = 0; from < load.count; from += peer.slice) {
-        const size = Math.min(peer.slice, load.count - from);
-        await peer.insert(Array.from({ length: size }, (_, index) => dueAt(load, from + index)));
-      }
+      await inSlices(load.count, peer.slice, (from, size) =>
+        peer.insert(Array.from({ length: size }, (_, index) => dueAt(load, from + index))),
+      );
     },
     accept: (count, perSecond) => {
       const tomorrow = Date.now() + DAY_MS;

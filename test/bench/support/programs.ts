@@ -1,4 +1,4 @@
-/** Makes the peers' programs ready to run: once, at the first use. */
+/** Makes the programs ready to run: once, at the first use. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -10,9 +10,21 @@ import { defaultCacheDir } from '../../../infra/embedded/maven.ts';
 
 const run = promisify(execFile);
 const BENCH = join(import.meta.dirname, '..');
+const ROOT = join(BENCH, '../..');
 
 /** The program and arguments that a role (`client`, `worker`) is appended to. */
 export type Program = readonly [string, ...string[]];
+
+let built: Promise<string> | undefined;
+
+/**
+ * Belfry's command line as its package has it: compiled, since reading types out of sources takes a service 30 MB.
+ * @throws Error when it does not compile
+ */
+export function belfryProgram(): Promise<string> {
+  built ??= run(process.execPath, [join(ROOT, 'infra/build.ts')]).then(() => join(ROOT, 'dist/services/cli/main.js'));
+  return built;
+}
 
 /** @param file in peers/ @throws Error when npm cannot install the peers */
 export async function nodePeer(file: string): Promise<Program> {

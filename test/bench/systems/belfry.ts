@@ -1,4 +1,4 @@
-/** Belfry: its services as processes of their own, from the sources, on embedded servers. */
+/** Belfry: its services as processes of their own, as its package has them, on embedded servers. */
 import { startKafka, type EmbeddedKafka } from '../../../infra/embedded/kafka.ts';
 import { startPostgres, type EmbeddedPostgres } from '../../../infra/embedded/postgres.ts';
 import { SystemClock } from '../../../services/adapters/clock.ts';
@@ -12,10 +12,12 @@ import { readConfig } from '../../../services/runtime/config.ts';
 import { Service } from '../../integration/support/service.ts';
 import { query } from '../support/database.ts';
 import { POSTGRES_SETTINGS } from '../support/postgres.ts';
+import { belfryProgram } from '../support/programs.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { Reached } from '../support/reached.ts';
 import { LINKED_STDIO, WorkerLink } from '../worker/link.ts';
 import { paced } from '../worker/pace.ts';
+import { inSlices } from '../worker/slices.ts';
 import { dueAt, type Load, type Process, type System } from './system.ts';
 
 const HANDLERS = new URL('./belfry-handlers.ts', import.meta.url).pathname;
@@ -46,7 +48,7 @@ export class BelfrySystem implements System {
   private readonly heard = new Reached(() => this.events.size);
   private scheduled = 0;
 
-  /** @param env settings of the services */
+  /** @param env settings of the services; TIMER_NODE_OPTIONS are a timer's NODE_OPTIONS, where they are others */
   constructor(env: Readonly<Record<string, string>> = {}) {
     this.env = env;
   }
@@ -89,7 +91,8 @@ export class BelfrySystem implements System {
   }
 
   timer(): Promise<Service> {
-    return this.service(['timer']);
+    const { TIMER_NODE_OPTIONS: options } = this.env;
+    return this.service(['timer'], options === undefined ? {} : { NODE_OPTIONS: options });
   }
 
   executor(): Promise<Service> {
@@ -126,12 +129,11 @@ export class BelfrySystem implements System {
   async enqueue(load: Load): Promise<void> {
     const from = this.scheduled;
     this.scheduled += load.count;
-    for (let index = 0; index < load.count; index += SLICE) {
-      const size = Math.min(SLICE, load.count - index);
-      await this.schedule(
+    await inSlices(load.count, SLICE, (index, size) =>
+      this.schedule(
         Array.from({ length: size }, (_, n) => ({ jobId: `job-${from + index + n}`, at: dueAt(load, index + n) })),
-      );
-    }
+      ),
+    );
   }
 
   async accept(count: number, perSecond: number): Promise<number[]> {
@@ -194,8 +196,9 @@ export class BelfrySystem implements System {
     await this.folder?.remove();
   }
 
-  private async service(args: readonly string[]): Promise<Service> {
-    const service = new Service(args, { env: this.environment, stdio: LINKED_STDIO });
+  private async service(args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Service> {
+    const script = await belfryProgram();
+    const service = new Service(args, { env: { ...this.environment, ...more }, stdio: LINKED_STDIO, script });
     this.services.push(service);
     await service.ready();
     return service;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 export type ServiceOptions = {
   env?: Record<string, string>;
   /** Default: true. */ waitReady?: boolean;
-  /** Instead of the CLI: a script of the tests. */ script?: string;
+  /** Instead of the CLI from the sources. */ script?: string;
   /** Standard output and error must be pipes. */ stdio?: readonly ('ignore' | 'pipe')[];
   /** Its errors are not shown as they come: they are expected, and in `lines`. */ isQuiet?: boolean;
 };

@@ -1,0 +1,24 @@
+/** Calls that two at a time are under way of, so that a client does not rest while the server commits what it got. */
+const UNDER_WAY = 2;
+
+/**
+ * @param call takes a slice of `count` items: the index of its first, and how many it has
+ * @throws what the first call that failed threw; none is under way then
+ */
+export async function inSlices(
+  count: number,
+  slice: number,
+  call: (from: number, size: number) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < count) {
+      const from = next;
+      next += slice;
+      await call(from, Math.min(slice, count - from));
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: UNDER_WAY }, work));
+  const failed = ended.find((each) => each.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
