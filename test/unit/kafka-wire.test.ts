@@ -143,6 +143,15 @@ describe('a fetched record', () => {
     assert.deepEqual(Object.entries(read).map(String), ['toString,a', '__proto__,b']);
   });
 
+  it('tells its headers as text: of one that is there several times the last, of one without a value nothing', () => {
+    const headers = { one: 'ä', several: ['a', 'b'], empty: '', toString: 'c', ['__proto__']: 'd' };
+    const body = new original.Decoder(original.record({ value: null, headers }).buffer).readVarIntBytes();
+    const read = decodeRecord({ buffer: body, offset: 0 }, {} as BatchContext).textHeaders();
+    assert.deepEqual(Object.entries(read).map(String), ['one,ä', 'several,b', 'empty,', 'toString,c', '__proto__,d']);
+    const withoutValue = Buffer.from([0, 0, 0, 1, 1, 2, 2, 'n'.charCodeAt(0), 1]);
+    assert.deepEqual(decodeRecord({ buffer: withoutValue, offset: 0 }, {} as BatchContext).textHeaders(), { n: '' });
+  });
+
   it('that is cut short is an error, not a wrong value', () => {
     assert.throws(() => decodeRecord({ buffer: Buffer.from([0, 0x80]), offset: 0 }, {} as BatchContext), RangeError);
   });
