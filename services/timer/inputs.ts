@@ -29,9 +29,8 @@ export type ReadOptions = { codec: Codec; spec: SpecOptions; partitions: number 
  * @throws BelfryError `registry_unavailable` (retryable)
  */
 export async function readCommand(record: ConsumedRecord, { codec, spec, partitions }: ReadOptions): Promise<Input> {
-  if (record.key !== null && partitionOf(record.key, partitions) !== record.partition) {
-    return { kind: 'forward', partition: partitionOf(record.key, partitions) };
-  }
+  const elsewhere = record.key === null ? undefined : forwardOf(record.key, record, partitions);
+  if (elsewhere !== undefined) return elsewhere;
   const decoded = await codec.decodeCommand(record.value);
   if ('rejection' in decoded) return { kind: 'rejected', rejection: decoded.rejection, head: {} };
   const internal = parseInternal(decoded.value);
@@ -42,9 +41,14 @@ export async function readCommand(record: ConsumedRecord, { codec, spec, partiti
     const message = `the key of the record is not the ${command.type === 'emit' ? "event's" : "job's"}: ${key}`;
     return { kind: 'rejected', rejection: { code: 'key_mismatch', message }, head: headOf(decoded.value) };
   }
-  const partition = record.key === null ? partitionOf(key, partitions) : record.partition;
-  if (partition !== record.partition) return { kind: 'forward', partition };
-  return isInternal(command) ? { kind: 'internal', command } : { kind: 'command', command };
+  const misplaced = record.key === null ? forwardOf(key, record, partitions) : undefined;
+  return misplaced ?? (isInternal(command) ? { kind: 'internal', command } : { kind: 'command', command });
+}
+
+/** Where a record belongs that has, or should have, this key; undefined: here. */
+function forwardOf(key: string | Buffer, { partition: here }: ConsumedRecord, partitions: number): Input | undefined {
+  const partition = partitionOf(key, partitions);
+  return partition === here ? undefined : { kind: 'forward', partition };
 }
 
 function isInternal(command: Command | InternalCommand): command is InternalCommand {
@@ -62,8 +66,7 @@ export function readRetry(record: ConsumedRecord, partitions: number): Input {
   const problem = problemOf(due);
   if (problem !== undefined) return notARetry(problem);
   const retry = due as DueRecord;
-  const partition = partitionOf(jobKey(retry.tenant, retry.jobId), partitions);
-  return partition === record.partition ? { kind: 'retry', due: retry } : { kind: 'forward', partition };
+  return forwardOf(jobKey(retry.tenant, retry.jobId), record, partitions) ?? { kind: 'retry', due: retry };
 }
 
 /**

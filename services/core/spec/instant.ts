@@ -3,9 +3,6 @@
 const PATTERN = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?$/;
 const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
 
-/** Of each month, in a common year. */
-const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-
 /** The last millisecond of the year 9999: later ones have no four-digit form. */
 export const MAX_INSTANT_MS = 253_402_300_799_999;
 
@@ -54,10 +51,9 @@ function readInstant(text: string): number | string {
 }
 
 function dayExists(year: number, month: number, day: number): boolean {
-  const days = DAYS[month - 1];
-  if (days === undefined || day < 1) return false;
-  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  return day <= (month === 2 && isLeap ? 29 : days);
+  // The year is moved by whole calendar cycles: Date.UTC takes 0 to 99 for 1900 to 1999.
+  const date = new Date(Date.UTC(year + 2000, month - 1, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day && day > 0;
 }
 
 function readOffset(text: string): number | undefined {
