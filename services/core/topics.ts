@@ -30,6 +30,11 @@ export function topicsOf(prefix: string): Topics {
   };
 }
 
+/** Whether what goes to this topic has high priority. @param topic a due topic, or '' */
+export function isUrgent(topic: string): boolean {
+  return topic.endsWith('.high');
+}
+
 /** The consumer group of the executors that read a due topic. */
 export function executorGroup(prefix: string, queue: string, priority: Priority): string {
   return `${prefix}belfry-executor-${queue}-${priority}`;

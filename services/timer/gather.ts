@@ -17,6 +17,7 @@ import type { EnqueuedItem } from './enqueued.ts';
 import type { Input } from './inputs.ts';
 import type { ReadItem } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
+import { placeOf } from './plan.ts';
 import { occurrencesToLookUp } from './apply-backfill.ts';
 import { seenRefOf } from './seen.ts';
 import type { TopicCache } from './topic-cache.ts';
@@ -83,10 +84,9 @@ export function gather(
   return { ...gathered, items: taken, enqueued, due: others.length === 0 ? due : withOthers(due, others) };
 }
 
-/** Those of tenants that stand behind a flood go first; some of them may be near enough to be known. */
+/** Those that stand behind a flood go first; some of them may be near enough to be known. */
 function withOthers(due: readonly TimerRow[], others: readonly TimerRow[]): TimerRow[] {
-  const known = new Set(others.map(({ fireAt, runId }) => `${fireAt} ${runId}`));
-  return [...others, ...due.filter(({ fireAt, runId }) => !known.has(`${fireAt} ${runId}`))];
+  return [...new Map([...others, ...due].map((row) => [placeOf(row), row])).values()];
 }
 
 /** A single input: one of those that wait holds data that the store refuses. */

@@ -1,13 +1,18 @@
 /**
- * Due timers of other tenants, from partitions where the due timers of few fill all that a step takes: without this, they would
- * wait until the flood before them has fired, since timers strike in the order of their times.
+ * Due timers behind a flood. Timers strike in the order of their times, so where a partition has more due ones than a step takes,
+ * those of high priority and those of other tenants would wait until the flood before them has fired.
  *
- * Reading them passes over the flood's rows in the index, so it is done now and then only, less often the longer it takes.
+ * They are read beside the steps, which go on meanwhile: passing over a million rows takes a second. Invariant: what is answered
+ * is stored still. What a step removes while a reading is under way, or afterwards, is left out, and a partition that was lost and
+ * taken again is another object.
  */
 import type { Clock } from '../core/ports/clock.ts';
-import type { TimerRow, TimerStore } from '../core/ports/timer-store.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { TimerKey, TimerRow, TimerStore } from '../core/ports/timer-store.ts';
 import type { TimerLimits } from './deps.ts';
 import type { OwnedPartition } from './owned.ts';
+import { placeOf } from './plan.ts';
+import type { Wake } from './wake.ts';
 
 const READ_EVERY_MS = 200;
 /** Reading takes one part in so many of the time. */
@@ -15,33 +20,127 @@ const REST = 5;
 /** Whoever has so much of a full step is flooding. */
 const FLOOD_SHARE = 0.25;
 
-export class Others {
-  private readonly deps: { store: TimerStore; clock: Clock; limits: TimerLimits };
-  private nextAt = -Infinity;
+type OthersDeps = {
+  store: TimerStore;
+  clock: Clock;
+  log: Log;
+  limits: TimerLimits;
+  wake: Wake;
+  /** Whether several tenants have jobs. */
+  isShared: () => boolean;
+};
 
-  constructor(deps: Others['deps']) {
+type Found = ReadonlyMap<OwnedPartition, readonly TimerRow[]>;
+
+export class Others {
+  private readonly deps: OthersDeps;
+  private readonly urgent: Reading;
+  private readonly tenants: Reading;
+
+  constructor(deps: OthersDeps) {
     this.deps = deps;
+    this.urgent = new Reading(deps);
+    this.tenants = new Reading(deps);
   }
 
-  /** By partition; none while there is no flood. */
-  async read(partitions: readonly OwnedPartition[]): Promise<ReadonlyMap<number, readonly TimerRow[]>> {
+  /** What was found in these partitions; begins to read anew where it is time to and there is a flood. */
+  take(partitions: readonly OwnedPartition[]): Found {
     const { store, clock, limits } = this.deps;
-    const begun = clock.now();
-    if (begun < this.nextAt) return new Map();
-    const floods = new Map(partitions.map((owned) => [owned.partition, flooding(owned, begun, limits)]));
-    const flooded = partitions.map(({ partition }) => partition).filter((each) => floods.get(each)!.length > 0);
-    if (flooded.length === 0) return new Map();
-    const tenants = [...new Set([...floods.values()].flat())];
-    const rows = await store.timers(flooded, Math.floor(begun) + 1, limits.perStep, tenants);
-    this.nextAt = clock.now() + Math.max(READ_EVERY_MS, REST * (clock.now() - begun));
-    return Map.groupBy(rows, ({ partition }) => partition);
+    const found = new Map<OwnedPartition, readonly TimerRow[]>();
+    for (const owned of partitions) {
+      const rows = [...this.urgent.take(owned), ...this.tenants.take(owned)];
+      if (rows.length > 0) found.set(owned, rows);
+    }
+    const now = clock.now();
+    const before = Math.floor(now) + 1;
+    if (this.urgent.mayBegin(now)) {
+      const full = partitions.filter((owned) => overfull(owned, now, limits).length > 0);
+      void this.urgent.begin(full, (numbers) => store.urgentTimers(numbers, before, limits.perStep));
+    }
+    if (this.deps.isShared() && this.tenants.mayBegin(now)) {
+      const floods = new Map(partitions.map((owned) => [owned, flooding(overfull(owned, now, limits))]));
+      const flooded = partitions.filter((owned) => floods.get(owned)!.length > 0);
+      const tenants = [...new Set([...floods.values()].flat())];
+      void this.tenants.begin(flooded, (numbers) => store.timers(numbers, before, limits.perStep, tenants));
+    }
+    return found;
+  }
+
+  /** A step has removed these timers of the partition. */
+  removed(owned: OwnedPartition, keys: readonly TimerKey[]): void {
+    for (const reading of [this.urgent, this.tenants]) reading.forget(owned, keys);
   }
 }
 
-/** The tenants whose due timers fill the partition's next step; none when it is not full. */
-function flooding({ lookAhead }: OwnedPartition, now: number, { perStep, bytesPerStep }: TimerLimits): string[] {
+/** One kind of reading, and what the last one found until it is taken. */
+class Reading {
+  private readonly deps: OthersDeps;
+  private readonly found = new Map<OwnedPartition, readonly TimerRow[]>();
+  /** Places of what was removed since the reading under way began, which may have seen it; undefined while none is. */
+  private removed: Set<string> | undefined;
+  private nextAt = -Infinity;
+
+  constructor(deps: OthersDeps) {
+    this.deps = deps;
+  }
+
+  mayBegin(now: number): boolean {
+    for (const owned of this.found.keys()) if (!owned.live) this.found.delete(owned);
+    return this.removed === undefined && this.found.size === 0 && now >= this.nextAt;
+  }
+
+  /** Less often the longer it takes. @param read by number of partition */
+  async begin(
+    partitions: readonly OwnedPartition[],
+    read: (partitions: readonly number[]) => Promise<TimerRow[]>,
+  ): Promise<void> {
+    if (partitions.length === 0) return;
+    const { clock, log, wake } = this.deps;
+    const begun = clock.now();
+    const removed = (this.removed = new Set());
+    try {
+      const rows = await read(partitions.map(({ partition }) => partition));
+      const byPartition = Map.groupBy(rows, ({ partition }) => partition);
+      for (const owned of partitions) {
+        const left = (byPartition.get(owned.partition) ?? []).filter((row) => !removed.has(placeOf(row)));
+        if (left.length > 0) this.found.set(owned, left);
+      }
+      if (this.found.size > 0) wake.call();
+    } catch (thrown) {
+      log.warn({ err: thrown }, 'timers behind a flood could not be read; trying again');
+    }
+    this.removed = undefined;
+    this.nextAt = clock.now() + Math.max(READ_EVERY_MS, REST * (clock.now() - begun));
+  }
+
+  take(owned: OwnedPartition): readonly TimerRow[] {
+    const rows = this.found.get(owned) ?? [];
+    this.found.delete(owned);
+    return rows;
+  }
+
+  forget(owned: OwnedPartition, keys: readonly TimerKey[]): void {
+    const rows = this.found.get(owned);
+    if (this.removed === undefined && rows === undefined) return;
+    const places = new Set(keys.map(placeOf));
+    for (const place of places) this.removed?.add(place);
+    if (rows === undefined) return;
+    this.found.set(
+      owned,
+      rows.filter((row) => !places.has(placeOf(row))),
+    );
+  }
+}
+
+/** What the partition's next step takes of due timers, if that leaves some of them behind. */
+function overfull({ lookAhead }: OwnedPartition, now: number, { perStep, bytesPerStep }: TimerLimits): TimerRow[] {
   const due = lookAhead.due(now, perStep, bytesPerStep);
-  if (due.length < perStep && due.length === lookAhead.due(now, perStep, Infinity).length) return [];
+  const isAll = due.length < perStep && due.length === lookAhead.due(now, perStep, Infinity).length;
+  return isAll ? [] : due;
+}
+
+/** The tenants who fill the step. */
+function flooding(due: readonly TimerRow[]): string[] {
   const counts = Map.groupBy(due, ({ tenant }) => tenant);
   return [...counts].filter(([, rows]) => rows.length > due.length * FLOOD_SHARE).map(([tenant]) => tenant);
 }

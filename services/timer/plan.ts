@@ -281,6 +281,7 @@ function subscriptionOf(job: Job | undefined): Subscription | undefined {
     : undefined;
 }
 
-function placeOf({ fireAt, runId }: Pick<TimerKey, 'fireAt' | 'runId'>): string {
+/** Of a timer within its partition. */
+export function placeOf({ fireAt, runId }: Pick<TimerKey, 'fireAt' | 'runId'>): string {
   return `${fireAt} ${runId}`;
 }

@@ -105,20 +105,19 @@ export class Steps {
     const limits = { ...this.options.limits, perStep: this.size.limit };
     const partitions = [...ownership.owned.values()];
     const deciding = partitions.filter((owned) => this.mayDecide(owned));
-    const [enqueued, behind] = await Promise.all([
+    const [enqueued] = await Promise.all([
       this.options.enqueued.read(deciding),
-      this.others.read(deciding),
       this.refill(partitions.filter((owned) => owned.ready)),
     ]);
+    const live = partitions.filter((owned) => owned.live);
+    const behind = this.others.take(live.filter((owned) => this.mayDecide(owned)));
     const now = Math.floor(clock.now());
     // All that is nearly due goes with the first: else each would have a step of its own.
     const aheadMs = this.wakeAt() <= now ? 2 * limits.leadMs : 0;
-    const all = partitions
-      .filter(({ live }) => live)
+    const all = live
       .map((owned) => {
-        const { partition } = owned;
-        const [sent, others] = [enqueued.get(partition), behind.get(partition)];
-        return gather(owned, this.mayDecide(owned), now, limits, aheadMs, sent, others);
+        const sent = enqueued.get(owned.partition);
+        return gather(owned, this.mayDecide(owned), now, limits, aheadMs, sent, behind.get(owned));
       })
       .filter((gathered) => sizeOf(gathered) > 0 || isDoubtful(gathered) || this.mustFlush(gathered, now, flush));
     this.isFull = false;
@@ -227,6 +226,7 @@ export class Steps {
     owned.fence = { ...owned.fence, offsets: step.nextOffsets, outboxSeq: step.outboxSeq };
     owned.flushedAt = this.options.clock.now();
     for (const key of step.removeTimers) owned.lookAhead.remove(key);
+    this.others.removed(owned, step.removeTimers);
     for (const timer of step.addTimers) owned.lookAhead.add(timer);
     for (const timer of left) owned.lookAhead.hold(timer);
     for (const intake of INTAKES) owned.queues[intake].drop(items[intake].length, step.nextOffsets[intake]);

@@ -49,6 +49,19 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
       assert.deepEqual(await stored().timers([me.partition], T0 + 10, 2, ['flood', 'other']), [behind]);
     });
 
+    test('of high priority are found behind others', async () => {
+      const me = await owner();
+      const flood = [1, 2, 3].map((ms) => timerIn(me.partition, { fireAt: T0 + ms, topic: 'job.due.high.low' }));
+      const urgent = ['job.due.high', 'staging.job.due.reports.high'].map((topic, index) =>
+        timerIn(me.partition, { fireAt: T0 + 4 + index, topic }),
+      );
+      const later = timerIn(me.partition, { fireAt: T0 + 99, topic: 'job.due.high' });
+      await me.step({ addTimers: [...flood, ...urgent, later] });
+      const urgentTimers = (limit: number): Promise<unknown> => stored().urgentTimers([me.partition], T0 + 10, limit);
+      assert.deepEqual(await urgentTimers(9), urgent);
+      assert.deepEqual(await urgentTimers(1), urgent.slice(0, 1));
+    });
+
     test('come back with every field as it was written', async () => {
       const me = await owner();
       const timer = timerIn(me.partition, {

@@ -23,7 +23,7 @@ import { timerStoreAuditConformance } from './timer-store-audit.ts';
 import { timerStoreSubscriptionsConformance } from './timer-store-subscriptions.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
-export const PARTITIONS = 64;
+export const PARTITIONS = 80;
 
 /** @param open an empty store of PARTITIONS partitions */
 export function timerStoreConformance(name: string, open: () => Promise<TimerStoreHarness>): void {

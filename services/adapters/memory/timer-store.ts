@@ -15,7 +15,7 @@ import type {
 } from '../../core/ports/timer-store.ts';
 import { scheduledMsOf } from '../../core/run-id.ts';
 import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
-import { jobKey } from '../../core/topics.ts';
+import { isUrgent, jobKey } from '../../core/topics.ts';
 import type { MemoryDatabase, RunEntry } from './database.ts';
 import { assertEdges } from './timer-edges.ts';
 import { applyStep, assertStorable, isAccepted } from './timer-step.ts';
@@ -63,14 +63,13 @@ export class MemoryTimerStore implements TimerStore {
     limit: number,
     exceptOf: readonly string[] = [],
   ): Promise<TimerRow[]> {
-    return [...partitions]
-      .sort((a, b) => a - b)
-      .flatMap((partition) => {
-        const all = this.db.timers.get(partition) ?? [];
-        const timers = exceptOf.length === 0 ? all : all.filter(({ tenant }) => !exceptOf.includes(tenant));
-        const end = timers.slice(0, limit).findIndex(({ fireAt }) => fireAt >= before);
-        return timers.slice(0, end < 0 ? limit : end);
-      });
+    return this.firstTimers(partitions, before, limit, (all) =>
+      exceptOf.length === 0 ? all : all.filter(({ tenant }) => !exceptOf.includes(tenant)),
+    );
+  }
+
+  async urgentTimers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]> {
+    return this.firstTimers(partitions, before, limit, (all) => all.filter(({ topic }) => isUrgent(topic)));
   }
 
   async retryTimers({ tenant, jobId }: JobRef): Promise<TimerRow[]> {
@@ -205,5 +204,20 @@ export class MemoryTimerStore implements TimerStore {
       ...{ result, resultTruncated, error, replayOf },
       replays: replays.map((replay) => this.db.runs.get(replay)?.status ?? 'ENQUEUED'),
     };
+  }
+
+  private firstTimers(
+    partitions: readonly number[],
+    before: number,
+    limit: number,
+    choose: (all: readonly TimerRow[]) => readonly TimerRow[],
+  ): TimerRow[] {
+    return [...partitions]
+      .sort((a, b) => a - b)
+      .flatMap((partition) => {
+        const timers = choose(this.db.timers.get(partition) ?? []).slice(0, limit);
+        const end = timers.findIndex(({ fireAt }) => fireAt >= before);
+        return end < 0 ? timers : timers.slice(0, end);
+      });
   }
 }

@@ -157,8 +157,10 @@ export type StoredRun = {
 };
 
 export type TimerStats = {
+  /** Up to 1,000 of a partition are counted. */
   overdue: number;
   oldestOverdueAt: number | null;
+  /** An estimate, of all partitions, where one of these has more than 1,000. */
   timers: number;
   outboxDepth: number;
   oldestSnapshotAgeMs: number;
@@ -187,6 +189,8 @@ export interface TimerStore {
     limit: number,
     exceptOf?: readonly string[],
   ): Promise<TimerRow[]>;
+  /** The same, of timers of high priority alone (`isUrgent`); what stands between them costs nothing. */
+  urgentTimers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]>;
   /** The waiting retries of a job (kind `retry`), so that a cancel can bring them forward. */
   retryTimers(job: JobRef): Promise<TimerRow[]>;
   read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;

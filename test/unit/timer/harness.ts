@@ -280,7 +280,7 @@ export class Cluster {
   }
 }
 
-const silent: Log = {
+export const silent: Log = {
   debug: () => {},
   info: () => {},
   warn: (fields, message) => process.env.TEST_LOG && console.warn(message, fields),
