@@ -18,7 +18,7 @@ import { topicsOf } from '../../services/core/topics.ts';
 import { Executor } from '../../services/executor/executor.ts';
 import { LoopLeaseKeeper } from '../../services/executor/lease.ts';
 import { ClockSync } from '../../services/runtime/clock-sync.ts';
-import { Timer } from '../../services/timer/timer.ts';
+import { Timer, type TimerLimits } from '../../services/timer/timer.ts';
 import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 import { handlersOf, type Calls } from './handlers.ts';
 import { jumping } from './jump.ts';
@@ -31,6 +31,7 @@ import { SOURCE } from '../support/life-sources.ts';
 
 const HISTORY_MS = 30 * 86_400_000;
 const MAX_SKEW_MS = 1_000;
+const SMALL_STEPS: Partial<TimerLimits> = { perStep: 2, lookAhead: 6 };
 
 /** What all processes share. */
 export type Surroundings = {
@@ -46,6 +47,8 @@ export type Surroundings = {
   schedulesNext: boolean;
   /** Whether tenants have quotas, some time. */
   hasQuotas: boolean;
+  /** Whether a few jobs are a flood. */
+  hasFloods: boolean;
   calls: Calls;
   log(node: string, level: string, fields: object, message: string): void;
   onEffect: (call: string, args: readonly unknown[]) => void;
@@ -102,6 +105,7 @@ function timerOf(process: Process, store: TimerStore, shared: TimerShare, world:
     spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
     historyMs: HISTORY_MS,
     eventSources: [SOURCE],
+    ...(world.hasFloods && { limits: SMALL_STEPS }),
     ...(world.hasEnqueued && { listenEnqueued: listenerOf(process, world) }),
     onFatal: (error) => world.onFatal(process.name, error),
   });

@@ -4,6 +4,7 @@ import { sourceListenersOf, sourceRecordsOf, type SourceRecord } from '../suppor
 import { livesOf } from '../support/lives.ts';
 import { enqueuedOf } from '../support/enqueued.ts';
 import { fanInOf } from '../support/fan-in.ts';
+import { floodOf } from '../support/flood.ts';
 import { quotasOf, type QuotaChange } from '../support/quotas.ts';
 import { Random } from '../support/random.ts';
 import { webhooksOf, type PlannedWebhook } from '../support/webhooks.ts';
@@ -71,11 +72,13 @@ export type Plan = {
   webhooks: readonly PlannedWebhook[];
   /** What tenants may do; none: nothing is read of it either. */
   quotas: readonly QuotaChange[];
+  /** Whether timers take and hold so little at once that a few jobs are a flood. */
+  hasFloods: boolean;
   faults: readonly PlannedFault[];
 };
 
 /** Of seeds, what not every one has: what it has, it has enough of, and none takes long. */
-const SHARES = { quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15 };
+const SHARES = { quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15, floods: 0.25 };
 const ENQUEUED_SHARE = 0.5;
 
 export function planOf(seed: number): Plan {
@@ -87,7 +90,8 @@ export function planOf(seed: number): Plan {
   const hasEnqueued = profile.chance(SHARES.enqueued);
   const hasFanIn = profile.chance(SHARES.fanIn);
   const hasWebhooks = profile.chance(SHARES.webhooks);
-  const actions = actionsOf(seed, random, hasFanIn);
+  const hasFloods = profile.chance(SHARES.floods);
+  const actions = actionsOf(seed, random, { hasFanIn, hasFloods });
   return {
     seed,
     partitions,
@@ -97,6 +101,7 @@ export function planOf(seed: number): Plan {
     enqueued: hasEnqueued ? enqueuedOf(new Random(`enqueued ${seed}`), actions, ENQUEUED_SHARE) : null,
     webhooks: hasWebhooks ? webhooksOf(new Random(`webhooks ${seed}`), jobIdsOf(actions)) : [],
     quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
+    hasFloods,
     faults: [
       ...faultsOf(new Random(`faults ${seed}`), seats),
       ...supplantOf(new Random(`supplant ${seed}`), seats),
@@ -115,12 +120,17 @@ function seatsOf(random: Random): Seat[] {
   return [...timers, ...executors];
 }
 
-function actionsOf(seed: number, random: Random, hasFanIn: boolean): Action[] {
+function actionsOf(
+  seed: number,
+  random: Random,
+  { hasFanIn, hasFloods }: { hasFanIn: boolean; hasFloods: boolean },
+): Action[] {
   const surroundings = { epochMs: START_AT, prefix: '', listensUntil: LISTENS_UNTIL };
   const lives = livesOf(random, String(seed), surroundings);
   const listeners = sourceListenersOf(new Random(`sources ${seed}`), surroundings);
   const fanIn = hasFanIn ? fanInOf(new Random(`fan-in ${seed}`), jobIdsOf(lives), surroundings) : [];
-  return [...lives, ...listeners, ...fanIn].sort((a, b) => a.at - b.at);
+  const flood = hasFloods ? floodOf(new Random(`flood ${seed}`), surroundings) : [];
+  return [...lives, ...listeners, ...fanIn, ...flood].sort((a, b) => a.at - b.at);
 }
 
 function jobIdsOf(lives: readonly Action[]): string[] {

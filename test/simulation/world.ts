@@ -58,6 +58,7 @@ export class World {
       hasWebhooks: plan.webhooks.length > 0,
       schedulesNext: plan.enqueued !== null && plan.quotas.every(({ quotas }) => quotas.jobs === null),
       hasQuotas: plan.quotas.length > 0,
+      hasFloods: plan.hasFloods,
       calls: recorder,
       log: (node, level, fields, message) => recorder.said(node, level, fields, message),
       onEffect: (call, args) => {
