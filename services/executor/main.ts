@@ -70,7 +70,7 @@ export async function startExecutorService(
   await requireQueue(deployment, queue);
   const { broker, ids, codec, topics, meta, pg } = deployment;
   const webhook = webhookHandler({ sender, webhooks: new PostgresWebhooks(pg), key: config.webhookKey, now });
-  const { databaseUrl, databaseSchema: schema } = config;
+  const { databaseDirectUrl: databaseUrl, databaseSchema: schema } = config;
   const executor = new Executor({
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
     store: new PostgresRunStore(pg, clock),

@@ -20,6 +20,8 @@ export type KafkaSettings = {
 export type Config = Readonly<{
   kafka: KafkaSettings;
   databaseUrl: string;
+  /** The server itself, where `databaseUrl` leads to a pooler in between; otherwise the same. */
+  databaseDirectUrl: string;
   databasePoolMax: number;
   databaseSchema: string;
   registry: { url: string; username?: string; password?: string } | undefined;
@@ -90,6 +92,7 @@ const variables = z.object({
   KAFKA_SASL_USERNAME: z.string().optional(),
   KAFKA_SASL_PASSWORD: z.string().optional(),
   DATABASE_URL: z.string().default(''),
+  DATABASE_DIRECT_URL: z.string().optional(),
   DATABASE_POOL_MAX: count(2, 1000).default(10),
   SCHEMA_REGISTRY_URL: z.url().optional(),
   SCHEMA_REGISTRY_USERNAME: z.string().optional(),
@@ -140,6 +143,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return Object.freeze({
     kafka: { brokers: v.KAFKA_BROKERS, clientId: v.KAFKA_CLIENT_ID, ssl: sslOf(v), sasl: saslOf(v) },
     databaseUrl: v.DATABASE_URL,
+    databaseDirectUrl: v.DATABASE_DIRECT_URL ?? v.DATABASE_URL,
     databasePoolMax: v.DATABASE_POOL_MAX,
     databaseSchema: v.BELFRY_DB_SCHEMA,
     registry,

@@ -63,7 +63,7 @@ export async function startTimerService(
     eventSources: config.eventSources,
     onFatal: fail,
     listenEnqueued: enqueuedListener({
-      ...{ databaseUrl: config.databaseUrl, schema: config.databaseSchema },
+      ...{ databaseUrl: config.databaseDirectUrl, schema: config.databaseSchema },
       ...{ clock: deployment.clock, log },
     }),
     metrics: timerMetrics(metrics),

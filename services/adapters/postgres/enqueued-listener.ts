@@ -9,6 +9,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { EnqueuedListener } from '../../core/ports/timer-store.ts';
 
+/** `databaseUrl`: of the server itself; poolers pass no notices on. */
 export type ListenOptions = { databaseUrl: string; schema: string; clock: Clock; log: Log };
 
 const CHANNEL = 'belfry_enqueued';

@@ -17,7 +17,7 @@ export type PgOptions = {
   /** Shown in pg_stat_activity. */
   applicationName: string;
   log: Log;
-  /** The server ends a statement after this time; 10 s unless given. */
+  /** The server ends a statement after this time; 10 s unless given. Another one needs connections that nothing pools in between. */
   statementTimeoutMs?: number;
   /** The server ends a session that idles in a transaction, holding its locks; 3 s unless given. */
   idleInTransactionTimeoutMs?: number;
@@ -67,9 +67,31 @@ export const LEND_SESSION = ['search_path', ...Object.keys(PLANNER)]
   .map((name) => `SET LOCAL ${name} TO DEFAULT;`)
   .join('');
 
+const STATEMENT_TIMEOUT_MS = 10_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The driver gives up this much after the server should have: then the server or the network is gone. */
 const SILENCE_MARGIN_MS = 3_000;
+
+/**
+ * What every session must have, as SQL. A pooler that gives a server's connection to another client after each transaction has to set
+ * it on each of these itself: PgBouncer's `connect_query`.
+ * @param options as for `openPool`
+ */
+export function sessionSettings(
+  options: Pick<PgOptions, 'schema' | 'statementTimeoutMs' | 'idleInTransactionTimeoutMs' | 'lockTimeoutMs'>,
+): string {
+  const settings = {
+    search_path: options.schema,
+    ...PLANNER,
+    statement_timeout: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    lock_timeout: options.lockTimeoutMs ?? 0,
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `SET ${name} = ${value};`)
+    .join(' ');
+}
 
 /**
  * Opens a pool; connects when first used. A lost idle connection is logged and replaced; retrying a failed call is the
@@ -85,25 +107,17 @@ export function openPool(options: PgOptions): Pg {
       `BELFRY_DB_SCHEMA is "${schema}"; it must be 1 to 63 lower-case letters, digits and underscores, not beginning with a digit.`,
     );
   }
-  const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
-  const session = {
-    ...PLANNER,
-    search_path: schema,
-    statement_timeout: statementTimeoutMs,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 3_000,
-    lock_timeout: options.lockTimeoutMs ?? 0,
-  };
-  const settings = Object.entries(session).map(([name, value]) => `SET ${name} = ${value};`);
+  const settings = sessionSettings(options);
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: statementTimeoutMs + SILENCE_MARGIN_MS,
+    query_timeout: (options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS) + SILENCE_MARGIN_MS,
     keepAlive: true,
     types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
     // Not as startup parameters: a connection pooler in between refuses those, and the URL could override them.
-    onConnect: (client) => client.query(settings.join('')) as unknown as void,
+    onConnect: (client) => client.query(settings) as unknown as void,
   });
   // Without a listener the error of a connection that runs no statement would end the process, in the pool and lent out.
   pool.on('connect', (client) => client.on('error', (err) => log.warn({ err }, 'a connection to PostgreSQL was lost')));

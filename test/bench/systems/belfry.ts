@@ -86,8 +86,14 @@ export class BelfrySystem implements System {
         this.heard.look();
       },
     });
-    const [, executor] = await Promise.all([this.timer(), this.executor()]);
-    this.link = new WorkerLink(executor.child, 'executor');
+    await this.startServices();
+  }
+
+  /** Ends its services and starts others, with these settings besides. */
+  async startAnew(env: Readonly<Record<string, string>>): Promise<void> {
+    await Promise.all(this.services.map((service) => service.kill('SIGTERM')));
+    this.environment = { ...this.environment, ...env };
+    await this.startServices();
   }
 
   timer(): Promise<Service> {
@@ -194,6 +200,11 @@ export class BelfrySystem implements System {
     await this.broker?.close();
     await Promise.all([this.kafka?.kill(), this.postgres?.kill()]);
     await this.folder?.remove();
+  }
+
+  private async startServices(): Promise<void> {
+    const [, executor] = await Promise.all([this.timer(), this.executor()]);
+    this.link = new WorkerLink(executor.child, 'executor');
   }
 
   private async service(args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Service> {

@@ -7,7 +7,20 @@ import { idle } from './idle.ts';
 import { lateness } from './lateness.ts';
 import { long } from './long.ts';
 import { oldSnapshot } from './old-snapshot.ts';
+import { pooler } from './pooler.ts';
 import { scale } from './scale.ts';
 
 /** In the order of the report. */
-export const WORKLOADS = [drain, lateness, accept, cost, idle, oldSnapshot, scale, long, failover, burst] as const;
+export const WORKLOADS = [
+  drain,
+  lateness,
+  accept,
+  cost,
+  idle,
+  oldSnapshot,
+  scale,
+  long,
+  failover,
+  burst,
+  pooler,
+] as const;

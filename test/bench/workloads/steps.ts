@@ -10,20 +10,25 @@ const PAUSE_MS = 3_000;
 /** What the slowest of the systems schedules a second here, with a margin. */
 const SLOWEST_SCHEDULES_PER_S = 4_000;
 
-/** Runs some jobs, so that no compiler, cache or plan is cold. @returns how many: those after it complete beyond them */
-export async function warmUp(system: System): Promise<number> {
+/**
+ * Runs some jobs, so that no compiler, cache or plan is cold.
+ * @param before how many have completed already
+ * @returns how many have now
+ */
+export async function warmUp(system: System, before = 0): Promise<number> {
   await system.enqueue({ count: WARM_UP_JOBS, firstAt: Date.now() });
-  const done = await system.completed(WARM_UP_JOBS, WARM_UP_MS);
+  const done = await system.completed(before + WARM_UP_JOBS, WARM_UP_MS);
   await system.lateness();
   return done;
 }
 
 /**
  * The same, and then as many at an even pace: other code is hot there than in a burst, and Java's second compiler takes its time.
- * @returns how many completed, of both
+ * @param before how many have completed already
+ * @returns how many have now
  */
-export async function warmUpSpread(system: System): Promise<number> {
-  const done = await warmUp(system);
+export async function warmUpSpread(system: System, before = 0): Promise<number> {
+  const done = await warmUp(system, before);
   await enqueueAhead(system, { count: WARM_UP_JOBS, perSecond: SPREAD_PER_S });
   const all = await system.completed(done + WARM_UP_JOBS, (WARM_UP_JOBS * 1_000) / SPREAD_PER_S + WARM_UP_MS);
   await system.lateness();

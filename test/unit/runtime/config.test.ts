@@ -18,6 +18,7 @@ const VARIABLES: [
   ['KAFKA_SSL_CERT', (c) => c.kafka.ssl, false, ['-----BEGIN x', { cert: '-----BEGIN x' }], '/nowhere/cert.pem'],
   ['KAFKA_SSL_KEY', (c) => c.kafka.ssl, false, ['-----BEGIN x', { key: '-----BEGIN x' }], '/nowhere/key.pem'],
   ['DATABASE_URL', (c) => c.databaseUrl, '', ['postgres://host/name', 'postgres://host/name']],
+  ['DATABASE_DIRECT_URL', (c) => c.databaseDirectUrl, '', ['postgres://server/name', 'postgres://server/name']],
   ['DATABASE_POOL_MAX', (c) => c.databasePoolMax, 10, ['25', 25], '1'],
   [
     'SCHEMA_REGISTRY_URL',
