@@ -16,7 +16,7 @@ type Goal = {
 
 const drained = (peer: string, times: number): Goal => ({
   workload: 'drain',
-  case: '',
+  case: 'second',
   figure: 'jobsPerS',
   says: `drains ${times} times as fast as ${peer}`,
   unit: 'jobs/s',
