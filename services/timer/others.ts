@@ -15,6 +15,8 @@ import { placeOf } from './plan.ts';
 import type { Wake } from './wake.ts';
 
 const READ_EVERY_MS = 200;
+/** Of a partition at once. */
+const MOST_READ = 500;
 /** Reading takes one part in so many of the time. */
 const REST = 5;
 /** Whoever has so much of a full step is flooding. */
@@ -24,12 +26,12 @@ type OthersDeps = {
   store: TimerStore;
   clock: Clock;
   log: Log;
-  limits: TimerLimits;
   wake: Wake;
   /** Whether several tenants have jobs. */
   isShared: () => boolean;
 };
 
+type StepLimits = Pick<TimerLimits, 'perStep' | 'bytesPerStep'>;
 type Found = ReadonlyMap<OwnedPartition, readonly TimerRow[]>;
 
 export class Others {
@@ -43,25 +45,28 @@ export class Others {
     this.tenants = new Reading(deps);
   }
 
-  /** What was found in these partitions; begins to read anew where it is time to and there is a flood. */
-  take(partitions: readonly OwnedPartition[]): Found {
-    const { store, clock, limits } = this.deps;
+  /**
+   * What was found in these partitions; begins to read anew where it is time to and there is a flood.
+   * @param limits of a step at present: of each kind, as many again go with it at the most, and the rest with the next ones
+   */
+  take(partitions: readonly OwnedPartition[], limits: StepLimits): Found {
+    const { store, clock } = this.deps;
     const found = new Map<OwnedPartition, readonly TimerRow[]>();
     for (const owned of partitions) {
-      const rows = [...this.urgent.take(owned), ...this.tenants.take(owned)];
+      const rows = [this.urgent, this.tenants].flatMap((reading) => reading.take(owned, limits.perStep));
       if (rows.length > 0) found.set(owned, rows);
     }
     const now = clock.now();
     const before = Math.floor(now) + 1;
     if (this.urgent.mayBegin(now)) {
       const full = partitions.filter((owned) => overfull(owned, now, limits).length > 0);
-      void this.urgent.begin(full, (numbers) => store.urgentTimers(numbers, before, limits.perStep));
+      void this.urgent.begin(full, (numbers) => store.urgentTimers(numbers, before, MOST_READ));
     }
     if (this.deps.isShared() && this.tenants.mayBegin(now)) {
       const floods = new Map(partitions.map((owned) => [owned, flooding(overfull(owned, now, limits))]));
       const flooded = partitions.filter((owned) => floods.get(owned)!.length > 0);
       const tenants = [...new Set([...floods.values()].flat())];
-      void this.tenants.begin(flooded, (numbers) => store.timers(numbers, before, limits.perStep, tenants));
+      void this.tenants.begin(flooded, (numbers) => store.timers(numbers, before, MOST_READ, tenants));
     }
     return found;
   }
@@ -113,10 +118,11 @@ class Reading {
     this.nextAt = clock.now() + Math.max(READ_EVERY_MS, REST * (clock.now() - begun));
   }
 
-  take(owned: OwnedPartition): readonly TimerRow[] {
+  take(owned: OwnedPartition, most: number): readonly TimerRow[] {
     const rows = this.found.get(owned) ?? [];
-    this.found.delete(owned);
-    return rows;
+    if (rows.length > most) this.found.set(owned, rows.slice(most));
+    else this.found.delete(owned);
+    return rows.slice(0, most);
   }
 
   forget(owned: OwnedPartition, keys: readonly TimerKey[]): void {
@@ -133,7 +139,7 @@ class Reading {
 }
 
 /** What the partition's next step takes of due timers, if that leaves some of them behind. */
-function overfull({ lookAhead }: OwnedPartition, now: number, { perStep, bytesPerStep }: TimerLimits): TimerRow[] {
+function overfull({ lookAhead }: OwnedPartition, now: number, { perStep, bytesPerStep }: StepLimits): TimerRow[] {
   const due = lookAhead.due(now, perStep, bytesPerStep);
   const isAll = due.length < perStep && due.length === lookAhead.due(now, perStep, Infinity).length;
   return isAll ? [] : due;

@@ -110,7 +110,10 @@ export class Steps {
       this.refill(partitions.filter((owned) => owned.ready)),
     ]);
     const live = partitions.filter((owned) => owned.live);
-    const behind = this.others.take(live.filter((owned) => this.mayDecide(owned)));
+    const behind = this.others.take(
+      live.filter((owned) => this.mayDecide(owned)),
+      limits,
+    );
     const now = Math.floor(clock.now());
     // All that is nearly due goes with the first: else each would have a step of its own.
     const aheadMs = this.wakeAt() <= now ? 2 * limits.leadMs : 0;

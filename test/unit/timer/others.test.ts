@@ -64,6 +64,7 @@ describe('what was read beside the steps', () => {
       due: '{}',
     },
   });
+  const STEP = { ...DEFAULT_LIMITS, perStep: 5 };
   const urgent = [101, 102].map((n) => timer(n, 'job.due.high'));
 
   /** A partition with a flood of which a step takes a part, and a store that answers when it is told to. */
@@ -79,9 +80,7 @@ describe('what was read beside the steps', () => {
     const owned = new OwnedPartition({ partition: 1, epoch: 1, offsets, outboxSeq: 1 }, offsets, 10);
     const rows = Array.from({ length: 10 }, (_, n) => timer(n));
     owned.lookAhead.refill(rows, 10);
-    const limits = { ...DEFAULT_LIMITS, perStep: 5 };
-    const deps = { store, clock, log: silent, limits, wake: new Wake(clock), isShared: () => false };
-    const others = new Others(deps);
+    const others = new Others({ store, clock, log: silent, wake: new Wake(clock), isShared: () => false });
     const answer = async (): Promise<void> => {
       reading.resolve([...urgent]);
       await clock.advance(1);
@@ -91,37 +90,46 @@ describe('what was read beside the steps', () => {
 
   test('is answered once, to the turn after it came', async () => {
     const { others, owned, answer, asked } = flooded();
-    assert.equal(others.take([owned]).size, 0);
-    assert.equal(others.take([owned]).size, 0);
+    assert.equal(others.take([owned], STEP).size, 0);
+    assert.equal(others.take([owned], STEP).size, 0);
     assert.equal(asked(), 1, 'one reading at a time');
     await answer();
-    assert.deepEqual(others.take([owned]).get(owned), urgent);
-    assert.equal(others.take([owned]).size, 0);
+    assert.deepEqual(others.take([owned], STEP).get(owned), urgent);
+    assert.equal(others.take([owned], STEP).size, 0);
+  });
+
+  test('goes with as many steps as it takes', async () => {
+    const { others, owned, answer } = flooded();
+    others.take([owned], STEP);
+    await answer();
+    const one = { ...STEP, perStep: 1 };
+    for (const row of urgent) assert.deepEqual(others.take([owned], one).get(owned), [row]);
+    assert.equal(others.take([owned], one).size, 0);
   });
 
   test('is not answered if a step removed it meanwhile', async () => {
     const { others, owned, answer } = flooded();
-    others.take([owned]);
+    others.take([owned], STEP);
     others.removed(owned, urgent.slice(0, 1));
     await answer();
-    assert.deepEqual(others.take([owned]).get(owned), urgent.slice(1));
+    assert.deepEqual(others.take([owned], STEP).get(owned), urgent.slice(1));
   });
 
   test('is not answered if a step removed it before the partition decided again', async () => {
     const { others, owned, answer } = flooded();
-    others.take([owned]);
+    others.take([owned], STEP);
     await answer();
     others.removed(owned, urgent.slice(1));
-    assert.equal(others.take([]).size, 0);
-    assert.deepEqual(others.take([owned]).get(owned), urgent.slice(0, 1));
+    assert.equal(others.take([], STEP).size, 0);
+    assert.deepEqual(others.take([owned], STEP).get(owned), urgent.slice(0, 1));
   });
 
   test('is forgotten with a partition that was lost', async () => {
     const { others, owned, answer } = flooded();
-    others.take([owned]);
+    others.take([owned], STEP);
     owned.live = false;
     await answer();
     const anew = flooded().owned;
-    assert.equal(others.take([anew]).size, 0);
+    assert.equal(others.take([anew], STEP).size, 0);
   });
 });
