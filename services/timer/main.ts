@@ -117,10 +117,14 @@ function watch(deployment: Deployment, store: TimerStore, timer: Timer, metrics:
   metrics.gauge('outbox_rows', 'Outbox rows of all timers.', () => now()?.outboxDepth);
   metrics.gauge(
     'timers_overdue',
-    'Timers more than a second late, of all partitions: not 0 for long means that nobody fires them.',
+    'Timers more than a second late, up to 1,000 of each partition: not 0 for long means that nobody fires them.',
     () => now()?.overdue,
   );
-  metrics.gauge('timers_scheduled', 'Timers that wait for their time, of all partitions.', () => now()?.timers);
+  metrics.gauge(
+    'timers_scheduled',
+    'Timers that wait for their time, of all partitions; an estimate where one has more than 1,000.',
+    () => now()?.timers,
+  );
   metrics.gauge(
     'oldest_snapshot_seconds',
     'Age of the oldest snapshot held in the database: it keeps dead rows from being cleaned.',

@@ -100,9 +100,37 @@ export class Steps {
    * @returns whether there was anything
    */
   async turn(flush = false): Promise<boolean> {
-    const { store, clock, ownership, topicCache, records } = this.options;
+    const { store, clock, topicCache, records, quotas, notices } = this.options;
     const begun = clock.now();
     const limits = { ...this.options.limits, perStep: this.size.limit };
+    const { all, now } = await this.gatherAll(limits, flush);
+    this.isFull = false;
+    if (all.length === 0) return false;
+    this.pace.begin();
+    const inputs = all.flatMap(inputsOf);
+    const outcomes = all.flatMap(({ news }) => news.publishedRuns.map(({ outcome }) => outcome));
+    const [knowledge, published] = await Promise.all([
+      learn(all, inputs, { now, store, topicCache, topics: records.topics }),
+      notices?.ofPublished(outcomes) ?? new Map<string, readonly NotifyCommand[]>(),
+      quotas?.learn(inputs.flatMap(commandOf)),
+    ]);
+    const decided = all.filter(({ owned }) => owned.live);
+    await this.store(
+      decided.map((gathered) => ({
+        gathered,
+        planned: decide(gathered, knowledge, { ...this.options, published, now }),
+      })),
+    );
+    this.isFull = all.some(
+      ({ items, due }) => Math.max(due.length, ...INTAKES.map((intake) => items[intake].length)) >= limits.perStep,
+    );
+    this.size.took(clock.now() - begun, this.isFull);
+    return true;
+  }
+
+  /** What there is to do, and the moment at which that was so. */
+  private async gatherAll(limits: TimerLimits, flush: boolean): Promise<{ all: Gathered[]; now: number }> {
+    const { clock, ownership } = this.options;
     const partitions = [...ownership.owned.values()];
     const deciding = partitions.filter((owned) => this.mayDecide(owned));
     const [enqueued] = await Promise.all([
@@ -123,29 +151,7 @@ export class Steps {
         return gather(owned, this.mayDecide(owned), now, limits, aheadMs, sent, behind.get(owned));
       })
       .filter((gathered) => sizeOf(gathered) > 0 || isDoubtful(gathered) || this.mustFlush(gathered, now, flush));
-    this.isFull = false;
-    if (all.length === 0) return false;
-    this.pace.begin();
-    const inputs = all.flatMap(inputsOf);
-    const { quotas, notices } = this.options;
-    const outcomes = all.flatMap(({ news }) => news.publishedRuns.map(({ outcome }) => outcome));
-    const [knowledge, published] = await Promise.all([
-      learn(all, inputs, { now, store, topicCache, topics: records.topics }),
-      notices?.ofPublished(outcomes) ?? new Map<string, readonly NotifyCommand[]>(),
-      quotas?.learn(inputs.flatMap(commandOf)),
-    ]);
-    const decided = all.filter(({ owned }) => owned.live);
-    await this.store(
-      decided.map((gathered) => ({
-        gathered,
-        planned: decide(gathered, knowledge, { ...this.options, published, now }),
-      })),
-    );
-    this.isFull = all.some(
-      ({ items, due }) => Math.max(due.length, ...INTAKES.map((intake) => items[intake].length)) >= limits.perStep,
-    );
-    this.size.took(clock.now() - begun, this.isFull);
-    return true;
+    return { all, now };
   }
 
   private mayDecide({ ready, unproduced }: OwnedPartition): boolean {

@@ -72,6 +72,25 @@ if (databaseUrl === undefined) {
     };
     const sessionEnded = (client: pg.Client): Promise<unknown> => new Promise((resolve) => client.once('end', resolve));
 
+    test('statistics look at a thousand timers of a partition, however many sleep', async () => {
+      await withSchema(`timer_statistics_${process.pid}`, async (own) => {
+        await migrateDatabase(own, SETTINGS);
+        const fill = `INSERT INTO timers SELECT 1, now_ms() + 3600000 + n, gen_random_uuid(), 'once', 'acme', 'job', 'x', '{}'
+                      FROM generate_series(1, 5000) n`;
+        await own.query({ name: 'fill', text: fill });
+        await own.query({ name: 'analyse', text: 'ANALYZE timers' });
+        const single = openPool({ databaseUrl, schema: own.schema, max: 1, applicationName: own.schema, log: quiet });
+        await single.query({ name: 'begin', text: 'BEGIN' });
+        const { timers, overdue } = await new PostgresTimerStore(single).stats([1]);
+        const looked = `SELECT idx_tup_fetch + seq_tup_read AS rows FROM pg_stat_xact_user_tables WHERE relid = 'timers'::regclass`;
+        const [read] = await single.query<{ rows: number }>({ name: 'looked', text: looked });
+        await single.query({ name: 'commit', text: 'COMMIT' });
+        await single.close();
+        assert.deepEqual({ timers, overdue }, { timers: 5_000, overdue: 0 });
+        assert.ok(read!.rows <= 1_100, `${read!.rows} rows`);
+      });
+    });
+
     test('takes a partition from a session that froze in the middle of a step, within seconds', async () => {
       const frozen = await holdOwner(1);
       const ended = sessionEnded(frozen);

@@ -18,7 +18,7 @@ const OVERDUE = {
   name: 'inspect_overdue',
   text: `SELECT coalesce(sum(t.count), 0)::bigint AS count, min(t.oldest) AS "oldestAt"
          FROM owners o CROSS JOIN LATERAL (SELECT count(*) AS count, min(fire_at) AS oldest
-                                           FROM timers t WHERE t.partition = o.partition AND t.fire_at < now_ms()) t`,
+                                           FROM timers t WHERE t.partition = o.partition AND t.fire_at < (SELECT now_ms())) t`,
 };
 const PARKED = {
   name: 'inspect_parked',
