@@ -37,7 +37,7 @@ function draw({ figure, title, unit, scale }: Plot, measured: Measured): string 
     bars: lines
       .filter((line) => line.case === each)
       .map(({ system, variant, figures }) => ({
-        label: system === 'belfry' ? system : `${system} (${variant})`,
+        label: `${system} (${variant})`,
         value: figures[figure] ?? 0,
         ours: system === 'belfry',
       })),
