@@ -9,14 +9,15 @@ import { sessionSettings } from '../../../services/adapters/postgres/pool.ts';
 
 const PROGRAM = 'pgbouncer';
 /** The first that keeps named statements in transaction mode. */
-const LEAST = 1.21;
+const LEAST = '1.21';
 
 /** @throws Error when there is none on PATH, or one that is too old */
 export function requirePgBouncer(): void {
   const { stdout } = spawnSync(PROGRAM, ['--version'], { encoding: 'utf8' });
   const version = /^PgBouncer (\d+\.\d+)/.exec(stdout ?? '')?.[1];
   if (version === undefined) throw new Error(`${PROGRAM} is not on PATH: install PgBouncer ${LEAST} or later`);
-  if (Number(version) < LEAST) throw new Error(`PgBouncer ${version} is too old: install ${LEAST} or later`);
+  if (version.localeCompare(LEAST, 'en', { numeric: true }) < 0)
+    throw new Error(`PgBouncer ${version} is too old: install ${LEAST} or later`);
 }
 
 /**
