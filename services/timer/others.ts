@@ -50,30 +50,34 @@ export class Others {
    * @param limits of a step at present: of each kind, as many again go with it at the most, and the rest with the next ones
    */
   take(partitions: readonly OwnedPartition[], limits: StepLimits): Found {
-    const { store, clock } = this.deps;
     const found = new Map<OwnedPartition, readonly TimerRow[]>();
     for (const owned of partitions) {
       const rows = [this.urgent, this.tenants].flatMap((reading) => reading.take(owned, limits.perStep));
       if (rows.length > 0) found.set(owned, rows);
     }
-    const now = clock.now();
-    const before = Math.floor(now) + 1;
-    if (this.urgent.mayBegin(now)) {
-      const full = partitions.filter((owned) => overfull(owned, now, limits).length > 0);
-      void this.urgent.begin(full, (numbers) => store.urgentTimers(numbers, before, MOST_READ));
-    }
-    if (this.deps.isShared() && this.tenants.mayBegin(now)) {
-      const floods = new Map(partitions.map((owned) => [owned, flooding(overfull(owned, now, limits))]));
-      const flooded = partitions.filter((owned) => floods.get(owned)!.length > 0);
-      const tenants = [...new Set([...floods.values()].flat())];
-      void this.tenants.begin(flooded, (numbers) => store.timers(numbers, before, MOST_READ, tenants));
-    }
+    this.look(partitions, limits);
     return found;
   }
 
   /** A step has removed these timers of the partition. */
   removed(owned: OwnedPartition, keys: readonly TimerKey[]): void {
     for (const reading of [this.urgent, this.tenants]) reading.forget(owned, keys);
+  }
+
+  private look(partitions: readonly OwnedPartition[], limits: StepLimits): void {
+    const { store, clock, isShared } = this.deps;
+    const now = clock.now();
+    const [urgent, tenants] = [this.urgent.mayBegin(now), isShared() && this.tenants.mayBegin(now)];
+    if (!urgent && !tenants) return;
+    const due = partitions.map((owned) => [owned, overfull(owned, now, limits)] as const);
+    const full = new Map(due.filter(([, rows]) => rows.length > 0));
+    const before = Math.floor(now) + 1;
+    if (urgent) void this.urgent.begin([...full.keys()], (of) => store.urgentTimers(of, before, MOST_READ));
+    if (!tenants) return;
+    const floods = new Map([...full].map(([owned, rows]) => [owned, flooding(rows)]));
+    const flooded = [...floods.keys()].filter((owned) => floods.get(owned)!.length > 0);
+    const exceptOf = [...new Set([...floods.values()].flat())];
+    void this.tenants.begin(flooded, (of) => store.timers(of, before, MOST_READ, exceptOf));
   }
 }
 

@@ -21,16 +21,15 @@ export function requirePgBouncer(): void {
 }
 
 /**
+ * Whoever calls it has asked `requirePgBouncer`.
  * @param databaseUrl of the server
  * @param poolSize connections to the server at the most
- * @throws as `requirePgBouncer`
  */
 export async function startPgBouncer(
   dir: string,
   databaseUrl: string,
   poolSize: number,
 ): Promise<Server & { url: string }> {
-  requirePgBouncer();
   const [port] = (await choosePorts(1)) as [number];
   const to = new URL(databaseUrl);
   const login = `user=${to.username} password=${to.password}`;

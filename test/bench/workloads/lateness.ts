@@ -1,9 +1,8 @@
-import { percentile, sorted } from '../support/statistics.ts';
-import { enqueueAhead, warmUpSpread } from './steps.ts';
+import { percentile } from '../support/statistics.ts';
+import { runSpread, warmUpSpread } from './steps.ts';
 import type { Workload } from './workload.ts';
 
 const RATES_PER_S = [100, 1_000, 3_000, 5_000];
-const TIMEOUT_MS = 60_000;
 
 export const lateness: Workload = {
   name: 'lateness',
@@ -22,22 +21,19 @@ export const lateness: Workload = {
     const rows = [];
     let done = await warmUpSpread(system);
     for (const perSecond of RATES_PER_S) {
-      const count = perSecond * seconds;
-      await enqueueAhead(system, { count, perSecond });
-      const completed = await system.completed(done + count, seconds * 1_000 + TIMEOUT_MS);
-      const late = sorted(await system.lateness());
+      const { late, unfinished, ...ran } = await runSpread(system, done, { perSecond, seconds });
       const figures = {
         p50: percentile(late, 0.5),
         p90: percentile(late, 0.9),
         p99: percentile(late, 0.99),
         max: late.at(-1) ?? NaN,
         early: late.filter((ms) => ms < 0).length,
-        unfinished: done + count - completed,
+        unfinished,
       };
       rows.push({ case: `${perSecond.toLocaleString('en')}/s`, figures });
       say(`${perSecond}/s ${JSON.stringify(figures)}`);
-      done += count;
-      if (completed < done) break; // it fell behind: a higher rate would tell nothing
+      done = ran.done;
+      if (unfinished > 0) break; // it fell behind: a higher rate would tell nothing
     }
     return rows;
   },

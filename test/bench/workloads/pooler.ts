@@ -1,13 +1,11 @@
 import { temporaryFolder } from '../support/folder.ts';
 import { requirePgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
-import { percentile, sorted } from '../support/statistics.ts';
+import { percentile } from '../support/statistics.ts';
 import type { BelfrySystem } from '../systems/belfry.ts';
-import { enqueueAhead, warmUpSpread } from './steps.ts';
+import { runSpread, warmUpSpread } from './steps.ts';
 import type { Figures, Workload } from './workload.ts';
 
-const PER_SECOND = 1_000;
-const SECONDS = 15;
-const TIMEOUT_MS = 60_000;
+const LOAD = { perSecond: 1_000, seconds: 15 };
 const POOL_SIZE = 4;
 
 export const pooler: Workload<BelfrySystem> = {
@@ -41,17 +39,13 @@ export const pooler: Workload<BelfrySystem> = {
 };
 
 async function measure(system: BelfrySystem, before: number): Promise<{ done: number; figures: Figures }> {
-  const count = PER_SECOND * SECONDS;
-  const warm = await warmUpSpread(system, before);
-  await enqueueAhead(system, { count, perSecond: PER_SECOND });
-  const done = await system.completed(warm + count, SECONDS * 1_000 + TIMEOUT_MS);
+  const { done, unfinished, late } = await runSpread(system, await warmUpSpread(system, before), LOAD);
   const [sessions] = await system.sql<{ n: number }>(
     `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE 'belfry-%'`,
   );
-  const late = sorted(await system.lateness());
   const figures = {
     ...{ p50: percentile(late, 0.5), p99: percentile(late, 0.99), max: late.at(-1) ?? NaN },
-    ...{ unfinished: warm + count - done, sessions: sessions?.n ?? NaN },
+    ...{ unfinished, sessions: sessions?.n ?? NaN },
   };
   return { done, figures };
 }

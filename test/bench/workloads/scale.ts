@@ -1,14 +1,13 @@
 import { databaseBytes } from '../support/database.ts';
-import { percentile, sorted } from '../support/statistics.ts';
+import { percentile } from '../support/statistics.ts';
 import { memoryMb } from '../support/usage.ts';
 import type { BelfrySystem } from '../systems/belfry.ts';
-import { enqueueAhead, warmUpSpread } from './steps.ts';
+import { runSpread, warmUpSpread } from './steps.ts';
 import type { Row, Workload } from './workload.ts';
 
 const TOMORROW_MS = 86_400_000;
 const PER_SECOND = 1_000;
 const SECONDS = 15;
-const TIMEOUT_MS = 60_000;
 /** V8 rather collects garbage than to grow, at the price of some processor time. */
 const SMALL = '--max-semi-space-size=8 --max-old-space-size=256';
 
@@ -29,11 +28,9 @@ export const scale: Workload<BelfrySystem> = {
     let done = await warmUpSpread(system);
     let asleep = 0;
     const lateness = async (): Promise<number[]> => {
-      const count = PER_SECOND * SECONDS;
-      await enqueueAhead(system, { count, perSecond: PER_SECOND });
-      done += count;
-      await system.completed(done, SECONDS * 1_000 + TIMEOUT_MS);
-      return sorted(await system.lateness());
+      const ran = await runSpread(system, done, { perSecond: PER_SECOND, seconds: SECONDS });
+      done = ran.done + ran.unfinished;
+      return ran.late;
     };
     const rows: Row[] = [];
     for (const target of quick ? [10_000, 50_000] : [10_000, 100_000, 1_000_000]) {

@@ -1,10 +1,12 @@
 /** Steps that several workloads take. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sorted } from '../support/statistics.ts';
 import type { Load, System } from '../systems/system.ts';
 
 const WARM_UP_JOBS = 20_000;
 const WARM_UP_MS = 20_000;
 const SPREAD_PER_S = 1_000;
+const SPREAD_TIMEOUT_MS = 60_000;
 /** Between the last schedule and the first due time: what was stored settles. */
 const PAUSE_MS = 3_000;
 /** What the slowest of the systems schedules a second here, with a margin. */
@@ -33,6 +35,22 @@ export async function warmUpSpread(system: System, before = 0): Promise<number> 
   const all = await system.completed(done + WARM_UP_JOBS, (WARM_UP_JOBS * 1_000) / SPREAD_PER_S + WARM_UP_MS);
   await system.lateness();
   return all;
+}
+
+/**
+ * Runs jobs at an even pace.
+ * @param before how many have completed already
+ * @returns how many have now, how many did not in time, and by how much each of them started late, ascending
+ */
+export async function runSpread(
+  system: System,
+  before: number,
+  { perSecond, seconds }: { perSecond: number; seconds: number },
+): Promise<{ done: number; unfinished: number; late: number[] }> {
+  const count = perSecond * seconds;
+  await enqueueAhead(system, { count, perSecond });
+  const done = await system.completed(before + count, seconds * 1_000 + SPREAD_TIMEOUT_MS);
+  return { done, unfinished: before + count - done, late: sorted(await system.lateness()) };
 }
 
 /**

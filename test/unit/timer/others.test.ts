@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS } from '../../../services/timer/deps.ts';
 import { Others } from '../../../services/timer/others.ts';
 import { OwnedPartition } from '../../../services/timer/owned.ts';
 import { Wake } from '../../../services/timer/wake.ts';
+import { timerIn } from '../../conformance/timer-fixtures.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 import { Cluster, P, silent } from './harness.ts';
 
@@ -52,20 +53,8 @@ describe('behind a flood', () => {
 });
 
 describe('what was read beside the steps', () => {
-  const timer = (n: number, topic = 'job.due.medium'): TimerRow => ({
-    ...{
-      partition: 1,
-      fireAt: n,
-      runId: `run-${n}`,
-      kind: 'once',
-      tenant: 'acme',
-      jobId: `job-${n}`,
-      topic,
-      due: '{}',
-    },
-  });
   const STEP = { ...DEFAULT_LIMITS, perStep: 5 };
-  const urgent = [101, 102].map((n) => timer(n, 'job.due.high'));
+  const urgent = [101, 102].map((n) => timerIn(1, { fireAt: n, topic: 'job.due.high' }));
 
   /** A partition with a flood of which a step takes a part, and a store that answers when it is told to. */
   function flooded(): { others: Others; owned: OwnedPartition; answer: () => Promise<void>; asked: () => number } {
@@ -78,7 +67,7 @@ describe('what was read beside the steps', () => {
     } as Partial<TimerStore> as TimerStore;
     const offsets = { commands: 0n, retry: 0n, completed: 0n };
     const owned = new OwnedPartition({ partition: 1, epoch: 1, offsets, outboxSeq: 1 }, offsets, 10);
-    const rows = Array.from({ length: 10 }, (_, n) => timer(n));
+    const rows = Array.from({ length: 10 }, (_, n) => timerIn(1, { fireAt: n }));
     owned.lookAhead.refill(rows, 10);
     const others = new Others({ store, clock, log: silent, wake: new Wake(clock), isShared: () => false });
     const answer = async (): Promise<void> => {
