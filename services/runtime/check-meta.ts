@@ -5,20 +5,18 @@ import type { Config } from './config.ts';
 /**
  * Answers what the deployment was migrated with, if this process may work on it.
  * @param meta undefined: there are no tables yet
- * @param shippedVersion the schema version that this Belfry knows
+ * @param shippedVersion the schema version that this Belfry brings
  * @throws BelfryError `not_migrated` (retryable: a migration mends it), `config_mismatch`, `schema_newer`
  */
-export function checkMeta<M extends { partitions: number; topicPrefix: string; schemaVersion: number }>(
-  config: Pick<Config, 'partitions' | 'topicPrefix'>,
-  meta: M | undefined,
-  shippedVersion: number,
-): M {
+export function checkMeta<
+  M extends { partitions: number; topicPrefix: string; schemaVersion: number; oldestServices: number },
+>(config: Pick<Config, 'partitions' | 'topicPrefix'>, meta: M | undefined, shippedVersion: number): M {
   if (meta === undefined) {
     throw new BelfryError('not_migrated', 'The database has no Belfry tables yet: run "belfry migrate".', {
       retryable: true,
     });
   }
-  const { partitions, topicPrefix, schemaVersion } = meta;
+  const { partitions, topicPrefix, schemaVersion, oldestServices } = meta;
   if (config.partitions !== undefined && config.partitions !== partitions) {
     throw new BelfryError(
       'config_mismatch',
@@ -31,10 +29,11 @@ export function checkMeta<M extends { partitions: number; topicPrefix: string; s
       `BELFRY_TOPIC_PREFIX is "${config.topicPrefix}", but this deployment was migrated with "${topicPrefix}".`,
     );
   }
-  if (schemaVersion > shippedVersion) {
+  // One that is newer, and still serves this release, is as good: a rolling upgrade migrates first.
+  if (shippedVersion < oldestServices) {
     throw new BelfryError(
       'schema_newer',
-      `The database has schema version ${schemaVersion}, this Belfry knows ${shippedVersion}: it was migrated by a newer Belfry. Start that version.`,
+      `The database has schema version ${schemaVersion}, which serves services from version ${oldestServices} on; this Belfry brings ${shippedVersion}: start a newer release.`,
     );
   }
   if (schemaVersion < shippedVersion) {

@@ -1,4 +1,6 @@
 /** Wires the real parts that every service shares: broker, database, codec, clock. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { RandomIds } from '../adapters/ids.ts';
 import { SystemClock } from '../adapters/clock.ts';
 import { openAvroCodec } from '../adapters/codec/avro-codec.ts';
@@ -8,6 +10,8 @@ import { KafkaBroker } from '../adapters/kafka/broker.ts';
 import type { KafkaConfig } from '../adapters/kafka/connect.ts';
 import { readMeta, shippedSchemaVersion, type Meta } from '../adapters/postgres/migrate.ts';
 import { openPool, type Pg } from '../adapters/postgres/pool.ts';
+import { announceService, withdrawService } from '../adapters/postgres/services.ts';
+import { packageFile } from '../adapters/package-file.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -16,6 +20,7 @@ import { checkMeta } from './check-meta.ts';
 import { ClockSync } from './clock-sync.ts';
 import type { Config } from './config.ts';
 import type { Metrics } from './metrics.ts';
+import { Presence } from './presence.ts';
 
 const DATABASE_NOW = {
   name: 'database_now',
@@ -92,9 +97,23 @@ export async function connect(
     const registry = config.registry === undefined ? undefined : new Registry(config.registry);
     const codec = await waiting('the schema registry', () => openCodec(meta.encoding, registry, topics));
     await clockSync.start();
+    const ids = new RandomIds();
+    const row = {
+      id: ids.uuid(),
+      kind: service,
+      name: `${hostname()}:${process.pid}`,
+      release: releaseOf(),
+      schemaVersion: shipped,
+    };
+    const presence = new Presence({
+      ...{ clock, log },
+      announce: () => announceService(pg, row),
+      withdraw: () => withdrawService(pg, row.id),
+    });
     return {
-      ...{ config, log, clock, clockSync, ids: new RandomIds(), broker, pg, meta, topics, codec },
+      ...{ config, log, clock, clockSync, ids, broker, pg, meta, topics, codec },
       close: async () => {
+        await presence.end();
         await clockSync.stop();
         await broker.close();
         await pg.close();
@@ -105,6 +124,11 @@ export async function connect(
     await pg.close();
     throw error;
   }
+}
+
+/** The version of this package. */
+export function releaseOf(): string {
+  return (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;
 }
 
 async function openCodec(encoding: 'json' | 'avro', registry: Registry | undefined, topics: Topics): Promise<Codec> {

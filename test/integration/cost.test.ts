@@ -23,7 +23,7 @@ const LIMITS = {
 /** Polls and renewals. */
 const BY_THE_CLOCK = {
   statements:
-    /database_now|timer_stats|timer_timers|take_parked|release_parked|take_orphans|wake_waiting|tenant_list|leases|maintain_/,
+    /database_now|announce_service|timer_stats|timer_timers|take_parked|release_parked|take_orphans|wake_waiting|tenant_list|leases|maintain_/,
   requests: /Fetch"|Heartbeat/,
 };
 

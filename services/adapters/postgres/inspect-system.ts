@@ -6,7 +6,11 @@ import { readMeta } from './migrate.ts';
 import { ownTopics } from './own-topics.ts';
 import type { Pg } from './pool.ts';
 import { leases } from './run-leases.ts';
+import { readServices } from './services.ts';
 import { OWNER_FIELDS, ownershipOf, type OwnerRow } from './timer-rows.ts';
+
+/** The schema has a table for services since then. */
+const ANNOUNCED_SINCE = 27;
 
 const OWNERS = {
   name: 'inspect_owners',
@@ -31,16 +35,17 @@ export async function readSystem(pg: Pg): Promise<SystemState> {
   if (meta === undefined) {
     throw new BelfryError('not_migrated', 'The database has no Belfry tables yet: run "belfry migrate".');
   }
-  const [topics, owners, overdue, alive, parked] = await Promise.all([
+  const [topics, owners, overdue, alive, parked, services] = await Promise.all([
     ownTopics(pg),
     pg.query<OwnerRow & { partition: number; instance: string; outboxDepth: number }>(OWNERS),
     pg.query<SystemState['overdue']>(OVERDUE),
     leases(pg),
     pg.query<SystemState['parked']>(PARKED),
+    meta.schemaVersion < ANNOUNCED_SINCE ? [] : readServices(pg),
   ]);
   return {
     ...meta,
-    topics,
+    ...{ topics, services },
     owners: owners.map(ownerOf),
     overdue: overdue[0] ?? { count: 0, oldestAt: null },
     leases: alive,

@@ -17,18 +17,37 @@ export type MigrationOptions = { partitions: number; encoding: 'json' | 'avro'; 
 export type Meta = MigrationOptions & {
   /** Number of the last SQL file that was applied. */
   schemaVersion: number;
+  /** Services that bring SQL files up to this number, or more, may work here. */
+  oldestServices: number;
   /** A random UUID of this deployment; marks the topics as its own. */
   deploymentId: string;
 };
 
 const UNDEFINED_TABLE = '42P01';
+const UNDEFINED_COLUMN = '42703';
+const DEADLOCK = '40P01';
 const MIGRATION_TIMEOUT_MS = 300_000;
+/** Services go on while a migration changes their tables, so the two may wait for each other. */
+const DEADLOCK_TRIES = 5;
 
+/**
+ * Services of the release whose last file has this number start only where `migrations` holds nothing newer. They do run on a
+ * newer schema, so files beyond it are remembered in a table of their own. A migration that must keep them from starting
+ * writes its number into `migrations`, too.
+ */
+const LAST_IN_MIGRATIONS = 21;
+
+const META_FIELDS = `partitions, encoding, topic_prefix AS "topicPrefix", deployment_id AS "deploymentId"`;
 const READ_META = {
   name: 'read_meta',
-  text: `SELECT partitions, encoding, topic_prefix AS "topicPrefix", deployment_id AS "deploymentId",
-           (SELECT max(version) FROM migrations) AS "schemaVersion"
+  text: `SELECT ${META_FIELDS}, oldest_services AS "oldestServices",
+           greatest((SELECT max(version) FROM migrations), (SELECT max(version) FROM later_migrations)) AS "schemaVersion"
          FROM meta`,
+};
+/** As the release before wrote it. */
+const READ_FORMER_META = {
+  name: 'read_former_meta',
+  text: `SELECT ${META_FIELDS}, 0 AS "oldestServices", (SELECT max(version) FROM migrations) AS "schemaVersion" FROM meta`,
 };
 
 /**
@@ -38,6 +57,16 @@ const READ_META = {
  * @throws BelfryError `config_mismatch` when `options` differ from those of the first migration
  */
 export async function migrateDatabase(pool: Pg, options: MigrationOptions): Promise<Meta> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await migrateOnce(pool, options);
+    } catch (error) {
+      if (sqlState(error) !== DEADLOCK || tries === DEADLOCK_TRIES) throw classify(error);
+    }
+  }
+}
+
+async function migrateOnce(pool: Pg, options: MigrationOptions): Promise<Meta> {
   const client = await pool.connect();
   let failed = true;
   try {
@@ -59,8 +88,6 @@ export async function migrateDatabase(pool: Pg, options: MigrationOptions): Prom
     await client.query('COMMIT');
     failed = false;
     return meta;
-  } catch (error) {
-    throw classify(error);
   } finally {
     client.release(failed); // destroying the connection rolls back
   }
@@ -68,13 +95,14 @@ export async function migrateDatabase(pool: Pg, options: MigrationOptions): Prom
 
 /** What the first migration fixed; undefined when the database was never migrated. */
 export async function readMeta(pool: Pg): Promise<Meta | undefined> {
-  try {
-    const rows = await pool.query<Meta>(READ_META);
-    return rows[0];
-  } catch (error) {
-    if (sqlState(error) === UNDEFINED_TABLE) return undefined;
-    throw error;
+  for (const query of [READ_META, READ_FORMER_META]) {
+    try {
+      return (await pool.query<Meta>(query))[0];
+    } catch (error) {
+      if (![UNDEFINED_TABLE, UNDEFINED_COLUMN].includes(sqlState(error) ?? '')) throw error;
+    }
   }
+  return undefined;
 }
 
 /** Number of the last SQL file that this version of Belfry brings. */
@@ -87,15 +115,20 @@ async function applyFiles(client: pg.PoolClient, schema: string): Promise<void> 
   // CREATE SCHEMA IF NOT EXISTS wants the right to create one even where it exists.
   const exists = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
   if (exists.rowCount === 0) await client.query(`CREATE SCHEMA ${schema}`);
-  await client.query(
-    'CREATE TABLE IF NOT EXISTS migrations (version int PRIMARY KEY, file text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
+  for (const table of ['migrations', 'later_migrations']) {
+    await client.query(
+      `CREATE TABLE IF NOT EXISTS ${table} (version int PRIMARY KEY, file text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+    );
+  }
+  const applied = await client.query<{ version: number }>(
+    'SELECT version FROM migrations UNION SELECT version FROM later_migrations',
   );
-  const applied = await client.query<{ version: number }>('SELECT version FROM migrations');
   const versions = new Set(applied.rows.map((row) => row.version));
   for (const { version, file, path } of await shippedFiles()) {
     if (versions.has(version)) continue;
     await patiently(client, await readFile(path, 'utf8'));
-    await client.query('INSERT INTO migrations (version, file) VALUES ($1, $2)', [version, file]);
+    const table = version <= LAST_IN_MIGRATIONS ? 'migrations' : 'later_migrations';
+    await client.query(`INSERT INTO ${table} (version, file) VALUES ($1, $2)`, [version, file]);
   }
 }
 

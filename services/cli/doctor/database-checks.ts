@@ -2,6 +2,7 @@
 import type { SystemState } from '../../core/ports/inspect.ts';
 import { relative } from '../output.ts';
 import { ok, problem, warning, type Finding } from './finding.ts';
+import { releaseFinding, schemaFinding } from './release-checks.ts';
 
 const LARGEST_OFFSET_MS = 500;
 /** Timers fire in milliseconds; a fail-over takes 10 s. */
@@ -18,18 +19,12 @@ export function clockFinding(offsetMs: number): Finding {
 export function databaseFindings(state: SystemState, shippedVersion: number, now: number): Finding[] {
   return [
     schemaFinding(state, shippedVersion),
+    releaseFinding(state),
     timerFinding(state),
     overdueFinding(state, now),
     outboxFinding(state),
     ...executorFindings(state),
   ];
-}
-
-function schemaFinding({ schemaVersion, encoding, partitions }: SystemState, shipped: number): Finding {
-  const text = `version ${schemaVersion}, ${partitions} partitions, ${encoding}`;
-  if (schemaVersion === shipped) return ok('schema', text);
-  if (schemaVersion < shipped) return problem('schema', `${text}; this Belfry brings ${shipped}`, 'run belfry migrate');
-  return problem('schema', `${text}; this Belfry knows ${shipped}`, 'use the version of Belfry that migrated last');
 }
 
 function timerFinding({ owners }: SystemState): Finding {

@@ -118,6 +118,19 @@ export type DeadRunSummary = RunSummary & {
 
 export type Owner = { partition: number; instance: string; epoch: number; offsets: Offsets; outboxDepth: number };
 
+/** A timer, executor or API that said so. */
+export type ServiceState = {
+  kind: string;
+  /** `host:pid`. */
+  name: string;
+  /** Version of its package. */
+  release: string;
+  /** Number of the last SQL file that it brings. */
+  schemaVersion: number;
+  /** Since it said so last. */
+  ageMs: number;
+};
+
 /** How the deployment is doing, as the database sees it. */
 export type SystemState = {
   partitions: number;
@@ -125,6 +138,10 @@ export type SystemState = {
   topicPrefix: string;
   deploymentId: string;
   schemaVersion: number;
+  /** Services that bring SQL files up to this number, or more, may work here. */
+  oldestServices: number;
+  /** Those that said so within a day; releases before 0.2 do not. */
+  services: readonly ServiceState[];
   /** Topics that migrations made. */
   topics: readonly string[];
   owners: readonly Owner[];

@@ -44,12 +44,29 @@ void test('people see what to do about each finding', async () => {
   assert.match(cli.stdout, /problem +schema +version 3, .*; this Belfry brings 4: run belfry migrate/);
 });
 
+function service(kind: string): SystemState['services'][number] {
+  return { kind, name: 'host:7', release: '1.0.0', schemaVersion: 4, ageMs: 0 };
+}
+
 const SICK: [string, Partial<SystemState>, number, RegExp][] = [
   [
-    'a database that a newer Belfry migrated',
-    { schemaVersion: 5 },
+    'a database that a newer Belfry migrated, which serves this one no more',
+    { schemaVersion: 6, oldestServices: 5 },
     1,
-    /^problem schema: version 5, .*this Belfry knows 4/,
+    /^problem schema: version 6, .*for services from version 5 on; this Belfry brings 4/,
+  ],
+  ['a database that a newer Belfry migrated in a rolling upgrade', { schemaVersion: 5 }, 0, /^$/],
+  [
+    'services of two releases',
+    { services: [...system().services, { ...service('api'), release: '1.1.0', schemaVersion: 5 }] },
+    0,
+    /^warning releases: 1.0.0 \(schema 4\): 1 timer, 1 executor; 1.1.0 \(schema 5\): 1 api$/,
+  ],
+  [
+    'services of a release that says nothing of itself, beside one that has not for long',
+    { services: [service('timer'), { ...service('executor'), ageMs: 31_000 }] },
+    0,
+    /^warning releases: 1.0.0 \(schema 4\): 1 timer; a release that does not say which, or ended: executor host:2, timer host:1$/,
   ],
   ['no executor', { leases: [] }, 1, /^problem executors: none is alive/],
   [

@@ -214,7 +214,11 @@ export function outcome(fields: Partial<Outcome> = {}): Outcome {
 export function system(fields: Partial<SystemState> = {}): SystemState {
   const offsets = { commands: 0n, retry: 0n, completed: 0n };
   return {
-    ...{ partitions: 2, encoding: 'json', topicPrefix: '', deploymentId: 'd', schemaVersion: 4, topics: [] },
+    ...{ partitions: 2, encoding: 'json', topicPrefix: '', deploymentId: 'd', schemaVersion: 4, oldestServices: 4 },
+    services: ['timer', 'executor'].map((kind, index) => ({
+      ...{ kind, name: `host:${index + 1}`, release: '1.0.0', schemaVersion: 4, ageMs: 5_000 },
+    })),
+    topics: [],
     owners: [0, 1].map((partition) => ({ partition, instance: 'host:1', epoch: 1, offsets, outboxDepth: 0 })),
     overdue: { count: 0, oldestAt: null },
     leases: [

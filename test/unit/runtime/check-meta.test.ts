@@ -4,7 +4,7 @@ import { checkMeta } from '../../../services/runtime/check-meta.ts';
 import { readConfig } from '../../../services/runtime/config.ts';
 
 const SHIPPED = 4;
-const META = { partitions: 12, topicPrefix: '', schemaVersion: SHIPPED };
+const META = { partitions: 12, topicPrefix: '', schemaVersion: SHIPPED, oldestServices: 2 };
 const config = readConfig({});
 
 test('a process that fits its deployment may work on it', () => {
@@ -21,11 +21,14 @@ test('a database that was never migrated, or by an older Belfry, is waited for: 
     });
 });
 
-test('a database that a newer Belfry migrated is refused', () => {
-  assert.throws(() => checkMeta(config, { ...META, schemaVersion: SHIPPED + 1 }, SHIPPED), {
+test('a database that a newer Belfry migrated is worked on as long as it serves this release', () => {
+  const newer = { ...META, schemaVersion: SHIPPED + 3 };
+  assert.equal(checkMeta(config, newer, SHIPPED), newer);
+  assert.equal(checkMeta(config, { ...newer, oldestServices: SHIPPED }, SHIPPED).schemaVersion, SHIPPED + 3);
+  assert.throws(() => checkMeta(config, { ...newer, oldestServices: SHIPPED + 1 }, SHIPPED), {
     code: 'schema_newer',
     retryable: false,
-    message: /schema version 5, this Belfry knows 4/,
+    message: /schema version 7, which serves services from version 5 on; this Belfry brings 4: start a newer release/,
   });
 });
 
