@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CHAIN_CONDITIONS, type Bounds, type Schedule, type Upstream } from '../model.ts';
 import { validateCron } from '../occurrences/cron.ts';
 import { isTimeZone } from '../occurrences/time-zone.ts';
-import { filterProblem } from '../event-filter.ts';
+import { filterProblem } from '../filter/event-filter.ts';
 import { duration, instant, name, record, whole, word } from './fields.ts';
 import { isDay } from './instant.ts';
 import { EVENT, JOB_ID } from './names.ts';
