@@ -18,3 +18,19 @@ export async function within<T>(
     cancel();
   }
 }
+
+/**
+ * The promise's outcome, or a rejection with the signal's reason as soon as it aborts. The promise itself goes on, as with `within`;
+ * the signal keeps nothing of it.
+ */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason as Error);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

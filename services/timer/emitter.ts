@@ -49,10 +49,14 @@ export class Emitter {
     this.running = this.run();
   }
 
-  /** Waits until all is produced, `ms` at the most, and closes the producer. What is left stays in the store. */
-  async close(ms: number): Promise<void> {
+  /** Waits until all is produced, `ms` at the most; begins nothing afterwards. What is left stays in the store. */
+  async drain(ms: number): Promise<void> {
     await Promise.race([this.running, this.clock.sleep(ms)]);
     this.closed = true;
+  }
+
+  /** Closes the producer, once its send under way has come to an end. */
+  async close(): Promise<void> {
     await this.producer?.close();
   }
 

@@ -27,8 +27,6 @@ export type EventSourcesOptions = {
 };
 
 const SESSION_TIMEOUT_MS = 6_000;
-/** Batches in memory at which their partitions are held back. */
-const MOST_HELD = 8;
 
 /** `next` is where the partition goes on; undefined: where the group says. */
 type Followed = { tp: TopicPartition; next: bigint | undefined };
@@ -40,8 +38,6 @@ export class EventSources {
   private readonly relay: Relay;
   /** The assigned partitions. */
   private readonly followed = new Map<string, Followed>();
-  private readonly paused = new Map<string, TopicPartition>();
-  private held = 0;
 
   constructor(options: EventSourcesOptions) {
     this.options = options;
@@ -51,7 +47,8 @@ export class EventSources {
     this.relay = new Relay({
       ...{ broker, clock, log, groupId },
       transactionalId: () => `${prefix}belfry-events-${instance}`,
-      recordsOf: ({ records }) => records.map((record) => this.emitOf(record)),
+      recordOf: (record) => this.emitOf(record),
+      rejected: (record, message) => options.records.rejected(record, { code: 'invalid', message }),
       isWanted: (batch) => this.followed.has(placeOf(batch)),
     });
     this.consumer = broker.group(
@@ -70,6 +67,7 @@ export class EventSources {
         onFatal,
       },
     );
+    this.relay.attach(this.consumer);
   }
 
   start(): Promise<void> {
@@ -89,7 +87,7 @@ export class EventSources {
     for (const [place, { tp, next }] of [...this.followed]) {
       const committed = await this.options.broker.committed(groupOf(this.options.prefix), tp);
       const now = this.followed.get(place);
-      const isIdle = this.held === 0 && now !== undefined && now.next === next;
+      const isIdle = this.relay.held === 0 && now !== undefined && now.next === next;
       if (!isIdle || committed === undefined || (next !== undefined && committed >= next)) continue;
       if (next !== undefined) now.next = committed;
       this.consumer.seek(tp, committed);
@@ -99,7 +97,6 @@ export class EventSources {
   /** A rejoin goes back to the group's position. */
   private assigned(assignment: readonly TopicPartition[]): void {
     this.followed.clear();
-    this.paused.clear();
     for (const tp of assignment) this.followed.set(placeOf(tp), { tp, next: undefined });
   }
 
@@ -110,19 +107,7 @@ export class EventSources {
     const { next } = followed;
     if (next !== undefined && batch.fetchedOffset > next) return this.consumer.seek(batch, next);
     followed.next = batch.nextOffset;
-    this.held++;
-    if (this.held >= MOST_HELD) {
-      this.paused.set(place, batch);
-      this.consumer.pause([batch]);
-    }
-    void this.relay.accept(batch).then(() => this.release());
-  }
-
-  private release(): void {
-    this.held--;
-    if (this.held > MOST_HELD / 2 || this.paused.size === 0) return;
-    this.consumer.resume([...this.paused.values()]);
-    this.paused.clear();
+    void this.relay.accept(batch);
   }
 
   private emitOf(record: ConsumedRecord): OutgoingRecord {

@@ -54,6 +54,8 @@ export class ExactLane {
   private producer: TransactionalProducer | undefined;
   /** Everything before it is written; undefined: to be asked of the broker, after fencing. */
   private position: bigint | undefined;
+  /** Why the last try failed; undefined while all is well. */
+  failure: string | undefined;
   /** Above zero: so many runs are published one at a time, because the broker refused one among them. */
   private singly = 0;
   /** Runs recorded as failed; undefined until the store was asked for those of a former owner. */
@@ -79,6 +81,7 @@ export class ExactLane {
     for (let failures = 0; this.rows.length > 0 && !this.closed;) {
       try {
         await this.advance();
+        this.failure = undefined;
         failures = 0;
       } catch (thrown) {
         if (this.closed) break;
@@ -88,6 +91,7 @@ export class ExactLane {
         }
         // The outcome is unknown: fence oneself, then ask.
         this.position = undefined;
+        this.failure = messageOf(thrown);
         this.options.log.warn(
           { err: thrown, partition: this.options.partition },
           'publishing messages failed; trying again',

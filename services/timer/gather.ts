@@ -268,8 +268,8 @@ async function readRetries(
     const cancels = command.type === 'cancel' || (command.type === 'trigger' && command.overlap === 'cancel_running');
     if (job !== undefined && cancels) cancelled.set(jobKey(job.tenant, job.jobId), job);
   }
-  const entries = [...cancelled].map(async ([key, job]) => [key, await store.retryTimers(job)] as const);
-  return new Map(await Promise.all(entries));
+  if (cancelled.size === 0) return new Map();
+  return Map.groupBy(await store.retryTimers([...cancelled.values()]), ({ tenant, jobId }) => jobKey(tenant, jobId));
 }
 
 function dueTopics(all: readonly Gathered[], inputs: readonly Input[], { jobs }: Known, topics: Topics): Set<string> {

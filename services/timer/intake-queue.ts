@@ -4,6 +4,8 @@
  * Invariant: `expected` is the offset behind everything in the queue, and nothing between the stored offset and it is
  * missing: a batch that begins later is refused, and what lies before it in a batch was seen already. kafkajs may fetch
  * from a position of its own around a rebalance; without this check records would be lost or applied twice.
+ *
+ * The queue is a list whose items know their neighbours: any of them goes without the others being looked at.
  */
 import type { FetchedBatch } from '../core/ports/broker.ts';
 import type { ConsumedRecord } from '../core/records.ts';
@@ -13,11 +15,15 @@ import type { Input } from './inputs.ts';
 export type IntakeItem = { record: ConsumedRecord | null; input: Input | null; after: bigint; bytes: number };
 export type ReadItem = IntakeItem & ({ record: null } | { record: ConsumedRecord; input: Input });
 
+type Linked = IntakeItem & { before: Linked | undefined; behind: Linked | undefined };
+
 export class IntakeQueue {
   expected: bigint;
   paused = false;
-  private items: IntakeItem[] = [];
-  private unread: IntakeItem[] = [];
+  private first: Linked | undefined;
+  private last: Linked | undefined;
+  /** Up to here `nextUnread` has answered; undefined: nothing of what is in the queue. */
+  private readTo: Linked | undefined;
   private heldRecords = 0;
   private heldBytes = 0;
 
@@ -42,16 +48,10 @@ export class IntakeQueue {
     for (const record of batch.records) {
       const input = record.offset < this.expected ? undefined : read(record);
       if (input === undefined) continue;
-      const item = {
-        record,
-        input: input === 'later' ? null : input,
-        after: record.offset + 1n,
-        bytes: sizeOf(record),
-      };
-      this.items.push(item);
-      if (input === 'later') this.unread.push(item);
+      const bytes = sizeOf(record);
+      this.append({ record, input: input === 'later' ? null : input, after: record.offset + 1n, bytes });
       this.heldRecords++;
-      this.heldBytes += item.bytes;
+      this.heldBytes += bytes;
     }
     if (batch.nextOffset > this.expected) this.moveTo(batch.nextOffset);
     return true;
@@ -59,7 +59,12 @@ export class IntakeQueue {
 
   /** The next record that was left unread; each is answered once. */
   nextUnread(): IntakeItem | undefined {
-    return this.unread.shift();
+    let item = this.readTo === undefined ? this.first : this.readTo.behind;
+    for (; item !== undefined; item = item.behind) {
+      this.readTo = item;
+      if (!isRead(item)) return item;
+    }
+    return undefined;
   }
 
   /**
@@ -67,19 +72,18 @@ export class IntakeQueue {
    * so many items. No step has it: steps end before the first unread one.
    */
   skip(item: IntakeItem): void {
-    const at = this.items.indexOf(item);
-    const before = this.items[at - 1];
-    this.pass(item);
-    if (at === this.items.length - 1 && before === undefined) return;
-    this.items.splice(at, 1);
-    if (before !== undefined) before.after = item.after;
+    const skipped = item as Linked;
+    this.pass(skipped);
+    if (skipped.before !== undefined) skipped.before.after = skipped.after;
+    else if (skipped.behind === undefined) return; // alone, it moves the offset itself
+    this.unlink(skipped);
   }
 
   /** Items that are ready, in order: `limit` at the most, and `maxBytes` but for the first. */
   ready(limit: number, maxBytes: number): ReadItem[] {
     const ready: ReadItem[] = [];
     let bytes = 0;
-    for (const item of this.items) {
+    for (let item = this.first; item !== undefined; item = item.behind) {
       bytes += item.bytes;
       if (!isRead(item) || ready.length >= limit || (ready.length > 0 && bytes > maxBytes)) break;
       ready.push(item);
@@ -89,31 +93,56 @@ export class IntakeQueue {
 
   /** Forgets the first items: they are applied up to the offset `applied`. */
   drop(count: number, applied: bigint): void {
-    const dropped = this.items.splice(0, count);
-    for (const { record, bytes } of dropped) {
-      if (record === null) continue;
-      this.heldRecords--;
-      this.heldBytes -= bytes;
+    let reached = applied;
+    for (let item = this.first, left = count; item !== undefined && left > 0; item = this.first, left--) {
+      reached = item.after;
+      if (item.record !== null) this.countOut(item);
+      this.unlink(item);
     }
     // The last item may have been moved on while its step was under way.
-    const reached = dropped.at(-1)?.after ?? applied;
-    if (reached > applied) this.items.unshift(marker(reached));
+    if (reached > applied) this.prepend(marker(reached));
   }
 
   /** Gives up on a record: it only moves the offset. */
   pass(item: IntakeItem): void {
     if (item.record === null) return;
-    this.heldRecords--;
-    this.heldBytes -= item.bytes;
+    this.countOut(item);
     item.record = null;
     item.bytes = 0;
   }
 
+  private countOut({ bytes }: IntakeItem): void {
+    this.heldRecords--;
+    this.heldBytes -= bytes;
+  }
+
   private moveTo(offset: bigint): void {
     this.expected = offset;
-    const last = this.items.at(-1);
-    if (last === undefined) this.items.push(marker(offset));
-    else last.after = offset;
+    if (this.last === undefined) this.append(marker(offset));
+    else this.last.after = offset;
+  }
+
+  private append(item: IntakeItem): void {
+    const linked = Object.assign(item, { before: this.last, behind: undefined });
+    if (this.last === undefined) this.first = linked;
+    else this.last.behind = linked;
+    this.last = linked;
+  }
+
+  private prepend(item: IntakeItem): void {
+    const linked = Object.assign(item, { before: undefined, behind: this.first });
+    if (this.first === undefined) this.last = linked;
+    else this.first.before = linked;
+    this.first = linked;
+  }
+
+  private unlink(item: Linked): void {
+    const { before, behind } = item;
+    if (before === undefined) this.first = behind;
+    else before.behind = behind;
+    if (behind === undefined) this.last = before;
+    else behind.before = before;
+    if (this.readTo === item) this.readTo = before;
   }
 }
 

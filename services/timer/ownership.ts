@@ -34,6 +34,9 @@ export type OwnershipOptions = Pick<
   onForeignBatch(batch: FetchedBatch): void;
 };
 
+/** An attempt at a take; `failure` is why its last try failed. */
+type Take = { failure: string | undefined };
+
 export class Ownership implements GroupListener {
   readonly owned = new Map<number, OwnedPartition>();
   /** Partitions that stand still until somebody acts, with what to do. */
@@ -43,7 +46,7 @@ export class Ownership implements GroupListener {
   private readonly ranges: LogRanges;
   private assigned = new Set<number>();
   /** Takes under way; an attempt that is no longer the current one gives up. */
-  private readonly taking = new Map<number, object>();
+  private readonly taking = new Map<number, Take>();
   private readonly refused = new Set<number>();
   private consumer: GroupConsumer | undefined;
 
@@ -56,8 +59,21 @@ export class Ownership implements GroupListener {
     this.consumer = consumer;
   }
 
-  get takingCount(): number {
-    return this.taking.size;
+  /** Why partitions that are assigned here do not decide yet; none when all do. */
+  problems(): string[] {
+    const problems = [...this.stopped].map(([partition, problem]) => `partition ${partition} stands still: ${problem}`);
+    if (!this.hasJoined) problems.push('has not joined its group yet');
+    if (this.taking.size > 0) problems.push(`taking ${this.taking.size} partitions`);
+    for (const [partition, { failure }] of this.taking) {
+      if (failure !== undefined) problems.push(`partition ${partition} cannot be taken: ${failure}`);
+    }
+    if (this.refused.size > 0) {
+      problems.push(`waiting for a heartbeat to take ${this.refused.size} partitions that another timer took`);
+    }
+    for (const { partition, ready, unproduced } of this.owned.values()) {
+      if (!ready) problems.push(`partition ${partition} is recovering: ${unproduced} outbox rows are left to produce`);
+    }
+    return problems;
   }
 
   onAssignment(assignment: readonly TopicPartition[]): void {
@@ -144,7 +160,7 @@ export class Ownership implements GroupListener {
   }
 
   private async take(partition: number): Promise<void> {
-    const attempt = {};
+    const attempt: Take = { failure: undefined };
     this.taking.set(partition, attempt);
     const isCurrent = (): boolean => this.taking.get(partition) === attempt;
     for (let failures = 1; isCurrent(); failures++) {
@@ -152,12 +168,14 @@ export class Ownership implements GroupListener {
         const { ownership, outbox } = await this.options.store.take(partition, this.options.instance);
         const { offsets, problem } = await this.startOffsets(ownership);
         if (!isCurrent()) return;
-        this.taking.delete(partition);
         if (problem === undefined) this.begin(ownership, offsets, outbox);
         else this.markStopped(partition, problem);
+        this.taking.delete(partition);
         return;
       } catch (thrown) {
-        this.options.log.warn({ partition, reason: messageOf(thrown) }, 'taking a partition failed; trying again');
+        const reason = messageOf(thrown);
+        if (isCurrent()) attempt.failure = reason;
+        this.options.log.warn({ partition, reason }, 'taking a partition failed; trying again');
         await this.options.clock.sleep(backoffMs(failures));
       }
     }
@@ -165,10 +183,15 @@ export class Ownership implements GroupListener {
 
   private begin(ownership: StoredOwnership, startAt: StoredOwnership['offsets'], outbox: readonly OutboxBatch[]): void {
     const owned = new OwnedPartition(ownership, startAt, this.options.limits.lookAhead);
-    this.owned.set(owned.partition, owned);
     owned.unproduced = outbox.length;
-    if (outbox.length === 0) this.becomeReady(owned);
-    else this.options.recover(owned, outbox);
+    this.owned.set(owned.partition, owned);
+    try {
+      if (outbox.length === 0) this.becomeReady(owned);
+      else this.options.recover(owned, outbox);
+    } catch (thrown) {
+      this.letGo(owned); // what was begun of it finds the partition gone
+      throw thrown;
+    }
   }
 
   /**

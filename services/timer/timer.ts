@@ -84,7 +84,10 @@ export class Timer {
     });
     const { eventSources: sources = [] } = deps;
     if (sources.length > 0) this.sources = new EventSources({ ...deps, records, sources });
-    this.foreign = foreignPartitions({ broker, clock, log, groupId: groupOf(prefix), topics, partitions, prefix });
+    this.foreign = foreignPartitions({
+      ...{ broker, clock, log, groupId: groupOf(prefix) },
+      ...{ records, topics, partitions, prefix },
+    });
     this.ownership = new Ownership({
       ...deps,
       topics,
@@ -131,6 +134,7 @@ export class Timer {
     );
     this.ownership.attach(this.consumer);
     intake.attach(this.consumer);
+    this.foreign.attach(this.consumer);
   }
 
   /** Joins the group and works until `stop`; servers that are away are waited for. */
@@ -149,25 +153,29 @@ export class Timer {
    * the rest), and the partitions are handed over at once.
    */
   async stop(): Promise<void> {
-    await this.listening?.close();
-    await this.sources?.stop();
     this.steps.stop();
     this.sweep.stop();
+    // None of these holds the partitions up.
+    const others = Promise.all([this.listening?.close(), this.sources?.stop(), this.foreign.close()]);
+    others.catch(() => undefined); // heard below
     await this.running;
-    await this.emitter.close(DRAIN_MS);
+    await this.emitter.drain(DRAIN_MS);
     // Best effort: produced rows that stay are produced again by the next owner, and dropped downstream.
     await this.steps.turn(true).catch(() => false);
     await this.consumer.stop();
     this.ownership.release();
-    await this.foreign.close();
+    await this.emitter.close();
+    await others;
   }
 
   /** Whether this timer does its work, and why not. */
   ready(): { ok: boolean; reasons: string[] } {
-    const { stopped, hasJoined, takingCount } = this.ownership;
-    const reasons = [...stopped].map(([partition, problem]) => `partition ${partition} stands still: ${problem}`);
-    if (!hasJoined) reasons.push('has not joined its group yet');
-    if (takingCount > 0) reasons.push(`taking ${takingCount} partitions`);
+    const reasons = this.ownership.problems();
+    for (const { partition, exactLane } of this.ownership.owned.values()) {
+      if (exactLane?.failure !== undefined) {
+        reasons.push(`cannot publish messages of partition ${partition}: ${exactLane.failure}`);
+      }
+    }
     if (this.steps.failure !== undefined) reasons.push(`cannot store: ${this.steps.failure}`);
     if (this.emitter.failure !== undefined) reasons.push(`cannot produce: ${this.emitter.failure}`);
     return { ok: reasons.length === 0, reasons };

@@ -95,14 +95,17 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
       );
     });
 
-    test('of a job that wait for a retry are found by the job', async () => {
+    test('of jobs that wait for a retry are found by their jobs, all in one question', async () => {
       const me = await owner();
-      const job = { tenant: 'default', jobId: newJobId() };
-      const retries = [T0 + 2, T0 + 1].map((fireAt) => timerIn(me.partition, { ...job, fireAt, kind: 'retry' }));
+      const [job, other, idle] = [newJobId(), newJobId(), newJobId()].map((jobId) => ({ tenant: 'default', jobId }));
+      const retries = [job!, other!, job!].map((of, index) =>
+        timerIn(me.partition, { ...of, fireAt: T0 + 3 - index, kind: 'retry' }),
+      );
       await me.step({
         addTimers: [...retries, timerIn(me.partition, job), timerIn(me.partition, { kind: 'retry' })],
       });
-      assert.deepEqual(await stored().retryTimers(job), retries.reverse());
+      assert.deepEqual(await stored().retryTimers([job!, idle!, other!, job!]), [...retries].reverse());
+      assert.deepEqual(await stored().retryTimers([idle!]), []);
     });
   });
 
@@ -179,10 +182,11 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
         jobs: [jobIn(other.partition, { active: [{ runId: foreign, since: T0 }] })],
         runs: [decided(foreign, 'x')],
       });
-      assert.deepEqual(await stored().endedActive(me.partition, T0 + 100), [
+      assert.deepEqual(await stored().endedActive(me.partition, T0 + 100, 10), [
         { job: { tenant: 'default', jobId: job.jobId }, runId: ended, finishedAt: T0 + 5 },
       ]);
-      assert.deepEqual(await stored().endedActive(me.partition, T0), []);
+      assert.deepEqual(await stored().endedActive(me.partition, T0, 10), []);
+      assert.equal((await stored().endedActive(me.partition, T0 + 200, 1)).length, 1, 'no more than were asked for');
     });
   });
 
@@ -242,6 +246,28 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
 
       await stored().maintain(now + 2 * DAY_MS, 30 * DAY_MS);
       assert.equal((await stored().read([], seenCommands)).seen.size, 0);
+    });
+
+    test('maintenance forgets an arrival once it is old and its run is gone', async () => {
+      const me = await owner();
+      const now = await stored().databaseNow();
+      const job = { tenant: 'default', jobId: newJobId() };
+      const upstreams = { gone: now - 33 * DAY_MS, recent: now, kept: now + 10 * DAY_MS };
+      const ids = Object.entries(upstreams).map(([name, at]) => [name, runId(`${name} of ${job.jobId}`, at)] as const);
+      const arrivals = ids.map(([upstream, id]) => {
+        return { ...job, upstream, runId: id, anchorAt: T0, setId: null, superseded: false };
+      });
+      const runs = ids.map(([upstream, id]) => decided(id, upstream, { finishedAt: upstreams[upstream as 'gone'] }));
+      await me.step({ runs, arrivals });
+      const left = async (): Promise<string[]> => {
+        const found = await stored().arrivals([{ ...job, runId: runId('any') }]);
+        return found.map(({ upstream }) => upstream).sort();
+      };
+
+      await stored().maintain(now, 30 * DAY_MS);
+      assert.deepEqual(await left(), ['gone', 'kept', 'recent'], 'it arrived lately, though its run is gone');
+      await stored().maintain(now + 35 * DAY_MS, 30 * DAY_MS);
+      assert.deepEqual(await left(), ['kept'], 'its run is there');
     });
   });
 }

@@ -36,7 +36,7 @@ export class KafkaBroker implements Broker {
   private readonly admin: AdminClient;
   private readonly catalog: Catalog;
   private readonly closing = new AbortController();
-  /** Everything that was opened; closing what is closed does nothing. */
+  /** Everything that is open. */
   private readonly opened = new Set<() => Promise<void>>();
 
   constructor({ config, log, clock = new SystemClock(), ids = new RandomIds() }: KafkaBrokerOptions) {
@@ -50,13 +50,13 @@ export class KafkaBroker implements Broker {
   async producer(): Promise<Producer> {
     const producer = new KafkaProducer(this.context, this.catalog);
     await this.waitFor(() => producer.connect());
-    return this.closedWithUs(producer, () => producer.close());
+    return this.closedWithUs(producer);
   }
 
   async transactional(transactionalId: string): Promise<TransactionalProducer> {
     const producer = new KafkaTransactionalProducer(this.context, this.catalog, transactionalId);
     await this.waitFor(() => producer.connect());
-    return this.closedWithUs(producer, () => producer.close());
+    return this.closedWithUs(producer);
   }
 
   async fence(transactionalId: string): Promise<void> {
@@ -70,17 +70,19 @@ export class KafkaBroker implements Broker {
 
   group(options: GroupOptions, listener: GroupListener): GroupConsumer {
     const group = new KafkaGroup(this.context, this.catalog, options, listener);
-    return this.closedWithUs(group, () => group.stop());
+    const close = this.closedLast(() => group.stop());
+    return {
+      start: () => group.start(),
+      seek: (tp, offset) => group.seek(tp, offset),
+      pause: (tps) => group.pause(tps),
+      resume: (tps) => group.resume(tps),
+      stop: close,
+    };
   }
 
   async tail(options: TailOptions): Promise<Tail> {
     const groupId = `${this.context.config.groupPrefix ?? DEFAULT_GROUP_PREFIX}tail-${this.ids.uuid()}`;
-    const tail = await openTail(this.context, this.catalog, groupId, options);
-    const close = async (): Promise<void> => {
-      this.opened.delete(close);
-      await tail.close();
-    };
-    return this.closedWithUs({ close }, close);
+    return this.closedWithUs(await openTail(this.context, this.catalog, groupId, options));
   }
 
   partitions(topic: string): Promise<number | undefined> {
@@ -93,6 +95,11 @@ export class KafkaBroker implements Broker {
 
   logRange(topic: string): Promise<ReadonlyMap<number, { first: bigint; end: bigint }>> {
     return this.catalog.logRange(topic);
+  }
+
+  /** Producers, consumers and tails that are open. */
+  get open(): number {
+    return this.opened.size;
   }
 
   async close(): Promise<void> {
@@ -118,8 +125,19 @@ export class KafkaBroker implements Broker {
     throw unavailable('This broker client was closed.');
   }
 
-  private closedWithUs<T>(part: T, close: () => Promise<void>): T {
-    this.opened.add(close);
+  /** The part itself, which is closed with us unless its holder closes it before. */
+  private closedWithUs<Part extends { close(): Promise<void> }>(part: Part): Part {
+    const close = part.close.bind(part);
+    part.close = this.closedLast(close);
     return part;
+  }
+
+  /** Remembers what is open, and forgets it when it is closed: a process opens any number of producers while it lives. */
+  private closedLast(close: () => Promise<void>): () => Promise<void> {
+    const closeAndForget = async (): Promise<void> => {
+      await close().finally(() => this.opened.delete(closeAndForget));
+    };
+    this.opened.add(closeAndForget);
+    return closeAndForget;
   }
 }

@@ -65,7 +65,7 @@ export class MemoryDatabase {
   /** The upstreams of each chained job, by its key. */
   readonly edges = new Map<string, Edges>();
   /** By `tenant/jobId/runId`. */
-  readonly arrivals = new Map<string, Arrival>();
+  readonly arrivals = new Map<string, Arrival & { arrivedAt: number }>();
   /** Who listens to what, by job. */
   readonly subscriptions = new Map<string, Subscription>();
   readonly runs = new Map<string, RunEntry>();

@@ -72,7 +72,8 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
     else db.edges.set(key, edges);
   }
   for (const arrival of step.arrivals) {
-    db.arrivals.set(`${jobKey(arrival.tenant, arrival.jobId)}/${arrival.runId}`, arrival);
+    const key = `${jobKey(arrival.tenant, arrival.jobId)}/${arrival.runId}`;
+    db.arrivals.set(key, { ...arrival, arrivedAt: db.arrivals.get(key)?.arrivedAt ?? db.now() });
   }
   for (const entry of step.audit) db.appendAudit(entry);
   for (const { original, replay } of step.replays) {

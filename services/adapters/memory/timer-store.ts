@@ -72,9 +72,10 @@ export class MemoryTimerStore implements TimerStore {
     return this.firstTimers(partitions, before, limit, (all) => all.filter(({ topic }) => isUrgent(topic)));
   }
 
-  async retryTimers({ tenant, jobId }: JobRef): Promise<TimerRow[]> {
+  async retryTimers(jobs: readonly JobRef[]): Promise<TimerRow[]> {
+    const keys = new Set(jobs.map(({ tenant, jobId }) => jobKey(tenant, jobId)));
     const timers = [...this.db.timers.values()].flat();
-    return timers.filter((timer) => timer.kind === 'retry' && timer.tenant === tenant && timer.jobId === jobId);
+    return timers.filter(({ kind, tenant, jobId }) => kind === 'retry' && keys.has(jobKey(tenant, jobId)));
   }
 
   async read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known> {
@@ -107,7 +108,7 @@ export class MemoryTimerStore implements TimerStore {
 
   async arrivals(ended: readonly (JobRef & { runId: string })[]): Promise<Arrival[]> {
     const all = [...this.db.arrivals.values()];
-    return all.filter((arrival) =>
+    const found = all.filter((arrival) =>
       ended.some(({ tenant, jobId, runId }) => {
         if (arrival.tenant !== tenant || arrival.jobId !== jobId) return false;
         if (arrival.runId === runId || (arrival.setId === null && !arrival.superseded)) return true;
@@ -116,6 +117,7 @@ export class MemoryTimerStore implements TimerStore {
         return original !== undefined && (arrival === original || arrival.setId === (original.setId ?? ''));
       }),
     );
+    return found.map(({ arrivedAt: _, ...arrival }) => arrival);
   }
 
   async subscribers(
@@ -136,15 +138,16 @@ export class MemoryTimerStore implements TimerStore {
     return new Map(entries.map((entry) => [entry.runId, this.storedRunOf(entry)]));
   }
 
-  async endedActive(partition: number, before: number): ReturnType<TimerStore['endedActive']> {
+  async endedActive(partition: number, before: number, limit: number): ReturnType<TimerStore['endedActive']> {
     const jobs = [...this.db.jobs.values()].filter((job) => job.partition === partition);
-    return jobs.flatMap(({ tenant, jobId, active }) =>
+    const ended = jobs.flatMap(({ tenant, jobId, active }) =>
       active.flatMap(({ runId, since }) => {
         const run = this.db.runs.get(runId);
         if (since >= before || run === undefined || !isTerminal(run.status)) return [];
         return [{ job: { tenant, jobId }, runId, finishedAt: run.finishedAt as number }];
       }),
     );
+    return ended.slice(0, limit);
   }
 
   async stats(partitions: readonly number[]): Promise<TimerStats> {
@@ -163,7 +166,8 @@ export class MemoryTimerStore implements TimerStore {
     return new Set([...this.db.jobs.values()].map(({ tenant }) => tenant)).size > 1;
   }
 
-  async maintain(now: number, historyMs: number): Promise<Maintained> {
+  async maintain(now: number, historyMs: number, signal?: AbortSignal): Promise<Maintained> {
+    signal?.throwIfAborted();
     const { runs, jobs, seenCommands, replays, arrivals } = this.db;
     const before = now - historyMs;
     const keptFrom = (tenant: string): number => {
@@ -179,8 +183,8 @@ export class MemoryTimerStore implements TimerStore {
       if (!isOpen(job) && job.updatedAt < keptFrom(job.tenant) && job.active.length === 0) jobs.delete(key);
     }
     for (const [key, seenAt] of seenCommands) if (seenAt < now - REMEMBER_COMMANDS_MS) seenCommands.delete(key);
-    for (const [key, { runId }] of arrivals) {
-      if (scheduledMsOf(runId) < firstDayKept && !runs.has(runId)) arrivals.delete(key);
+    for (const [key, { tenant, runId, arrivedAt }] of arrivals) {
+      if (arrivedAt < keptFrom(tenant) && !runs.has(runId)) arrivals.delete(key);
     }
     for (const original of replays.keys()) {
       if (scheduledMsOf(original) < firstDayKept && !runs.has(original)) replays.delete(original);

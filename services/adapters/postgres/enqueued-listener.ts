@@ -8,6 +8,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { EnqueuedListener } from '../../core/ports/timer-store.ts';
+import { within } from '../../core/within.ts';
 
 /** `databaseUrl`: of the server itself; poolers pass no notices on. */
 export type ListenOptions = { databaseUrl: string; schema: string; clock: Clock; log: Log };
@@ -15,6 +16,7 @@ export type ListenOptions = { databaseUrl: string; schema: string; clock: Clock;
 const CHANNEL = 'belfry_enqueued';
 const CONNECT_TIMEOUT_MS = 5_000;
 const AGAIN_AFTER_MS = 2_000;
+const CLOSE_MS = 2_000;
 
 export function enqueuedListener(options: ListenOptions): EnqueuedListener {
   return (onEnqueued) => {
@@ -47,7 +49,7 @@ async function keepListening(
 
 /** Until the connection ends, or the signal. */
 async function listenOnce(
-  { databaseUrl, schema }: ListenOptions,
+  { databaseUrl, schema, clock }: ListenOptions,
   onEnqueued: (partition: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -65,12 +67,19 @@ async function listenOnce(
     const [of, partition] = payload.split('/');
     if (of === schema) onEnqueued(Number(partition));
   });
-  signal.addEventListener('abort', () => resolve(), { once: true });
+  const stop = (): void => resolve();
+  signal.addEventListener('abort', stop);
   try {
-    await client.connect();
-    await client.query(`LISTEN ${CHANNEL}`);
+    // Whatever it waits for, the end of the connection or of the listening ends it.
+    await Promise.race([over, listen(client)]);
     await over;
   } finally {
-    await client.end().catch(() => undefined);
+    signal.removeEventListener('abort', stop);
+    await within(clock, CLOSE_MS, client.end(), () => new Error('it does not close')).catch(() => undefined);
   }
+}
+
+async function listen(client: pg.Client): Promise<void> {
+  await client.connect();
+  await client.query(`LISTEN ${CHANNEL}`);
 }

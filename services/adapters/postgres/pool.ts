@@ -6,6 +6,7 @@ import pg from 'pg';
 
 import { BelfryError } from '../../core/errors.ts';
 import type { Log } from '../../core/ports/log.ts';
+import { unlessAborted } from '../../core/within.ts';
 import { classify } from './classify.ts';
 
 export type PgOptions = {
@@ -34,10 +35,15 @@ export type Pg = {
   readonly schema: string;
   /**
    * Runs one statement on any connection.
+   * @param signal gives it up at once: its connection is closed, and whether it was done is unknown
    * @returns its rows; int8 as number
-   * @throws BelfryError as `classify` says
+   * @throws BelfryError as `classify` says; the signal's reason
    */
-  query<Row extends pg.QueryResultRow>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
+  query<Row extends pg.QueryResultRow>(
+    statement: Statement,
+    values?: readonly unknown[],
+    signal?: AbortSignal,
+  ): Promise<Row[]>;
   /**
    * A connection of one's own, for transactions; its errors are those of node-postgres (`classify` them). Give it back
    * with `release()`, or `release(true)` when its state is unknown.
@@ -125,11 +131,18 @@ export function openPool(options: PgOptions): Pg {
 
   return {
     schema,
-    query: async <Row extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[] = []) => {
+    query: async <Row extends pg.QueryResultRow>(
+      statement: Statement,
+      values: readonly unknown[] = [],
+      signal?: AbortSignal,
+    ) => {
+      signal?.throwIfAborted();
       onStatement?.(statement.name);
+      const query = { ...statement, values: [...values] };
       try {
-        return (await pool.query<Row>({ ...statement, values: [...values] })).rows;
+        return (await (signal ? interruptible<Row>(pool, query, signal) : pool.query<Row>(query))).rows;
       } catch (error) {
+        signal?.throwIfAborted();
         throw classify(error);
       }
     },
@@ -147,4 +160,19 @@ export function openPool(options: PgOptions): Pg {
 
 function parserOf(oid: number, format?: 'text' | 'binary'): unknown {
   return oid === INT8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format);
+}
+
+/** As `pool.query`, until the signal: then the connection goes, and the server is left to end what it does by itself. */
+async function interruptible<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  query: pg.QueryConfig,
+  signal: AbortSignal,
+): Promise<pg.QueryResult<Row>> {
+  const client = await pool.connect();
+  try {
+    signal.throwIfAborted();
+    return await unlessAborted(client.query<Row>(query), signal);
+  } finally {
+    client.release(signal.aborted);
+  }
 }

@@ -89,8 +89,8 @@ export class PostgresTenants implements Tenants {
     return new Map(rows.map(({ tenant, jobs }) => [tenant, jobs]));
   }
 
-  async forgetHistory(): Promise<number> {
-    return (await this.pg.query(FORGET)).length;
+  async forgetHistory(signal?: AbortSignal): Promise<number> {
+    return (await this.pg.query(FORGET, [], signal)).length;
   }
 }
 

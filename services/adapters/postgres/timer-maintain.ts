@@ -26,7 +26,11 @@ const PAGES_OF_COMMANDS = pagesOf('seen_commands');
 const FORGET_COMMANDS = sliced('seen_commands', 'seen_at < $3');
 
 const PAGES_OF_ARRIVALS = pagesOf('arrivals');
-const FORGET_ARRIVALS = sliced('arrivals', 'arrived_at < $3');
+// An arrival says that the end of a run was heard; without its run it is no news any more, however often it is told.
+const FORGET_ARRIVALS = sliced(
+  'arrivals',
+  `arrived_at < ${keptFrom('arrivals')} AND NOT EXISTS (SELECT FROM runs r WHERE r.run_id = arrivals.run_id)`,
+);
 
 const PAGES_OF_AUDIT = pagesOf('audit');
 const FORGET_AUDIT = sliced('audit', `at < ${keptFrom('audit')}`);
@@ -53,9 +57,11 @@ const FORGET_REPLAYS = {
 
 /**
  * @param now ms @param historyMs how long runs, and jobs that ended, are kept
- * @throws BelfryError `store_unavailable`: what is left is done the next time
+ * @param signal ends it at once, in the middle of a statement: what is left is done the next time
+ * @throws BelfryError `store_unavailable`: likewise; the signal's reason
  */
-export async function maintain(pool: Pg, now: number, historyMs: number): Promise<Maintained> {
+export async function maintain(pg: Pg, now: number, historyMs: number, signal?: AbortSignal): Promise<Maintained> {
+  const pool = { query: ((statement, values) => pg.query(statement, values, signal)) as Pg['query'] };
   const before = await daysOf(pool);
   await pool.query(ENSURE_DAYS, [now - DAY_MS, DAYS_AHEAD]);
   const keptFrom = now - historyMs;
@@ -73,13 +79,15 @@ export async function maintain(pool: Pg, now: number, historyMs: number): Promis
   };
 }
 
+type Queries = Pick<Pg, 'query'>;
+
 /** @see TimerStore.reportSystemJob */
 export async function reportSystemJob(pool: Pg, job: Omit<SystemJob, 'changedAt'>): Promise<void> {
   const { name, lastRunAt, nextRunAt, status, result, changed } = job;
   await pool.query(REPORT, [name, lastRunAt, nextRunAt, status, storedText(result), changed]);
 }
 
-async function daysOf(pool: Pg): Promise<string[]> {
+async function daysOf(pool: Queries): Promise<string[]> {
   return (await pool.query<{ day: string }>(DAYS)).map(({ day }) => day);
 }
 
@@ -90,7 +98,7 @@ function keptFrom(table: string): string {
 }
 
 /** Page by page, since an index on the time of the last change would make every update of a job dearer (no HOT). */
-async function forget(pool: Pg, pages: Statement, slice: Statement, before: number): Promise<void> {
+async function forget(pool: Queries, pages: Statement, slice: Statement, before: number): Promise<void> {
   const [size] = await pool.query<{ pages: number }>(pages);
   for (let page = 0; page < (size?.pages ?? 0); page += SLICE_PAGES) {
     await pool.query(slice, [`(${page},0)`, `(${page + SLICE_PAGES},0)`, before]);

@@ -55,7 +55,10 @@ const URGENT_TIMERS = {
 
 const RETRY_TIMERS = {
   name: 'timer_retry_timers',
-  text: `SELECT ${TIMER_FIELDS} FROM timers t WHERE tenant = $1 AND job_id = $2 AND kind = 'retry' ORDER BY partition, fire_at, run_id`,
+  text: `SELECT ${TIMER_FIELDS}
+         FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS u (tenant, job_id)) k
+         JOIN timers t USING (tenant, job_id)
+         WHERE t.kind = 'retry' ORDER BY t.partition, t.fire_at, t.run_id`,
 };
 
 const JOBS = {
@@ -126,7 +129,8 @@ const ENDED_ACTIVE = {
          CROSS JOIN LATERAL json_to_recordset(j.active::json) AS a ("runId" uuid, since bigint)
          JOIN runs r ON r.run_id = a."runId"
          WHERE j.partition = $1 AND j.tracked AND j.active <> '[]' AND a.since < $2
-           AND r.status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED')`,
+           AND r.status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'SKIPPED')
+         LIMIT $3::int`,
 };
 
 // As many bytes as a step takes: rows whose predecessors have not filled it.
@@ -216,8 +220,8 @@ export class PostgresTimerStore implements TimerStore {
     return this.pool.query<TimerRow>(URGENT_TIMERS, [int4Array(partitions), before, limit]);
   }
 
-  retryTimers(job: JobRef): Promise<TimerRow[]> {
-    return this.pool.query<TimerRow>(RETRY_TIMERS, [job.tenant, job.jobId]);
+  retryTimers(jobs: readonly JobRef[]): Promise<TimerRow[]> {
+    return this.pool.query<TimerRow>(RETRY_TIMERS, keysOf(jobs));
   }
 
   async read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known> {
@@ -231,8 +235,7 @@ export class PostgresTimerStore implements TimerStore {
 
   async downstreams(jobs: readonly JobRef[]): ReturnType<TimerStore['downstreams']> {
     type Row = JobRef & { downstreams: string[] };
-    const keys = [textArray(jobs.map(({ tenant }) => tenant)), textArray(jobs.map(({ jobId }) => jobId))];
-    const rows = await this.pool.query<Row>(DOWNSTREAMS, keys);
+    const rows = await this.pool.query<Row>(DOWNSTREAMS, keysOf(jobs));
     return new Map(rows.map(({ tenant, jobId, downstreams }) => [jobKey(tenant, jobId), downstreams]));
   }
 
@@ -269,9 +272,9 @@ export class PostgresTimerStore implements TimerStore {
     return new Map(rows.map((row) => [row.runId, storedRunOf(row)]));
   }
 
-  async endedActive(partition: number, before: number): ReturnType<TimerStore['endedActive']> {
+  async endedActive(partition: number, before: number, limit: number): ReturnType<TimerStore['endedActive']> {
     type Row = JobRef & { runId: string; finishedAt: number };
-    const rows = await this.pool.query<Row>(ENDED_ACTIVE, [partition, before]);
+    const rows = await this.pool.query<Row>(ENDED_ACTIVE, [partition, before, limit]);
     return rows.map(({ tenant, jobId, runId, finishedAt }) => ({ job: { tenant, jobId }, runId, finishedAt }));
   }
 
@@ -285,8 +288,8 @@ export class PostgresTimerStore implements TimerStore {
     return row?.isShared === true;
   }
 
-  maintain(now: number, historyMs: number): Promise<Maintained> {
-    return maintain(this.pool, now, historyMs);
+  maintain(now: number, historyMs: number, signal?: AbortSignal): Promise<Maintained> {
+    return maintain(this.pool, now, historyMs, signal);
   }
 
   reportSystemJob(job: Omit<SystemJob, 'changedAt'>): Promise<void> {
@@ -295,8 +298,7 @@ export class PostgresTimerStore implements TimerStore {
 
   private async readJobs(jobs: readonly JobRef[]): Promise<Map<string, Job>> {
     if (jobs.length === 0) return new Map();
-    const keys = [textArray(jobs.map(({ tenant }) => tenant)), textArray(jobs.map(({ jobId }) => jobId))];
-    const rows = await this.pool.query<JobRow>(JOBS, keys);
+    const rows = await this.pool.query<JobRow>(JOBS, keysOf(jobs));
     return new Map(rows.map((row) => [jobKey(row.tenant, row.jobId), jobOf(row)]));
   }
 
@@ -310,4 +312,9 @@ export class PostgresTimerStore implements TimerStore {
     const rows = await this.pool.query<JobRef & { commandId: string }>(SEEN, keys);
     return new Set(rows.map(({ tenant, jobId, commandId }) => `${jobKey(tenant, jobId)}/${commandId}`));
   }
+}
+
+/** Tenants and ids of jobs, as two parameters. */
+function keysOf(jobs: readonly JobRef[]): unknown[] {
+  return [textArray(jobs.map(({ tenant }) => tenant)), textArray(jobs.map(({ jobId }) => jobId))];
 }

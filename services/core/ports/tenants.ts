@@ -44,5 +44,5 @@ export interface Tenants {
   /** Jobs of these tenants that are SCHEDULED or PAUSED; one without any may be missing. */
   countJobs(tenants: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Forgets ended runs that are older than their tenant's `historyDays`: a slice of them. @returns how many */
-  forgetHistory(): Promise<number>;
+  forgetHistory(signal?: AbortSignal): Promise<number>;
 }

@@ -191,8 +191,8 @@ export interface TimerStore {
   ): Promise<TimerRow[]>;
   /** The same, of timers of high priority alone (`isUrgent`); what stands between them costs nothing. */
   urgentTimers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]>;
-  /** The waiting retries of a job (kind `retry`), so that a cancel can bring them forward. */
-  retryTimers(job: JobRef): Promise<TimerRow[]>;
+  /** The waiting retries of these jobs (kind `retry`), in order, so that a cancel can bring them forward. */
+  retryTimers(jobs: readonly JobRef[]): Promise<TimerRow[]>;
   read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;
   /** Enqueued commands of these partitions: each one's first `limit`, in order, and no more than `maxBytes` but for the first. */
   enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]>;
@@ -213,16 +213,21 @@ export interface TimerStore {
   ): Promise<Subscribers[]>;
   /** Runs by id, for replay and for what runs after them. */
   runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>>;
-  /** Jobs of the partition with active runs older than `before`, and those of their active runs that ended meanwhile. */
-  endedActive(partition: number, before: number): Promise<{ job: JobRef; runId: string; finishedAt: number }[]>;
+  /** Active runs of the partition's jobs, older than `before`, that have ended; `limit` at the most. */
+  endedActive(
+    partition: number,
+    before: number,
+    limit: number,
+  ): Promise<{ job: JobRef; runId: string; finishedAt: number }[]>;
   stats(partitions: readonly number[]): Promise<TimerStats>;
   /** Whether there are jobs of more than one tenant. */
   isShared(): Promise<boolean>;
   /**
    * Housekeeping, safe to run anywhere at once: day partitions ahead, old history, remembered commands, finished jobs, the audit log.
-   * Jobs and audit entries go by the days of their tenant, where those are fewer.
+   * Jobs, audit entries and arrivals go by the days of their tenant, where those are fewer; an arrival not before its run.
+   * @param signal ends it at once, with a rejection: what is left is done the next time
    */
-  maintain(now: number, historyMs: number): Promise<Maintained>;
+  maintain(now: number, historyMs: number, signal?: AbortSignal): Promise<Maintained>;
   /** Keeps what people are told of a system job; without a change, that of the last one stays. */
   reportSystemJob(job: Omit<SystemJob, 'changedAt'>): Promise<void>;
 }

@@ -28,6 +28,20 @@ describe('the surplus of a tenant', () => {
     assert.equal(surplus.place('a', 'due', T0, false), 'anywhere');
   });
 
+  it('is told of any number of tenants at once in a bounded memory', () => {
+    const surplus = new Surplus();
+    for (let index = 0; index < 50_000; index++) surplus.place(`tenant-${index}`, 'due', T0, true);
+    assert.ok(surplus.size <= 20_000, `${surplus.size} buckets`);
+  });
+
+  it('is forgotten with those who made it, once they are calm', () => {
+    const surplus = new Surplus();
+    for (let index = 0; index < 1_000; index++) surplus.place(`tenant-${index}`, 'due', T0, true);
+    for (const later of [4_000, 8_000]) surplus.place('a', 'due', T0 + later, true);
+    assert.equal(surplus.size, 2);
+    assert.equal(surplusOf(surplus, 'tenant-1', 20, T0 + 8_000), 0);
+  });
+
   it('does not grow when the clock is set back', () => {
     const surplus = new Surplus();
     surplusOf(surplus, 'a', 20, T0);
