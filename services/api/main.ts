@@ -12,6 +12,7 @@ import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
 import { BelfryClient } from '../client/client.ts';
 import { KafkaTransport } from '../client/kafka-transport.ts';
+import { closeInTurn } from '../core/close-all.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { Log } from '../core/ports/log.ts';
 import { queuesOf } from '../core/topics.ts';
@@ -20,6 +21,7 @@ import { connect, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startOpsServer } from '../runtime/ops-server.ts';
 import { Polled } from '../runtime/polled.ts';
+import { kafkaSilence } from './kafka-silence.ts';
 import { problem } from './problem.ts';
 import { apiMetrics } from './prometheus.ts';
 import { readQueueDepth } from './queue-depth.ts';
@@ -28,6 +30,7 @@ import type { Api, QueueDepth } from './deps.ts';
 
 const DEFAULT_PORT = 8080;
 const POLL_MS = 5_000;
+const KAFKA_ASKED_MS = 2_000;
 const LOOPBACK = '127.0.0.1';
 
 /**
@@ -38,16 +41,18 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
   requireServers(config, { kafka: true, database: true });
   const host = hostOf(config);
   const metrics = new Metrics('api');
-  const service: { api?: Api } = {};
+  const service: { api?: Api; kafka?: Polled<number> } = {};
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const clock = new SystemClock();
   const ops = await startOpsServer({
     ...{ host, port: config.port ?? DEFAULT_PORT, registry: metrics.registry },
     grace: (signal) => clock.sleep(config.shutdownTimeoutMs, signal),
-    ready: () =>
-      service.api === undefined
-        ? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] }
-        : { ok: true, reasons: [] },
+    ready: () => {
+      const reasons = service.api
+        ? kafkaSilence(service.kafka?.value, clock.now())
+        : ['waiting for Kafka, PostgreSQL or "belfry migrate"'];
+      return { ok: reasons.length === 0, reasons };
+    },
     others: (request, response) => {
       if (service.api !== undefined) return service.api.routing(request, response);
       const told = problem('starting', 'The API waits for Kafka, PostgreSQL or "belfry migrate"; see /readyz.');
@@ -61,18 +66,26 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
   // Commands go out as JSON, which every deployment reads; an explicit null is one there.
   const codec = jsonCodec(config.registry && new Registry(config.registry));
   const parts: (() => Promise<void>)[] = [() => deployment.close()];
-  const stop = async (): Promise<void> => {
-    await service.api?.close(); // ends the streams; what is under way goes on
-    await ops.close();
-    for (let close = parts.pop(); close !== undefined; close = parts.pop()) await close();
-  };
+  // First the streams end, while what is under way goes on.
+  const stop = (): Promise<void> =>
+    closeInTurn([async () => service.api?.close(), () => ops.close(), ...parts.splice(0).reverse()]);
   try {
     const keys = new PostgresApiKeys(pg);
     if (config.auth === 'keys') await requireKey(keys);
     const depth = await pollQueueDepth(deployment);
     parts.push(() => depth.stop());
-    const client = new BelfryClient({ transport: new KafkaTransport({ broker, codec, clock, log, topics }), ids });
-    parts.push(() => client.close());
+    const transport = new KafkaTransport({ broker, codec, clock, log, topics });
+    const answeredAt = new Polled(clock, log, KAFKA_ASKED_MS, async () => {
+      await transport.open();
+      return clock.now();
+    });
+    const client = new BelfryClient({ transport, ids });
+    // It may wait for Kafka until the client is closed.
+    parts.push(
+      () => answeredAt.stop(),
+      () => client.close(),
+    );
+    service.kafka = answeredAt;
     const api = await buildServer({
       ...{ inspect: new PostgresInspect(pg), client, broker, codec, topics, clock, ids, log },
       keys: config.auth === 'off' ? null : keys,
@@ -94,7 +107,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
     service.api = api;
     return { port: ops.port, stop };
   } catch (error) {
-    await stop();
+    await stop().catch((failed: unknown) => log.warn({ err: failed }, 'not everything could be closed'));
     throw error;
   }
 }

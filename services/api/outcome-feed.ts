@@ -8,6 +8,7 @@
  * two misses nothing. Records are read one after the other (`reading`), so a listener is added between two of them, never within.
  */
 import { BelfryError } from '../core/errors.ts';
+import { OpenOnce } from '../core/open-once.ts';
 import type { Tail, TailOptions } from '../core/ports/broker.ts';
 import type { ConsumedRecord, Outcome } from '../core/records.ts';
 import type { ApiDeps } from './deps.ts';
@@ -31,12 +32,16 @@ export class OutcomeFeed {
   private readonly kept: Heard[] = [];
   private base = new Map<number, bigint>();
   private next = new Map<number, bigint>();
-  private tail: Promise<Tail> | undefined;
+  private readonly tail: OpenOnce<Tail>;
   private catchingUp = 0;
 
   constructor(deps: Deps, limits: FeedLimits = {}) {
     this.deps = deps;
     this.limits = { kept: KEPT, catchingUp: CATCHING_UP, ...limits };
+    this.tail = new OpenOnce(
+      () => this.open(),
+      (tail) => tail.close(),
+    );
   }
 
   /**
@@ -58,19 +63,13 @@ export class OutcomeFeed {
     gone.addEventListener('abort', () => this.listeners.delete(listener), { once: true });
   }
 
-  async close(): Promise<void> {
-    await (await this.tail?.catch(() => undefined))?.close();
+  close(): Promise<void> {
+    return this.tail.close();
   }
 
   /** Begins to read; resolves when what comes from now on will be heard. @throws BelfryError as the broker says */
   async start(): Promise<void> {
-    this.tail ??= this.open();
-    try {
-      await this.tail;
-    } catch (error) {
-      this.tail = undefined; // the next listener tries again
-      throw error;
-    }
+    await this.tail.get();
   }
 
   /** Behind the latest outcome that was heard, once it has begun. */

@@ -8,6 +8,7 @@ import { HttpTransport } from '../client/http/transport.ts';
 import type { WebhookBook } from '../client/webhooks.ts';
 import type { RejectedCommand, RejectedPage } from '../client/rejected.ts';
 import { BelfryError } from '../core/errors.ts';
+import { OpenOnce } from '../core/open-once.ts';
 import type { Audit } from '../core/ports/audit.ts';
 import type { ApiKey } from '../core/ports/api-keys.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -27,17 +28,17 @@ const MOST_REJECTED = 1_000;
 export class HttpBackend implements Backend {
   private readonly api: HttpApi;
   private readonly commands: BelfryClient;
-  private caller: Promise<{ tenant: string }> | undefined;
+  private readonly caller: OpenOnce<{ tenant: string }>;
 
   /** @throws BelfryError `config_invalid` */
   constructor(deps: ApiDeps & { log: Log }) {
     this.api = new HttpApi(deps);
     this.commands = new BelfryClient({ transport: new HttpTransport(deps), ids: deps.ids });
+    this.caller = new OpenOnce(() => this.api.ask<{ tenant: string }>('GET', '/api/me'));
   }
 
   async tenant(): Promise<string> {
-    this.caller ??= this.api.ask<{ tenant: string }>('GET', '/api/me');
-    return (await this.caller).tenant;
+    return (await this.caller.get()).tenant;
   }
 
   client(): BelfryClient {

@@ -3,6 +3,7 @@ import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Ids } from '../core/ports/clock.ts';
 import type { Ack, Outcome } from '../core/records.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
+import { COMMANDS_AT_ONCE, inWindow } from './in-window.ts';
 import type { OutcomeFilter, Transport, WireCommand } from './transport.ts';
 import type {
   BackfillOptions,
@@ -33,8 +34,9 @@ export type ClientDeps = {
 /**
  * Sends commands and hears outcomes, over Kafka or over HTTP. Every command resolves when it was applied (which means: is durable),
  * and throws a BelfryError with the rejection's code (`invalid`, `conflict`, `unknown_job`, …, with `field`) when it was refused,
- * `no_answer` (retryable) when no timer answered in time, `broker_unavailable` or `api_unavailable` (retryable) when Kafka or the
- * API is away, over HTTP `unauthorized` or `forbidden` when the key does not permit it.
+ * `no_answer` (retryable) when it is durable but no timer answered in time (it may have been applied), `broker_unavailable` or
+ * `api_unavailable` (retryable) when Kafka or the API is away (the message says whether it may have been applied), over HTTP
+ * `unauthorized` or `forbidden` when the key does not permit it. `timeoutMs` bounds the whole of a command, connecting included.
  */
 export class BelfryClient<H extends Handlers = Handlers> {
   private readonly transport: Transport;
@@ -62,13 +64,14 @@ export class BelfryClient<H extends Handlers = Handlers> {
   }
 
   /**
-   * Schedules many jobs at once; much faster than one by one.
+   * Schedules many jobs; much faster than one by one. A bounded number is under way at a time, and the `timeoutMs` of each counts
+   * from when it is sent.
    * @returns a result for each, in order; one that was refused does not stop the others
    */
   scheduleMany(
     jobs: readonly { jobId: string; job: TypedJob<H>; options?: ScheduleOptions }[],
   ): Promise<PromiseSettledResult<CommandResult>[]> {
-    return Promise.allSettled(jobs.map(({ jobId, job, options }) => this.schedule(jobId, job, options)));
+    return inWindow(jobs, COMMANDS_AT_ONCE, ({ jobId, job, options }) => this.schedule(jobId, job, options));
   }
 
   /** No further occurrence; decided runs that have not started end CANCELLED, running ones get their signal. */
@@ -136,7 +139,7 @@ export class BelfryClient<H extends Handlers = Handlers> {
     return this.onOutcome(fn, { statuses: ['COMPLETED'] });
   }
 
-  /** Disconnects. Commands still waiting for their answer reject with `closed`. */
+  /** Disconnects all, whatever fails. Commands still waiting for their answer reject with `closed`. */
   close(): Promise<void> {
     return this.transport.close();
   }

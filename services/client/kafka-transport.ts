@@ -1,4 +1,5 @@
 /** Commands on job.commands, answers from job.commands.acks, outcomes from job.completed. */
+import { closeAll } from '../core/close-all.ts';
 import { BelfryError } from '../core/errors.ts';
 import { partitionOf } from '../core/murmur2.ts';
 import type { Broker, Tail } from '../core/ports/broker.ts';
@@ -8,6 +9,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { Ack, Outcome, OutgoingRecord } from '../core/records.ts';
 import { jobKey, type Topics } from '../core/topics.ts';
 import { Acks } from './acks.ts';
+import { Delivery, SAFE_TO_REPEAT, type TooLate } from './delivery.ts';
 import { Sender } from './sender.ts';
 import { isWanted, type OutcomeFilter, type Transport, type WireCommand } from './transport.ts';
 
@@ -21,6 +23,7 @@ export class KafkaTransport implements Transport {
   private readonly acks: Acks;
   private readonly sender: Sender;
   private readonly tails = new Set<Tail>();
+  private readonly underWay = new Set<Delivery>();
 
   constructor(deps: KafkaTransportDeps) {
     this.deps = deps;
@@ -28,20 +31,21 @@ export class KafkaTransport implements Transport {
     this.sender = new Sender(deps);
   }
 
-  async send(written: WireCommand, timeoutMs: number, headers: Readonly<Record<string, string>> = {}): Promise<Ack> {
-    const { tenant = DEFAULT_TENANT, commandId } = written;
-    const jobId = written.event ?? written.jobId ?? ''; // an event's place is that of its name
-    const record = { ...(await this.recordOf(tenant, jobId, { ...written, tenant, ack: true })), headers };
-    await this.acks.open();
-    const { answer, forget } = this.acks.wait({ tenant, jobId, commandId }, timeoutMs);
-    answer.catch(() => undefined); // heard below; not unhandled when sending fails first
-    try {
-      await this.sender.send(record);
-    } catch (error) {
-      forget();
-      throw error;
-    }
-    return answer;
+  /**
+   * Connects ahead of the first command, which does so itself where this was not called, and asks Kafka whether it is there.
+   * @throws BelfryError `broker_unavailable`, `not_migrated`, `closed`
+   */
+  async open(): Promise<void> {
+    await Promise.all([this.acks.open(), this.sender.open(), this.partitionsOf(this.deps.topics.commands)]);
+  }
+
+  send(command: WireCommand, timeoutMs: number, headers: Readonly<Record<string, string>> = {}): Promise<Ack> {
+    const { clock, topics } = this.deps;
+    const delivery = new Delivery(clock, command.commandId, timeoutMs, tooLate(topics.commands));
+    this.underWay.add(delivery);
+    delivery.onEnd(() => this.underWay.delete(delivery));
+    this.deliver(command, headers, delivery).catch((error: unknown) => delivery.fail(error));
+    return delivery.ended;
   }
 
   async onOutcome(hear: (outcome: Outcome) => void, filter: OutcomeFilter): Promise<() => Promise<void>> {
@@ -71,11 +75,26 @@ export class KafkaTransport implements Transport {
     };
   }
 
+  /** Whatever fails, all of it is closed. */
   async close(): Promise<void> {
-    await Promise.all([...this.tails].map((tail) => tail.close()));
-    await this.acks.close();
-    await this.sender.close();
-    await this.deps.broker.close();
+    for (const delivery of this.underWay) delivery.close();
+    const tails = [...this.tails].map((tail) => () => tail.close());
+    // At once: what waits for Kafka to come back ends when the broker is closed.
+    await closeAll([...tails, () => this.acks.close(), () => this.sender.close(), () => this.deps.broker.close()]);
+  }
+
+  private async deliver(
+    written: WireCommand,
+    headers: Readonly<Record<string, string>>,
+    delivery: Delivery,
+  ): Promise<void> {
+    const { tenant = DEFAULT_TENANT, commandId } = written;
+    const jobId = written.event ?? written.jobId ?? ''; // an event's place is that of its name
+    const record = await this.recordOf(tenant, jobId, { ...written, tenant, ack: true });
+    await this.acks.open();
+    if (delivery.isOver) return;
+    this.acks.expect({ tenant, jobId, commandId }, delivery);
+    this.sender.send({ ...record, headers }, delivery);
   }
 
   private async recordOf(tenant: string, jobId: string, command: object): Promise<OutgoingRecord> {
@@ -99,4 +118,23 @@ export class KafkaTransport implements Transport {
       `The topic ${topic} does not exist: run "belfry migrate", or check KAFKA_BROKERS and BELFRY_TOPIC_PREFIX.`,
     );
   }
+}
+
+function tooLate(topic: string): TooLate {
+  return (stage, timeoutMs) => {
+    if (stage === 'waiting')
+      return [
+        'broker_unavailable',
+        `Kafka could not be reached within ${timeoutMs} ms: the command was not sent. Check KAFKA_BROKERS and that Kafka runs.`,
+      ];
+    if (stage === 'sent')
+      return [
+        'broker_unavailable',
+        `Kafka did not confirm the command within ${timeoutMs} ms: it may have been written, and may be applied. ${SAFE_TO_REPEAT}`,
+      ];
+    return [
+      'no_answer',
+      `No answer came within ${timeoutMs} ms. The command is on ${topic}: it may have been applied already, or will be when a timer service runs. ${SAFE_TO_REPEAT}`,
+    ];
+  };
 }

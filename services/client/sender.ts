@@ -1,56 +1,90 @@
 /**
  * Writes commands in batches: while one batch is on its way, the next gathers, and under a steady load batches have a pace. kafkajs
  * has no linger of its own, and a batch costs little more than a single record.
+ *
+ * Invariant: what is over (its time is up, or the client was closed) before its batch begins is never written.
  */
+import { BelfryError } from '../core/errors.ts';
+import { OpenOnce } from '../core/open-once.ts';
 import { Pace } from '../core/pace.ts';
 import type { Broker, Producer } from '../core/ports/broker.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { OutgoingRecord } from '../core/records.ts';
+import type { Delivery } from './delivery.ts';
 
 const MAX_BATCH = 500;
 const EVERY_MS = 5;
 
-type Waiting = { record: OutgoingRecord; resolve: () => void; reject: (error: unknown) => void };
+type Outgoing = { record: OutgoingRecord; delivery: Delivery };
 
 export class Sender {
-  private producer: Promise<Producer> | undefined;
-  private waiting: Waiting[] = [];
+  private readonly producer: OpenOnce<Producer>;
+  private readonly waiting = new Set<Outgoing>();
   private sending = false;
-  private readonly broker: Broker;
   private readonly pace: Pace;
 
   constructor({ broker, clock }: { broker: Broker; clock: Clock }) {
-    this.broker = broker;
+    this.producer = new OpenOnce(
+      () => broker.producer(),
+      (producer) => producer.close(),
+    );
     this.pace = new Pace(clock, EVERY_MS);
   }
 
-  /** Resolves when the record is durable. @throws BelfryError of the broker port */
-  send(record: OutgoingRecord): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ record, resolve, reject });
-      if (!this.sending) void this.flush();
-    });
+  /** Connects ahead of the first command. @throws BelfryError of the broker port, `closed` */
+  async open(): Promise<void> {
+    await this.producer.get();
   }
 
-  async close(): Promise<void> {
-    await (await this.producer)?.close();
+  /** Sends it with the next batch; its delivery is `durable` then, or fails as the broker port says. */
+  send(record: OutgoingRecord, delivery: Delivery): void {
+    const outgoing = { record, delivery };
+    this.waiting.add(outgoing);
+    delivery.onEnd(() => this.waiting.delete(outgoing));
+    if (!this.sending) void this.flush();
+  }
+
+  close(): Promise<void> {
+    return this.producer.close();
   }
 
   private async flush(): Promise<void> {
     this.sending = true;
     await Promise.resolve(); // whoever calls in the same turn joins the first batch
-    while (this.waiting.length > 0) {
-      await this.pace.wait(this.waiting.length >= MAX_BATCH);
-      this.pace.begin();
-      const batch = this.waiting.splice(0, MAX_BATCH);
-      try {
-        this.producer ??= this.broker.producer();
-        await (await this.producer).send(batch.map(({ record }) => record));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+    while (this.waiting.size > 0) {
+      await this.pace.wait(this.waiting.size >= MAX_BATCH);
+      await this.sendBatch();
     }
     this.sending = false;
+  }
+
+  private async sendBatch(): Promise<void> {
+    const producer = await this.producer.get().catch((error: unknown) => {
+      for (const { delivery } of this.waiting) delivery.fail(error);
+    });
+    if (!producer) return;
+    this.pace.begin();
+    await write(producer, this.take());
+  }
+
+  private take(): Outgoing[] {
+    const batch = [...this.waiting.values().take(MAX_BATCH)];
+    for (const outgoing of batch) {
+      this.waiting.delete(outgoing);
+      outgoing.delivery.stage = 'sent';
+    }
+    return batch;
+  }
+}
+
+async function write(producer: Producer, batch: readonly Outgoing[]): Promise<void> {
+  try {
+    await producer.send(batch.map(({ record }) => record));
+    for (const { delivery } of batch) delivery.stage = 'durable';
+  } catch (error) {
+    // One that Kafka never takes must not be the end of the others: alone, each hears its own.
+    if (batch.length > 1 && error instanceof BelfryError && error.code === 'record_refused') {
+      await Promise.all(batch.map((outgoing) => write(producer, [outgoing])));
+    } else for (const { delivery } of batch) delivery.fail(error);
   }
 }

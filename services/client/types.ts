@@ -31,7 +31,7 @@ export type CommandOptions = {
   tenant?: string;
   /** Yours, for safe repeats: the same id twice has one effect. Default: a random UUID. */
   commandId?: string;
-  /** How long to wait for the answer, ms. Default: 10,000. */
+  /** How long all of it may take, from connecting to the answer, ms. Default: 10,000. */
   timeoutMs?: number;
   /**
    * A connection to Belfry's database: the command is written in its open transaction, and applied within milliseconds of the

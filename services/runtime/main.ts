@@ -12,6 +12,7 @@ import { readMeta, shippedSchemaVersion, type Meta } from '../adapters/postgres/
 import { openPool, type Pg } from '../adapters/postgres/pool.ts';
 import { announceService, withdrawService } from '../adapters/postgres/services.ts';
 import { packageFile } from '../adapters/package-file.ts';
+import { closeAll, closeInTurn } from '../core/close-all.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -112,16 +113,12 @@ export async function connect(
     });
     return {
       ...{ config, log, clock, clockSync, ids, broker, pg, meta, topics, codec },
-      close: async () => {
-        await presence.end();
-        await clockSync.stop();
-        await broker.close();
-        await pg.close();
-      },
+      close: () => closeInTurn([() => presence.end(), () => clockSync.stop(), () => broker.close(), () => pg.close()]),
     };
   } catch (error) {
-    await broker.close();
-    await pg.close();
+    await closeAll([() => broker.close(), () => pg.close()]).catch((failed: unknown) =>
+      log.warn({ err: failed }, 'not everything could be closed'),
+    );
     throw error;
   }
 }

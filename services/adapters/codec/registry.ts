@@ -2,6 +2,7 @@
 import type { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { readFileSync } from 'node:fs';
 import { BelfryError, messageOf } from '../../core/errors.ts';
+import { OpenOnce } from '../../core/open-once.ts';
 import type { Topics } from '../../core/topics.ts';
 import { packageFile } from '../package-file.ts';
 
@@ -38,7 +39,7 @@ type Access = { client: SchemaRegistry; SchemaType: typeof SchemaType; COMPATIBI
 /** Its library is loaded at the first use: it is a fifth of what a process loads to start, and most deployments have no registry. */
 export class Registry {
   private readonly settings: RegistrySettings;
-  private opening: Promise<Access> | undefined;
+  private readonly access = new OpenOnce(() => this.open());
 
   constructor(settings: RegistrySettings) {
     this.settings = settings;
@@ -103,7 +104,7 @@ export class Registry {
 
   private async guard<T>(doing: string, work: (access: Access) => Promise<T>): Promise<T> {
     try {
-      return await work(await (this.opening ??= this.open()));
+      return await work(await this.access.get());
     } catch (cause) {
       throw classified(doing, cause);
     }

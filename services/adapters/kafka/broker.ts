@@ -10,6 +10,7 @@ import type {
   TopicPartition,
   TransactionalProducer,
 } from '../../core/ports/broker.ts';
+import { closeAll } from '../../core/close-all.ts';
 import type { Clock, Ids } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import { SystemClock } from '../clock.ts';
@@ -104,8 +105,7 @@ export class KafkaBroker implements Broker {
 
   async close(): Promise<void> {
     this.closing.abort();
-    await Promise.all([...this.opened].map((close) => close()));
-    await this.admin.close();
+    await closeAll([...this.opened, () => this.admin.close()]);
   }
 
   /** Tries with backoff for ever: lost servers are waited for. */

@@ -131,7 +131,7 @@ describe('the client', () => {
       code: 'no_answer',
       retryable: true,
       ids: { commandId: 'id-1' },
-      message: /within 2000 ms.*job\.commands and will be applied/,
+      message: /within 2000 ms.*job\.commands: it may have been applied already, or will be/,
     });
     assert.ok(clock.now() - before >= 2_000);
     answer = () => ({ outcome: 'duplicate' });
