@@ -306,7 +306,8 @@ class Decision {
     return {
       ...this.context(this.plan.job(command)),
       partition: this.gathered.owned.partition,
-      recordTimestampMs: record.timestampMs,
+      // A record without a time (-1) says "now".
+      recordTimestampMs: record.timestampMs < 0 ? this.options.now : record.timestampMs,
       offset: record.topic === this.options.records.topics.commands ? String(record.offset) : null,
       traceparent: record.headers.traceparent ?? null,
       spec: this.options.spec,

@@ -1,37 +1,41 @@
 /**
- * Reads cron expressions. cron-parser is used for its grammar only, one field at a time: its errors then name their
- * field, and expressions without any occurrence (`0 0 30 2 *`) can be told from unreadable ones. Finding times is left
- * to `wall-clock.ts`, which is 50 times as fast and knows daylight saving time.
+ * Reads cron expressions, field by field: errors name their field, and expressions without any occurrence (`0 0 30 2 *`)
+ * can be told from unreadable ones. `wall-clock.ts` finds the times.
  */
-import { CronExpressionParser, type CronFieldCollection } from 'cron-parser';
 import { LRUCache } from 'lru-cache';
 import { BelfryError, messageOf } from '../errors.ts';
+import { FIELD_RULES, readField, stepProblem, type FieldItem } from './cron-field.ts';
 import { isTimeZone } from './time-zone.ts';
 
-/** A cron expression, read: which wall times match it. The lists ascend and are not empty. */
+/** A weekday (Sunday 0), alone, the n-th of its month, or the last. */
+export type WeekdayRule = { weekday: number; nth: number | 'last' | null };
+
+/** A cron expression, read: which wall times match it. The lists ascend; those of times are not empty. */
 export type CronFields = {
   seconds: readonly number[];
   minutes: readonly number[];
   hours: readonly number[];
   /** From 1. */
   months: readonly number[];
-  days: Pick<CronFieldCollection['dayOfMonth'], 'values' | 'isWildcard'>;
-  weekdays: Pick<CronFieldCollection['dayOfWeek'], 'values' | 'isWildcard' | 'nthDay'>;
+  /** `isAny`: the field is `*`, and leaves the choice of days to the other one. */
+  days: { isAny: boolean; values: readonly number[]; hasLast: boolean };
+  weekdays: { isAny: boolean; rules: readonly WeekdayRule[] };
   /** The hour field is `*`, or a step of it: the expression means slots of real time rather than times of day. */
   isInterval: boolean;
 };
 
-const MACROS: Readonly<Record<string, string>> = {
-  '@hourly': '0 * * * *',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@weekly': '0 0 * * 0',
-  '@monthly': '0 0 1 * *',
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-};
-const FIELD_NAMES = ['second', 'minute', 'hour', 'day-of-month', 'month', 'day-of-week'] as const;
-const NAMES = /JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT/gi;
+/** A map: users may write names that every object inherits. */
+const MACROS = new Map([
+  ['@hourly', '0 * * * *'],
+  ['@daily', '0 0 * * *'],
+  ['@midnight', '0 0 * * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@monthly', '0 0 1 * *'],
+  ['@yearly', '0 0 1 1 *'],
+  ['@annually', '0 0 1 1 *'],
+]);
+
+const MAX_SHOWN = 60;
 
 const parsed = new LRUCache<string, CronFields>({ max: 1_000 });
 
@@ -47,12 +51,17 @@ export function validateCron(cron: string, timezone: string): string | undefined
   } catch (error) {
     return messageOf(error);
   }
+  const texts = split(cron);
+  for (const [index, rule] of FIELD_RULES.entries()) {
+    const problem = stepProblem(rule, texts[index]!);
+    if (problem !== undefined) return problem;
+  }
   return isTimeZone(timezone) ? undefined : `unknown time zone "${timezone}"`;
 }
 
 /**
- * Reads a cron expression; the last 1,000 are remembered.
- * @throws BelfryError `invalid` that says which field is wrong and why
+ * Reads a cron expression; the last 1,000 are remembered. Takes what is stored, too: larger steps than `validateCron` does.
+ * @throws BelfryError `invalid` that says which field is wrong and what to write
  */
 export function fieldsOf(cron: string): CronFields {
   let fields = parsed.get(cron);
@@ -62,46 +71,47 @@ export function fieldsOf(cron: string): CronFields {
 
 function parse(cron: string): CronFields {
   const texts = split(cron);
-  const [second, minute, hour, day, month, weekday] = FIELD_NAMES.map((_, index) => parseField(texts, index));
+  const [seconds, minutes, hours, days, months, weekdays] = FIELD_RULES.map((rule, index) =>
+    readField(rule, texts[index]!),
+  ) as [FieldItem[], FieldItem[], FieldItem[], FieldItem[], FieldItem[], FieldItem[]];
+  const hourValues = ascending(hours);
   return {
-    seconds: second!.second.values,
-    minutes: minute!.minute.values,
-    hours: hour!.hour.values,
-    months: month!.month.values,
-    days: day!.dayOfMonth,
-    weekdays: weekday!.dayOfWeek,
-    isInterval: texts[2]!.startsWith('*') || hour!.hour.values.length === 24,
+    seconds: ascending(seconds),
+    minutes: ascending(minutes),
+    hours: hourValues,
+    months: ascending(months),
+    days: { isAny: texts[3] === '*', values: ascending(days), hasLast: days.some(({ nth }) => nth === 'last') },
+    weekdays: {
+      isAny: texts[5] === '*',
+      rules: weekdays.flatMap(({ values, nth }) => values.map((value) => ({ weekday: value % 7, nth }))),
+    },
+    isInterval: (texts[2]!.startsWith('*') && hourValues.length > 1) || hourValues.length === 24,
   };
+}
+
+/** What stands in a list twice counts once. */
+function ascending(items: readonly FieldItem[]): number[] {
+  return [...new Set(items.flatMap(({ values }) => values))].sort((a, b) => a - b);
 }
 
 /** The six fields of an expression, seconds first. */
 function split(cron: string): string[] {
   const text = cron.trim();
-  if (text.startsWith('@') && !Object.hasOwn(MACROS, text)) {
-    throw invalid(`unknown macro "${text}": allowed are ${Object.keys(MACROS).join(', ')}`);
+  if (text.startsWith('@') && !MACROS.has(text)) {
+    throw invalid(`unknown macro "${shown(text)}": allowed are ${[...MACROS.keys()].join(', ')}`);
   }
-  const fields = (MACROS[text] ?? text).split(/\s+/);
+  const fields = (MACROS.get(text) ?? text).split(/\s+/);
   if (fields.length === 5) return ['0', ...fields];
   if (fields.length === 6) return fields;
   const count = text === '' ? 0 : fields.length;
   const hint = count === 7 ? ' (years are not supported)' : '';
-  throw invalid(`a cron expression has 5 fields, or 6 with seconds first: "${text}" has ${count}${hint}`);
+  throw invalid(`a cron expression has 5 fields, or 6 with seconds first: "${shown(text)}" has ${count}${hint}`);
 }
 
-function parseField(texts: readonly string[], index: number): CronFieldCollection {
-  const text = texts[index]!;
-  const where = `${FIELD_NAMES[index]} field "${text}"`;
-  const foreign = text.replace(NAMES, '').match(/[HW?]/i)?.[0]?.toUpperCase();
-  if (foreign === '?') throw invalid(`${where}: "?" is not supported, write "*"; weekdays count from 0 or SUN`);
-  if (foreign !== undefined) throw invalid(`${where}: "${foreign}" is not supported`);
-  try {
-    const alone = FIELD_NAMES.map((_, other) => (other === index ? text : '*'));
-    return CronExpressionParser.parse(alone.join(' '), { currentDate: 0, tz: 'UTC' }).fields;
-  } catch (error) {
-    throw invalid(`${where}: ${messageOf(error)}`, error);
-  }
+function shown(text: string): string {
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
-function invalid(message: string, cause?: unknown): BelfryError {
-  return new BelfryError('invalid', message, { cause, field: 'cron' });
+function invalid(message: string): BelfryError {
+  return new BelfryError('invalid', message, { field: 'cron' });
 }

@@ -4,7 +4,8 @@
  * An expression names wall times of its time zone. Where the zone's offset changes:
  * - *Gap* (clocks go forward, 02:30 does not exist). `shift`: the occurrence is later by the length of the gap (03:30),
  *   that is, as if clocks had not been changed yet; when another occurrence falls on that instant, the two are one.
- *   `skip`: it does not exist.
+ *   `skip`: it does not exist. It does not exist either, whatever `gap` says, for expressions that mean slots of real
+ *   time: the slots behind the gap have runs of their own, and moved ones would come in between.
  * - *Repeat* (clocks go back, 02:30 comes twice). `once`: it occurs the first time only. `both`: twice. Expressions whose
  *   hour field is `*` or a step of it mean slots of real time, and occur in every one, whatever `repeat` says.
  */
@@ -69,7 +70,7 @@ function rangesOf({ dst }: CronSchedule, { isInterval }: CronFields, segment: Se
   return {
     straightFrom: leavesOutRepeat ? Math.max(from + offsetMs, changedAt + formerMs) : from + offsetMs,
     gapFrom: from + formerMs,
-    gapTo: dst.gap === 'shift' ? changedAt + offsetMs : -Infinity,
+    gapTo: dst.gap === 'shift' && !isInterval ? changedAt + offsetMs : -Infinity,
   };
 }
 

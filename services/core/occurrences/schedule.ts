@@ -1,5 +1,6 @@
 /**
- * When a schedule occurs; events (`on`) come without one, and have no occurrences here. Excluded occurrences are included here, since each of them gets a row that says so.
+ * When a schedule occurs; events (`on`) come without one, and have no occurrences here. Excluded occurrences are
+ * included here, since each of them gets a row that says so. Nothing occurs before 1970 or beyond 9999.
  *
  * `anchorAt` is what `anchorOf` gave when the schedule was applied; `every` and `in` count from it. A schedule has no
  * occurrence before it was applied, except that a `startAt` of a moment ago still is the first one. A chain (`after`) has none:
@@ -7,8 +8,11 @@
  */
 import type { Schedule } from '../model.ts';
 import { partitionHash } from '../murmur2.ts';
+import { isInstant, MAX_INSTANT_MS } from '../spec/instant.ts';
+import { fieldsOf } from './cron-fields.ts';
 import { cronNext, cronPrev } from './cron.ts';
 import { excludedSpanAt } from './exclude.ts';
+import { shortestInterval } from './wall-clock.ts';
 
 export { isExcluded } from './exclude.ts';
 
@@ -41,7 +45,7 @@ export function firstOccurrence(
   appliedAt: number,
   decidedUntil = -Infinity,
 ): number | null {
-  if (isOneShot(schedule)) return instantOf(schedule, anchorAt);
+  if (isOneShot(schedule)) return oneShotAt(schedule, anchorAt);
   if (schedule.kind === 'after' || schedule.kind === 'on') return null;
   const { startAt } = schedule;
   if (startAt === null) return nextOccurrence(schedule, anchorAt, appliedAt);
@@ -53,35 +57,36 @@ export function firstOccurrence(
 /** The first occurrence strictly after `after`; null when there is none, or (fixedDelay) when it depends on a run's end. */
 export function nextOccurrence(schedule: Schedule, anchorAt: number, after: number): number | null {
   if (isOneShot(schedule)) {
-    const at = instantOf(schedule, anchorAt);
-    return at > after ? at : null;
+    const at = oneShotAt(schedule, anchorAt);
+    return at !== null && at > after ? at : null;
   }
   if (schedule.kind === 'after' || schedule.kind === 'on') return null;
   const first = earliest(schedule, anchorAt);
+  const from = Math.max(after, first - 1, -1);
   if (schedule.kind === 'cron') {
-    const next = cronNext(schedule, Math.max(after, first - 1));
+    const next = cronNext(schedule, from);
     return next === null ? null : beforeEnd(schedule, next);
   }
-  if (first > after) return beforeEnd(schedule, first);
+  if (first > from) return beforeEnd(schedule, first);
   if (schedule.kind === 'fixedDelay') return null;
   const { everyMs } = schedule;
-  return beforeEnd(schedule, first + (Math.floor((after - first) / everyMs) + 1) * everyMs);
+  return beforeEnd(schedule, first + (Math.floor((from - first) / everyMs) + 1) * everyMs);
 }
 
 /** The last occurrence strictly before `before`; null when there is none. */
 export function prevOccurrence(schedule: Schedule, anchorAt: number, before: number): number | null {
   if (isOneShot(schedule)) {
-    const at = instantOf(schedule, anchorAt);
-    return at < before ? at : null;
+    const at = oneShotAt(schedule, anchorAt);
+    return at !== null && at < before ? at : null;
   }
   if (schedule.kind === 'after' || schedule.kind === 'on') return null;
   const first = earliest(schedule, anchorAt);
-  const end = Math.min(before, schedule.endAt ?? Infinity);
+  const end = Math.min(before, schedule.endAt ?? Infinity, MAX_INSTANT_MS + 1);
   if (first >= end) return null;
-  if (schedule.kind === 'fixedDelay') return first;
-  if (schedule.kind === 'every') return first + (Math.ceil((end - first) / schedule.everyMs) - 1) * schedule.everyMs;
-  const prev = cronPrev(schedule, end);
-  return prev !== null && prev >= first ? prev : null;
+  if (schedule.kind === 'fixedDelay') return notBefore(0, first);
+  if (schedule.kind === 'every')
+    return notBefore(0, first + (Math.ceil((end - first) / schedule.everyMs) - 1) * schedule.everyMs);
+  return notBefore(Math.max(first, 0), cronPrev(schedule, end));
 }
 
 /** The next occurrence of a fixed delay after a run that ended at `finishedAt`; null for other schedules and after the end. */
@@ -107,6 +112,16 @@ export function prevIncluded(schedule: Schedule, anchorAt: number, before: numbe
   return at;
 }
 
+/**
+ * The shortest time between two occurrences, ms, by the wall clock: clock changes are left out of account. Null where
+ * there are no two.
+ */
+export function shortestIntervalOf(schedule: Extract<Schedule, { kind: 'cron' | 'every' }>): number | null {
+  if (schedule.kind === 'every') return schedule.everyMs;
+  const shortest = shortestInterval(fieldsOf(schedule.cron));
+  return Number.isFinite(shortest) ? shortest : null;
+}
+
 /** Whether a schedule applied at `now` would never run: no occurrence ahead, or only excluded ones. */
 export function neverFires(schedule: Schedule, anchorAt: number, now: number): boolean {
   if (schedule.kind === 'after') return schedule.endAt !== null && schedule.endAt <= now;
@@ -118,15 +133,18 @@ export function neverFires(schedule: Schedule, anchorAt: number, now: number): b
 }
 
 /**
- * By how much an occurrence starts later than scheduled: in [0, jitterMs), the same at every call.
+ * By how much an occurrence starts later than scheduled: in [0, jitterMs), the same at every call; less where it would
+ * start beyond 9999.
  * @param key tells jobs with equal schedules apart: `tenant/jobId`
  */
 export function jitterOf(jitterMs: number, key: string, scheduledFor: number): number {
-  return Math.floor((partitionHash(`${key} ${scheduledFor}`) / 2 ** 31) * jitterMs);
+  const jitter = Math.floor((partitionHash(`${key} ${scheduledFor}`) / 2 ** 31) * jitterMs);
+  return Math.min(jitter, Math.max(0, MAX_INSTANT_MS - scheduledFor));
 }
 
-function instantOf(schedule: OneShot, anchorAt: number): number {
-  return schedule.kind === 'at' ? schedule.at : anchorAt + schedule.delayMs;
+function oneShotAt(schedule: OneShot, anchorAt: number): number | null {
+  const at = schedule.kind === 'at' ? schedule.at : anchorAt + schedule.delayMs;
+  return isInstant(at) ? at : null;
 }
 
 /** The first instant at which a recurring schedule occurs or, for a cron, may. A cron without startAt has no beginning. */
@@ -137,7 +155,11 @@ function earliest(schedule: Exclude<Recurring, { kind: 'after' | 'on' }>, anchor
 }
 
 function beforeEnd({ endAt }: Recurring, at: number): number | null {
-  return endAt !== null && at >= endAt ? null : at;
+  return isInstant(at) && (endAt === null || at < endAt) ? at : null;
+}
+
+function notBefore(least: number, at: number | null): number | null {
+  return at !== null && at >= least ? at : null;
 }
 
 function spanAt(schedule: Schedule, at: number | null): { from: number; to: number } | null {

@@ -22,9 +22,18 @@ export function explainInstant(text: string): string | undefined {
   return typeof result === 'string' ? result : undefined;
 }
 
-/** Writes a time in UTC with milliseconds: `2026-12-01T09:00:00.000Z`. */
+/** Whether the time lies between the years 1970 and 9999, and so can be written and read. */
+export function isInstant(ms: number): boolean {
+  return ms >= 0 && ms <= MAX_INSTANT_MS;
+}
+
+/**
+ * Writes a time in UTC with milliseconds: `2026-12-01T09:00:00.000Z`. A stored time that nobody can write (before 1970,
+ * beyond 9999, no number) is written as the nearest one, so that one row that went wrong does not hide the others.
+ */
 export function formatInstant(ms: number): string {
-  return new Date(ms).toISOString();
+  const nearest = isInstant(ms) ? ms : ms > MAX_INSTANT_MS ? MAX_INSTANT_MS : 0;
+  return new Date(nearest).toISOString();
 }
 
 /** Whether the text is a day that the calendar has: `2026-12-25`. */

@@ -1,6 +1,8 @@
 /** A job as users write it → `JobSpec`, with every default filled in. */
 import { z } from 'zod';
 import { OVERLAPS, PRIORITIES, USER_JOB_TYPES, type JobSpec, type MissedPolicy, type RetryPolicy } from '../model.ts';
+import { shortestIntervalOf } from '../occurrences/schedule.ts';
+import { formatDuration } from './duration.ts';
 import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
 import { CONCURRENCY_KEY, HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
 import { listed } from './problems.ts';
@@ -86,6 +88,7 @@ function contradictions({
   delivery,
   retry,
   missed,
+  overlap,
   concurrencyKey,
 }: Fields): [string[], string][] {
   const found: [string[], string][] = [];
@@ -104,6 +107,8 @@ function contradictions({
   if (retry?.maxDelay !== undefined && retry.maxDelay < retry.initialDelay) {
     found.push([['retry', 'maxDelay'], 'is shorter than initialDelay']);
   }
+  const jitter = overlap === 'allow' ? undefined : jitterProblem(schedule);
+  if (jitter !== undefined) found.push([['schedule', 'jitter'], jitter]);
   if (missed !== undefined && !canMiss(schedule)) {
     const why =
       schedule.kind === 'after'
@@ -152,4 +157,16 @@ function missedOf(written: Fields['missed']): MissedPolicy {
 /** Whether the schedule has times that can be missed: not `at` or `in`, which run however late, nor what waits for others. */
 export function canMiss({ kind }: JobSpec['schedule']): boolean {
   return kind === 'cron' || kind === 'every' || kind === 'fixedDelay';
+}
+
+/**
+ * A start that is moved past the next one would meet the run before it, which every policy but `allow` forbids. A fixed
+ * delay counts from the end of a run, so that its jitter meets nobody.
+ */
+function jitterProblem(schedule: JobSpec['schedule']): string | undefined {
+  if ((schedule.kind !== 'cron' && schedule.kind !== 'every') || schedule.jitterMs === 0) return undefined;
+  const intervalMs = shortestIntervalOf(schedule);
+  if (intervalMs === null || schedule.jitterMs < intervalMs) return undefined;
+  const shortest = schedule.kind === 'cron' ? 'shortest interval of the cron' : 'interval';
+  return `must be shorter than the ${shortest} (${formatDuration(intervalMs)}) unless overlap is allow`;
 }

@@ -1,4 +1,6 @@
 /** Short ways to write schedules and times in these tests. */
+import assert from 'node:assert/strict';
+import { cronNext, cronPrev, type CronSchedule } from '../../../services/core/occurrences/cron.ts';
 import type { Bounds, MissedPolicy, Schedule } from '../../../services/core/model.ts';
 
 export const MINUTE = 60_000;
@@ -27,4 +29,16 @@ export function fixedDelay(delayMs: number, bounds: Partial<Bounds> = {}): Sched
 
 export function missed(rest: Partial<MissedPolicy> = {}): MissedPolicy {
   return { policy: 'once', thresholdMs: MINUTE, windowMs: null, limit: 100, ...rest };
+}
+
+/** All occurrences in [from, to), found forwards; found backwards they must be the same. */
+export function occurrencesIn(schedule: CronSchedule, from: number, to: number): string[] {
+  const forwards: string[] = [];
+  for (let at = cronNext(schedule, from - 1); at !== null && at < to; at = cronNext(schedule, at))
+    forwards.push(iso(at)!);
+  const backwards: string[] = [];
+  for (let at = cronPrev(schedule, to); at !== null && at >= from; at = cronPrev(schedule, at))
+    backwards.push(iso(at)!);
+  assert.deepEqual(backwards.reverse(), forwards);
+  return forwards.map((text) => text.replace(':00.000Z', 'Z'));
 }

@@ -54,6 +54,13 @@ const BAD: [schedule: unknown, field: string, message: RegExp][] = [
   [{ every: '5m', exclude: [null] }, 'schedule.exclude[0]', /day/],
   [{ every: '5m', exclude: '2026-12-25' }, 'schedule.exclude', /list of days/],
   [{ every: '5m', jitter: '5' }, 'schedule.jitter', /duration/],
+  [
+    { every: '5m', jitter: '5m' },
+    'schedule.jitter',
+    /shorter than the interval \(5m\) unless overlap is allow, not "5m"/,
+  ],
+  [{ cron: '0 9,10 * * MON', jitter: '1h' }, 'schedule.jitter', /shortest interval of the cron \(1h\)/],
+  [{ cron: '*/90 * * * *' }, 'schedule.cron', /is not valid: minute field .*write \{ "every": "90m" \} instead/],
   [{ every: '5m', maxRuns: 0 }, 'schedule.maxRuns', /whole number from 1 up, not 0/],
   ...(['at', 'in'] as const).flatMap((kind): [unknown, string, RegExp][] => {
     const oneShot = kind === 'at' ? { at } : { in: '5m' };
@@ -83,5 +90,15 @@ describe('a schedule', () => {
       const { schedule } = specOf(jobWith({ schedule: { cron: '0 9 * * *', timezone } }));
       assert.equal('timezone' in schedule && schedule.timezone, timezone);
     }
+  });
+
+  it('takes a jitter as long as the interval where runs may overlap, or where the next one waits for an end', () => {
+    for (const job of [
+      { schedule: { every: '5m', jitter: '10m' }, overlap: 'allow' },
+      { schedule: { every: '5m', jitter: '4m59s999ms' } },
+      { schedule: { cron: '0 9 * * *', jitter: '23h' } },
+      { schedule: { fixedDelay: '1s', jitter: '5m' } },
+    ])
+      specOf(jobWith(job));
   });
 });

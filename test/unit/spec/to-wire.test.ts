@@ -90,7 +90,10 @@ const custom = { type: fc.constant('CUSTOM'), handler: names };
 const required = ['type', 'handler', 'schedule'] as const;
 const jobs = fc.oneof(
   fc.record({ ...custom, schedule: fc.oneof(oneShot, listening), ...common }, { requiredKeys: [...required] }),
-  fc.record({ ...custom, schedule: recurring, missed, ...common }, { requiredKeys: [...required] }),
+  fc
+    .record({ ...custom, schedule: recurring, missed, ...common }, { requiredKeys: [...required] })
+    // Any jitter goes with runs that may overlap.
+    .map((job) => ('jitter' in job.schedule ? { ...job, overlap: 'allow' as const } : job)),
 );
 
 describe('the wire form of a job', () => {
