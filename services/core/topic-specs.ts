@@ -1,5 +1,6 @@
 /** Which topics a deployment has, and their settings. */
 import { PRIORITIES } from './model.ts';
+import { REJECTED_KEPT_MS } from './rejected-record.ts';
 import type { TopicDescription, TopicSpec } from './ports/topic-admin.ts';
 import type { Topics } from './topics.ts';
 
@@ -39,7 +40,7 @@ export function topicSpecs({ topics, partitions, queues, brokers, historyMs }: D
     ...waiting.map((topic) => spec(topic, { 'retention.ms': FOR_EVER })),
     spec(topics.completed, { 'retention.ms': String(7 * DAY_MS) }),
     spec(topics.dlq, { 'retention.ms': String(historyMs), 'max.message.bytes': String(LARGE_RECORD_BYTES) }),
-    spec(topics.rejected, { 'retention.ms': String(7 * DAY_MS), 'max.message.bytes': String(LARGE_RECORD_BYTES) }),
+    spec(topics.rejected, { 'retention.ms': String(REJECTED_KEPT_MS), 'max.message.bytes': String(LARGE_RECORD_BYTES) }),
     // Only closed segments go: without this, a trickle of answers would stay for a week.
     spec(topics.acks, { 'retention.ms': String(HOUR_MS), 'segment.ms': String(10 * MINUTE_MS) }),
   ];

@@ -8,6 +8,7 @@ import type { DeliverCommand, FanOutCommand, InternalCommand, NotifyCommand } fr
 import type { Job } from '../core/model.ts';
 import type { JobRef, TimerRow } from '../core/ports/timer-store.ts';
 import type { ConsumedRecord, DueRecord, OutgoingRecord, Rejection } from '../core/records.ts';
+import { rejectedRecordOf } from '../core/rejected-record.ts';
 import type { CommandHead } from '../core/spec/parse-command.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import { jobKey, type Intake } from '../core/topics.ts';
@@ -211,6 +212,7 @@ class Decision {
   private reject(record: ConsumedRecord, rejection: Rejection, head: CommandHead): void {
     this.options.metrics.applied('rejected');
     this.plan.write(this.options.records.rejected(record, rejection));
+    this.plan.reject(rejectedRecordOf(record, rejection, head, this.options.now));
     const { commandId, tenant, jobId, ack } = head;
     if (ack !== true || commandId === undefined || tenant === undefined || jobId === undefined) return;
     this.ack(record, { commandId, tenant, jobId }, 'rejected', rejection);

@@ -20,6 +20,7 @@ import type {
   TimerRow,
 } from '../core/ports/timer-store.ts';
 import type { OutgoingRecord } from '../core/records.ts';
+import type { RejectedRecord } from '../core/rejected-record.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Effects, Emission, EndedRun } from './effects.ts';
 import { encodeExact } from './exact-message.ts';
@@ -62,6 +63,7 @@ export class Plan {
   private readonly exact: Emission[] = [];
   private readonly audited: AuditEntry[] = [];
   private readonly left: TimerRow[] = [];
+  private readonly rejected: RejectedRecord[] = [];
 
   /** @param placeOf tells floods from usual load */
   constructor(fence: Fence, known: KnownToPlan, records: Records, now: number, placeOf: PlaceOf) {
@@ -215,12 +217,18 @@ export class Plan {
       arrivals: [...this.arrived.values()],
       subscriptions: this.subscriptions(),
       audit: this.audited,
+      rejected: this.rejected,
     };
     return { step, batches, exactRunIds, left: this.left };
   }
 
   audit(entry: AuditEntry): void {
     this.audited.push(entry);
+  }
+
+  /** Notes in the index what is written to job.commands.rejected. */
+  reject(rejected: RejectedRecord): void {
+    this.rejected.push(rejected);
   }
 
   private arrive(arrival: Arrival): void {

@@ -1,6 +1,7 @@
 /** Jobs, timers, runs and steps for the tests of a timer store: complete values, of which a test names what matters to it. */
 import type { SystemJob } from '../../services/core/system-jobs.ts';
 import type { Audit } from '../../services/core/ports/audit.ts';
+import type { Rejections } from '../../services/core/ports/rejections.ts';
 import type { Job, JobSpec } from '../../services/core/model.ts';
 import type { EnqueuedCommandInput } from '../../services/core/ports/run-store.ts';
 import type { DueRecord, Outcome } from '../../services/core/records.ts';
@@ -18,6 +19,7 @@ export type TimerStoreHarness = {
   store: TimerStore;
   /** On the same database. */
   audit: Audit;
+  rejections: Rejections;
   /** What people are told. */
   systemJobs: () => Promise<readonly SystemJob[]>;
   /** In a transaction of its own, committed when this resolves. */
@@ -167,6 +169,7 @@ export function stepOf(
       arrivals: [],
       subscriptions: [],
       audit: [],
+      rejected: [],
     },
     ...effects,
   };

@@ -20,6 +20,7 @@ import {
 import { timerStoreChainsConformance } from './timer-store-chains.ts';
 import { timerStoreEnqueuedConformance } from './timer-store-enqueued.ts';
 import { timerStoreAuditConformance } from './timer-store-audit.ts';
+import { timerStoreRejectedConformance } from './timer-store-rejected.ts';
 import { timerStoreSubscriptionsConformance } from './timer-store-subscriptions.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
@@ -322,6 +323,7 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
     timerStoreEnqueuedConformance(() => harness, PARTITIONS);
     timerStoreSubscriptionsConformance(() => harness);
     timerStoreAuditConformance(() => harness);
+    timerStoreRejectedConformance(() => harness);
   });
 }
 

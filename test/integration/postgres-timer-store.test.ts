@@ -6,6 +6,7 @@ import pg from 'pg';
 
 import { SystemClock } from '../../services/adapters/clock.ts';
 import { PostgresAudit } from '../../services/adapters/postgres/audit.ts';
+import { PostgresRejections } from '../../services/adapters/postgres/rejections.ts';
 import { classify } from '../../services/adapters/postgres/classify.ts';
 import { PostgresInspect } from '../../services/adapters/postgres/inspect.ts';
 import { migrateDatabase, readMeta } from '../../services/adapters/postgres/migrate.ts';
@@ -47,7 +48,8 @@ if (databaseUrl === undefined) {
     const store = new PostgresTimerStore(pool);
     const audit = new PostgresAudit(pool);
     const systemJobs = () => new PostgresInspect(pool).systemJobs();
-    return { store, audit, systemJobs, enqueue: (command) => runs.enqueue(command), close: () => dropSchema(pool) };
+    const rejections = new PostgresRejections(pool);
+    return { store, audit, rejections, systemJobs, enqueue: (command) => runs.enqueue(command), close: () => dropSchema(pool) };
   });
 
   describe('the timer store on PostgreSQL', () => {

@@ -1,5 +1,6 @@
 import { MemoryAudit } from '../../services/adapters/memory/audit.ts';
 import { MemoryDatabase } from '../../services/adapters/memory/database.ts';
+import { MemoryRejections } from '../../services/adapters/memory/rejections.ts';
 import { MemoryTimerStore } from '../../services/adapters/memory/timer-store.ts';
 import { PARTITIONS, timerStoreConformance } from '../conformance/timer-store.ts';
 
@@ -10,6 +11,7 @@ timerStoreConformance('the memory database', () => {
   return Promise.resolve({
     store,
     audit,
+    rejections: new MemoryRejections(db),
     systemJobs: async () => [...db.systemJobs.values()],
     enqueue: async (command) => db.enqueue(command),
     close: () => Promise.resolve(),

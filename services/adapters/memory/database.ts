@@ -9,6 +9,7 @@ import type { SystemJob } from '../../core/system-jobs.ts';
 import type { AuditRecord } from '../../core/ports/audit.ts';
 import type { Job } from '../../core/model.ts';
 import type { DueRecord } from '../../core/records.ts';
+import { MAX_REJECTED_PER_TENANT, type RejectedRecord } from '../../core/rejected-record.ts';
 import type { EnqueuedCommandInput, Lease, ParkedRun, RunRow } from '../../core/ports/run-store.ts';
 import type { Tenant } from '../../core/ports/tenants.ts';
 import type { Webhook } from '../../core/ports/webhooks.ts';
@@ -79,6 +80,8 @@ export class MemoryDatabase {
   readonly systemJobs = new Map<string, SystemJob>();
   /** The audit log, oldest first. */
   audit: AuditRecord[] = [];
+  /** The index of rejected records, oldest first. */
+  rejected: RejectedRecord[] = [];
   /** In the order of their ids. */
   enqueued: EnqueuedCommand[] = [];
   private readonly enqueuedListeners = new Set<(partition: number) => void>();
@@ -114,6 +117,19 @@ export class MemoryDatabase {
     const row = { partition, id: this.lastEnqueued, enqueuedAt: this.now(), key, command: JSON.stringify(command) };
     this.enqueued.push(row);
     for (const listener of this.enqueuedListeners) listener(partition);
+  }
+
+  /** What the SQL function `index_rejected` does. */
+  indexRejected(records: readonly RejectedRecord[]): void {
+    for (const record of records) {
+      const { topic, partition, offset, tenant } = record;
+      const same = (each: RejectedRecord): boolean =>
+        each.topic === topic && each.partition === partition && each.offset === offset;
+      if (this.rejected.some(same)) continue;
+      this.rejected.push(record);
+      const ofTenant = this.rejected.filter((each) => each.tenant === tenant);
+      if (ofTenant.length > MAX_REJECTED_PER_TENANT) this.rejected.splice(this.rejected.indexOf(ofTenant[0]!), 1);
+    }
   }
 
   appendAudit(entry: AuditEntry): void {

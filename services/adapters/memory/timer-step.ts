@@ -76,6 +76,7 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
     db.arrivals.set(key, { ...arrival, arrivedAt: db.arrivals.get(key)?.arrivedAt ?? db.now() });
   }
   for (const entry of step.audit) db.appendAudit(entry);
+  db.indexRejected(step.rejected);
   for (const { original, replay } of step.replays) {
     db.replays.set(original, (db.replays.get(original) ?? new Set()).add(replay));
   }

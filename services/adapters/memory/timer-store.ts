@@ -13,6 +13,7 @@ import type {
   TimerStats,
   TimerStore,
 } from '../../core/ports/timer-store.ts';
+import { REJECTED_KEPT_MS } from '../../core/rejected-record.ts';
 import { scheduledMsOf } from '../../core/run-id.ts';
 import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
 import { isUrgent, jobKey } from '../../core/topics.ts';
@@ -175,6 +176,7 @@ export class MemoryTimerStore implements TimerStore {
       return Math.max(before, now - days * DAY_MS);
     };
     this.db.audit = this.db.audit.filter(({ tenant, at }) => at >= keptFrom(tenant));
+    this.db.rejected = this.db.rejected.filter(({ at }) => at >= now - REJECTED_KEPT_MS);
     const firstDayKept = before - (before % DAY_MS);
     for (const run of runs.values()) {
       if (isTerminal(run.status) && scheduledMsOf(run.runId) < firstDayKept) runs.delete(run.runId);

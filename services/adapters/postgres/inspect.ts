@@ -2,7 +2,6 @@
  * Reads for people. Each combination of filters is a statement of its own, so that the planner, which plans once per
  * connection, sees only the conditions that are there.
  */
-import { BelfryError } from '../../core/errors.ts';
 import type { Actor } from '../../core/audit.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
 import type { Job } from '../../core/model.ts';
@@ -20,7 +19,7 @@ import type {
 } from '../../core/ports/inspect.ts';
 import type { JobRef } from '../../core/ports/timer-store.ts';
 import type { SystemJob } from '../../core/system-jobs.ts';
-import { sqlState } from './classify.ts';
+import { asMigrated } from './as-migrated.ts';
 import { conditionsOf, type Conditions } from './conditions.ts';
 import { listJobs } from './inspect-jobs.ts';
 import {
@@ -40,8 +39,6 @@ import { readSystem, readSystemJobs } from './inspect-system.ts';
 import { circumstances, occurred, skippedGroup } from './inspect-why.ts';
 import type { Pg, Statement } from './pool.ts';
 import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
-
-const UNDEFINED_TABLE = '42P01';
 
 const NOW = { name: 'inspect_now', text: 'SELECT now_ms() AS now' };
 const JOB = { name: 'inspect_job', text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE j.tenant = $1 AND j.job_id = $2` };
@@ -165,16 +162,5 @@ export class PostgresInspect implements Inspect {
 
   private query<Row extends object>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
     return asMigrated(this.pg.query<Row>(statement, values));
-  }
-}
-
-async function asMigrated<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (sqlState(error) !== UNDEFINED_TABLE) throw error;
-    const message =
-      'The database has no Belfry tables of this version yet: run "belfry migrate", or check BELFRY_DB_SCHEMA.';
-    throw new BelfryError('not_migrated', message, { cause: error });
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { AuditEntry } from '../../core/audit.ts';
 import type { Job, Upstream } from '../../core/model.ts';
+import type { RejectedRecord } from '../../core/rejected-record.ts';
 import { tracksRuns } from '../../core/model.ts';
 import type {
   Arrival,
@@ -188,4 +189,20 @@ export const AUDIT_COLUMNS: Columns<Audited> = {
   command_id: column(textArray, (entry) => entry.commandId),
   version: column(int4Array, (entry) => entry.version),
   changes: column(textArray, (entry) => JSON.stringify(entry.changes)),
+};
+
+/** Of the SQL function `index_rejected`; the partition is the one that its record was read in. */
+export const REJECTED_COLUMNS: Columns<RejectedRecord> = {
+  partition: column(int4Array, (rejected) => rejected.partition),
+  topic: column(textArray, (rejected) => rejected.topic),
+  offset: column(int8Array, (rejected) => rejected.offset),
+  tenant: column(textArray, (rejected) => rejected.tenant ?? ''),
+  job_id: column(textArray, (rejected) => rejected.jobId),
+  command_id: column(textArray, (rejected) => rejected.commandId),
+  code: column(textArray, (rejected) => rejected.code),
+  message: column(textArray, (rejected) => rejected.message),
+  at: column(int8Array, (rejected) => rejected.at),
+  key: column(byteaArray, (rejected) => rejected.key),
+  size: column(int4Array, (rejected) => rejected.size),
+  excerpt: column(byteaArray, (rejected) => rejected.excerpt),
 };

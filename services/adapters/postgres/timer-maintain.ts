@@ -2,6 +2,7 @@
  * Housekeeping of the timer's tables and of the days of `runs`. Any number of processes may run it at once: rows that
  * another holds are left to it or to the next time, so that it never makes a step wait.
  */
+import { REJECTED_KEPT_MS } from '../../core/rejected-record.ts';
 import { dayRangeOf } from '../../core/run-id.ts';
 import { storedText } from '../../core/stored-text.ts';
 import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
@@ -34,6 +35,9 @@ const FORGET_ARRIVALS = sliced(
 
 const PAGES_OF_AUDIT = pagesOf('audit');
 const FORGET_AUDIT = sliced('audit', `at < ${keptFrom('audit')}`);
+
+const PAGES_OF_REJECTED = pagesOf('rejected_records');
+const FORGET_REJECTED = sliced('rejected_records', 'rejected_at < $3');
 
 const DAYS = {
   name: 'maintain_days',
@@ -71,6 +75,7 @@ export async function maintain(pg: Pg, now: number, historyMs: number, signal?: 
   await forget(pool, PAGES_OF_COMMANDS, FORGET_COMMANDS, now - REMEMBER_COMMANDS_MS);
   await forget(pool, PAGES_OF_ARRIVALS, FORGET_ARRIVALS, keptFrom);
   await forget(pool, PAGES_OF_AUDIT, FORGET_AUDIT, keptFrom);
+  await forget(pool, PAGES_OF_REJECTED, FORGET_REJECTED, now - REJECTED_KEPT_MS);
   await pool.query(FORGET_REPLAYS, [dayRangeOf(keptFrom).fromId]);
   const after = await daysOf(pool);
   return {

@@ -14,6 +14,7 @@ import {
   OUTBOX_COLUMNS,
   OWNER_COLUMNS,
   PRODUCED_COLUMNS,
+  REJECTED_COLUMNS,
   REMOVED_COLUMNS,
   REPLAY_COLUMNS,
   RUN_COLUMNS,
@@ -164,6 +165,16 @@ const EXTRAS: readonly Extra[] = [
       AUDIT_COLUMNS,
       (step) => within(step, step.audit).map((entry, order) => ({ ...entry, order })),
       ({ partition, order }) => `${partition} ${String(order).padStart(9, '0')}`,
+    ),
+  },
+  {
+    call: 'index_rejected',
+    isIn: ({ rejected }) => rejected.length > 0,
+    ...group(
+      'rejected_',
+      REJECTED_COLUMNS,
+      (step) => step.rejected,
+      ({ topic, partition, offset }) => `${topic} ${partition} ${String(offset).padStart(20, '0')}`,
     ),
   },
 ];

@@ -10,6 +10,7 @@ import type { Maintained, SystemJob } from '../system-jobs.ts';
 import type { Job } from '../model.ts';
 import type { Upstream } from '../model.ts';
 import type { Outcome, DueRecord, RunError } from '../records.ts';
+import type { RejectedRecord } from '../rejected-record.ts';
 import type { Intake } from '../topics.ts';
 
 export type Offsets = Readonly<Record<Intake, bigint>>;
@@ -123,6 +124,8 @@ export type PartitionStep = {
   subscriptions: readonly Subscription[];
   /** What the audit log is told, in the order in which it happened. */
   audit: readonly AuditEntry[];
+  /** For the index of rejected records; read in this partition. */
+  rejected: readonly RejectedRecord[];
 };
 
 /** The event that a job listens to; null: none any more. */
