@@ -12,6 +12,7 @@ import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { Rejections } from '../core/ports/rejections.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
 import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
@@ -32,6 +33,7 @@ export type ApiDeps = {
   /** Seals the secrets of webhooks; undefined: none can be made. */
   webhookKey: Buffer | undefined;
   audit: Audit;
+  rejections: Rejections;
   secretBytes(count: number): Buffer;
   clock: Clock;
   ids: Ids;

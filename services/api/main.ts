@@ -7,6 +7,7 @@ import { Registry } from '../adapters/codec/registry.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
 import { PostgresAudit } from '../adapters/postgres/audit.ts';
+import { PostgresRejections } from '../adapters/postgres/rejections.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
@@ -93,6 +94,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
       webhooks: new PostgresWebhooks(pg),
       webhookKey: config.webhookKey,
       audit: new PostgresAudit(pg),
+      rejections: new PostgresRejections(pg),
       secretBytes: (count) => ids.bytes(count),
       spec: {
         allowInlineSecrets: config.allowInlineSecrets,

@@ -148,12 +148,17 @@ export const commandAnswers = z.object({ results: z.array(commandAnswer) });
 
 export const rejectedCommand = z
   .object({
-    place: z.string().meta({ description: 'Partition and offset on the topic.' }),
+    place: z.string().meta({
+      description: 'Partition and offset on job.commands; on another topic with its name before them.',
+    }),
     at: time,
     error,
+    ...{ tenant: z.string().nullable(), jobId: z.string().nullable(), commandId: z.string().nullable() },
     key: z.string().nullable(),
     value: z.string().nullable(),
     valueBase64: z.string().nullable(),
+    size: z.int().nullable().meta({ description: 'Bytes of the value; null: there is none.' }),
+    truncated: z.boolean().meta({ description: 'Whether `value` is only the beginning of it.' }),
     headers: z.record(z.string(), z.string()),
   })
   .meta({ id: 'RejectedCommand' });

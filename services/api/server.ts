@@ -22,7 +22,6 @@ import { addPreview } from './routes/preview.ts';
 import { addOccurrences } from './routes/occurrences.ts';
 import { addRejected } from './routes/rejected.ts';
 import { addRuns } from './routes/runs.ts';
-import { rejectedReader } from './rejected-reader.ts';
 import { addTenants } from './routes/tenants.ts';
 import { addStatistics } from './routes/statistics.ts';
 import { addWebhooks } from './routes/webhooks.ts';
@@ -73,6 +72,8 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
       addCommands,
       addPreview,
       addRuns,
+      addRejected,
+      addOccurrences,
       addDlq,
       addEvents,
       addStatistics,
@@ -81,9 +82,6 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
       addWebhooks,
     ])
       add(routes, deps);
-    const readRejected = rejectedReader(deps);
-    addRejected(routes, readRejected);
-    addOccurrences(routes, deps, readRejected);
     if (deps.keys !== null) addKeys(routes, deps, deps.keys);
   });
   await api.ready();

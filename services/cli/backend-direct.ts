@@ -1,7 +1,7 @@
 /** The backend on Kafka and PostgreSQL themselves, by the ports of the core. */
 import type { BelfryClient } from '../client/client.ts';
-import { placeOf, readRejected } from '../client/rejected.ts';
-import { explain, type WhyDeps } from '../client/why.ts';
+import { findRejected, listRejected, readRejected, type RejectedDeps } from '../client/rejected.ts';
+import { explain } from '../client/why.ts';
 import { WebhookDesk } from '../client/webhooks.ts';
 import { KEY_BYTES, makeKey } from '../core/api-key.ts';
 import type { ApiKeys } from '../core/ports/api-keys.ts';
@@ -13,6 +13,7 @@ import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import { queueExists, type Topics } from '../core/topics.ts';
+import type { Rejections } from '../core/ports/rejections.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
 import type { Backend, KeyRing, Rejected, TenantBook } from './backend.ts';
 import { notFound } from './exit.ts';
@@ -31,6 +32,7 @@ export type DirectParts = {
   topics: () => Topics;
   ids: Ids;
   audit: () => Audit;
+  rejections: () => Rejections;
   actor: Actor;
   /** What nobody can guess. */
   secretBytes: (count: number) => Buffer;
@@ -46,8 +48,7 @@ export function directBackend(parts: DirectParts): Backend {
     audit: () => parts.audit(),
     why: (tenant, jobId, at) => {
       const { clock, topics } = parts;
-      const rejected: WhyDeps['rejected'] = (...asked) => readRejected(refusedOn(parts), ...asked);
-      const deps = { inspect: parts.store(), clock, commandsTopic: topics().commands, rejected };
+      const deps = { inspect: parts.store(), clock, commandsTopic: topics().commands, rejections: parts.rejections() };
       return explain(deps, { tenant, jobId }, at);
     },
     tenants: () => tenantBook(parts),
@@ -91,12 +92,16 @@ function tenantBook({ tenants, broker, topics, audit, actor }: DirectParts): Ten
 }
 
 function rejectedOn(parts: DirectParts): Rejected {
+  const index = () => ({ rejections: parts.rejections(), topics: parts.topics() });
   return {
-    list: (limit) => readRejected(refusedOn(parts), limit),
-    find: async (place) => (await readRejected(refusedOn(parts), 1, (record) => placeOf(record) === place)).rejected[0],
+    list: (limit) => listRejected(index(), {}, limit),
+    find: async (place) => {
+      const found = await findRejected(index(), place);
+      return found && readRejected(bytesOf(parts), found);
+    },
   };
 }
 
-function refusedOn({ broker, clock, topics }: DirectParts): Parameters<typeof readRejected>[0] {
-  return { broker: broker(), clock, topic: topics().rejected };
+function bytesOf({ clock, broker, rejections, topics }: DirectParts): RejectedDeps {
+  return { clock, broker, rejections: rejections(), topics: topics() };
 }

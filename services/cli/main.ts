@@ -15,6 +15,7 @@ import { KafkaBroker } from '../adapters/kafka/broker.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
 import { PostgresAudit } from '../adapters/postgres/audit.ts';
+import { PostgresRejections } from '../adapters/postgres/rejections.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresInspect } from '../adapters/postgres/inspect.ts';
@@ -107,6 +108,7 @@ let backend: Backend = directBackend({
   tenants: () => new PostgresTenants(pool()),
   webhookKey: () => config().webhookKey,
   audit: () => new PostgresAudit(pool()),
+  rejections: () => new PostgresRejections(pool()),
   store: () => new PostgresInspect(pool()),
   apiKeys: () => new PostgresApiKeys(pool()),
   topics: () => topicsOf(config().topicPrefix),

@@ -5,20 +5,17 @@ import type { Inspect, RunDetail } from '../core/ports/inspect.ts';
 import { nextOccurrence } from '../core/occurrences/schedule.ts';
 import { scheduledRunId } from '../core/occurrences/of-job.ts';
 import type { JobRef } from '../core/ports/timer-store.ts';
-import type { ConsumedRecord } from '../core/records.ts';
-import { parseInstant } from '../core/spec/instant.ts';
-import { jobKey } from '../core/topics.ts';
+import type { Rejections } from '../core/ports/rejections.ts';
+import { placeOf } from '../core/rejected-record.ts';
 import type { Circumstances, Facts, RefusedCommand, Story, Why } from '../core/why/facts.ts';
 import { mayBeRefused, tell } from '../core/why/why.ts';
-import type { RejectedPage } from './rejected.ts';
 
 export type WhyDeps = {
   inspect: Inspect;
   clock: Clock;
   /** Name of the topic of commands. */
   commandsTopic: string;
-  /** The latest refused commands that are wanted. */
-  rejected: (limit: number, isWanted: (record: ConsumedRecord) => boolean) => Promise<RejectedPage>;
+  rejections: Pick<Rejections, 'list'>;
 };
 
 /** A time without milliseconds stands for its second: that is how people write it down. */
@@ -28,7 +25,7 @@ const MOST_RUNS = 5;
 
 /**
  * @param at the scheduled time that is asked about, ms; null: the latest run, and what comes next
- * @throws BelfryError `store_unavailable`, `broker_unavailable`
+ * @throws BelfryError `store_unavailable`
  */
 export async function explain(deps: WhyDeps, ref: JobRef, at: number | null): Promise<Why> {
   const { tenant, jobId } = ref;
@@ -112,19 +109,9 @@ function nothing(now: number): Circumstances {
   };
 }
 
-async function lastRefused({ rejected }: WhyDeps, { tenant, jobId }: JobRef): Promise<RefusedCommand | undefined> {
-  const { rejected: found } = await rejected(1, (record) => isOf(record, tenant, jobId));
-  const [last] = found;
-  return last && { at: parseInstant(last.at) ?? 0, place: last.place, ...last.error };
-}
-
-/** By its key, or, where it has none, by what it says. */
-function isOf({ key, value }: ConsumedRecord, tenant: string, jobId: string): boolean {
-  if (key !== null) return key.toString() === jobKey(tenant, jobId);
-  try {
-    const written = JSON.parse(String(value)) as { tenant?: unknown; jobId?: unknown } | null;
-    return written?.jobId === jobId && (written.tenant ?? 'default') === tenant;
-  } catch {
-    return false; // no JSON: it cannot be told whose it was
-  }
+async function lastRefused({ rejections, commandsTopic }: WhyDeps, ref: JobRef): Promise<RefusedCommand | undefined> {
+  const [last] = await rejections.list(ref, 1);
+  if (last === undefined) return undefined;
+  const { at, code, message } = last;
+  return { at, code, message, place: placeOf(last, commandsTopic) };
 }

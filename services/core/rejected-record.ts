@@ -13,8 +13,11 @@ const MAX_EXCERPT_BYTES = 1_024;
 const MAX_KEY_BYTES = 512;
 const MAX_MESSAGE_CHARACTERS = 1_024;
 
+/** The topic, as it were, of commands that came by the table of that name. */
+export const ENQUEUED_ORIGIN = 'enqueued';
+
 export type RejectedRecord = {
-  /** Where the record was read: a topic, or `enqueued` for a command that came by the table of that name. */
+  /** Where the record was read: a topic, or ENQUEUED_ORIGIN. */
   topic: string;
   partition: number;
   offset: bigint;

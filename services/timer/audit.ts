@@ -3,9 +3,9 @@ import { ACTOR_HEADER, actorOf, digestOf, specChanges, type Actor, type AuditEnt
 import type { FieldChange } from '../core/field-changes.ts';
 import type { Job } from '../core/model.ts';
 import type { ConsumedRecord } from '../core/records.ts';
+import { ENQUEUED_ORIGIN } from '../core/rejected-record.ts';
 import type { Applied } from './applied.ts';
 import type { JobCommand } from './apply-command.ts';
-import { ORIGIN } from './enqueued.ts';
 
 /**
  * The entry for a command that was applied; undefined where none is due: nothing changed, or a job is new and nobody says who made
@@ -29,7 +29,7 @@ export function auditOf(
 }
 
 function senderOf({ topic, headers }: ConsumedRecord): Actor {
-  return topic === ORIGIN ? { kind: 'sql', id: null, name: null } : actorOf(headers[ACTOR_HEADER]);
+  return topic === ENQUEUED_ORIGIN ? { kind: 'sql', id: null, name: null } : actorOf(headers[ACTOR_HEADER]);
 }
 
 function changesOf(

@@ -7,6 +7,7 @@
 import type { EnqueuedCommand, TimerStore } from '../core/ports/timer-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ConsumedRecord } from '../core/records.ts';
+import { ENQUEUED_ORIGIN } from '../core/rejected-record.ts';
 import type { TimerLimits } from './deps.ts';
 import { readCommand, type Input, type ReadOptions } from './inputs.ts';
 import type { OwnedPartition } from './owned.ts';
@@ -22,8 +23,6 @@ export type EnqueuedOptions = ReadOptions & {
 
 /** What no notice told of is found within this. */
 const POLL_MS = 1_000;
-/** The topic, as it were, of what comes from there. */
-export const ORIGIN = 'enqueued';
 
 export class Enqueued {
   private readonly options: EnqueuedOptions;
@@ -67,7 +66,7 @@ export class Enqueued {
   private async itemOf(owned: OwnedPartition, row: EnqueuedCommand): Promise<EnqueuedItem> {
     const { partition, id, enqueuedAt, key, command } = row;
     const record: ConsumedRecord = {
-      ...{ topic: ORIGIN, partition, offset: BigInt(id), timestampMs: enqueuedAt, headers: {} },
+      ...{ topic: ENQUEUED_ORIGIN, partition, offset: BigInt(id), timestampMs: enqueuedAt, headers: {} },
       ...{ key: Buffer.from(key), value: Buffer.from(command) },
     };
     return { id, record, input: owned.refusedEnqueued.get(id) ?? (await this.inputOf(record)) };

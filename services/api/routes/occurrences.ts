@@ -1,5 +1,5 @@
 /** When a job ran and will run, and why it did not. */
-import { explain, type WhyDeps } from '../../client/why.ts';
+import { explain } from '../../client/why.ts';
 import { listOccurrences } from '../../core/occurrences/listed.ts';
 import { occurrenceJson, whyJson } from '../../core/resources.ts';
 import { firstRunId } from '../../core/run-id.ts';
@@ -8,7 +8,6 @@ import { MAX_INSTANT_MS } from '../../core/spec/instant.ts';
 import { RUN_ID } from '../../core/spec/names.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { count, jobIdParams } from '../query.ts';
-import type { ReadRejected } from '../rejected-reader.ts';
 import { answers, listedOccurrence, pageOf, why } from '../resources.ts';
 import { jobOf } from './jobs.ts';
 
@@ -22,8 +21,8 @@ const occurrencesQuery = record('the query', {
   limit: count(MOST, 10),
 });
 
-export function addOccurrences(api: Api, deps: ApiDeps, readRejected: ReadRejected): void {
-  const { inspect, clock, topics } = deps;
+export function addOccurrences(api: Api, deps: ApiDeps): void {
+  const { inspect, clock, topics, rejections } = deps;
 
   api.get(
     '/api/jobs/:id/occurrences',
@@ -69,8 +68,7 @@ export function addOccurrences(api: Api, deps: ApiDeps, readRejected: ReadReject
       },
     },
     async ({ caller: { tenant }, params, query }) => {
-      const rejected: WhyDeps['rejected'] = (...asked) => readRejected(tenant, ...asked);
-      const parts = { inspect, clock, commandsTopic: topics.commands, rejected };
+      const parts = { inspect, clock, commandsTopic: topics.commands, rejections };
       return whyJson(await explain(parts, { tenant, jobId: params.id }, query.at ?? null));
     },
   );

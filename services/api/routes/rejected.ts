@@ -1,32 +1,36 @@
-/** Refused commands of the caller's tenant. */
-import { placeOf } from '../../client/rejected.ts';
+/** Rejected commands of the caller's tenant. */
+import { findRejected, isCut, listRejected, readRejected } from '../../client/rejected.ts';
+import { BelfryError } from '../../core/errors.ts';
+import { isPlace } from '../../core/rejected-record.ts';
+import { Shares } from '../../core/shares.ts';
 import { name, record } from '../../core/spec/fields.ts';
-import type { Api } from '../deps.ts';
+import type { Api, ApiDeps } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { count } from '../query.ts';
-import type { ReadRejected } from '../rejected-reader.ts';
 import { answers, rejectedCommand, rejectedPage } from '../resources.ts';
 
 const MOST = 1_000;
+/** Readers of Kafka at once, each for one record. */
+const MAX_READERS = 8;
 const tags = ['commands'];
 
-const PLACE = {
-  allowed: 'must be a place on the topic, such as 3-17',
-  holds: (text: string) => /^\d{1,4}-\d{1,18}$/.test(text),
-};
+const PLACE = { allowed: 'must be a place as the list of rejected commands shows it, such as 3-17', holds: isPlace };
 
-export function addRejected(api: Api, read: ReadRejected): void {
+export function addRejected(api: Api, deps: ApiDeps): void {
+  const readers = new Shares(MAX_READERS);
+
   api.get(
     '/api/rejected',
     {
       config: { scope: 'read' },
       schema: {
-        ...{ tags, operationId: 'listRejected', summary: 'Commands that were refused, the latest first' },
+        ...{ tags, operationId: 'listRejected', summary: 'Commands that were rejected, the latest first' },
+        description: `The latest 1,000 are known, for seven days. Of a long value only the beginning is told.`,
         querystring: record('the query', { limit: count(MOST, 20) }),
         response: answers({ 200: rejectedPage }),
       },
     },
-    (request) => read(request.caller.tenant, request.query.limit, () => true),
+    ({ caller: { tenant }, query }) => listRejected(deps, { tenant }, query.limit),
   );
 
   api.get(
@@ -34,16 +38,24 @@ export function addRejected(api: Api, read: ReadRejected): void {
     {
       config: { scope: 'read' },
       schema: {
-        ...{ tags, operationId: 'getRejected', summary: 'A refused command as it came' },
+        ...{ tags, operationId: 'getRejected', summary: 'A rejected command as it came' },
         params: record('the path', { place: name(PLACE) }),
         response: answers({ 200: rejectedCommand }),
       },
     },
-    async (request) => {
-      const { place } = request.params;
-      const { rejected } = await read(request.caller.tenant, 1, (each) => placeOf(each) === place);
-      if (rejected[0] !== undefined) return rejected[0];
-      throw new RequestError('not_found', `There is no refused command at ${place}.`);
+    async ({ caller: { tenant }, params: { place } }) => {
+      const found = await findRejected(deps, place, tenant);
+      if (found === undefined) throw new RequestError('not_found', `There is no rejected command at ${place}.`);
+      const release = isCut(found) ? readers.take(tenant) : () => undefined;
+      if (release === undefined)
+        throw new BelfryError('overloaded', 'Rejected commands are being read already; try again.', {
+          retryable: true,
+        });
+      try {
+        return await readRejected({ ...deps, broker: () => deps.broker }, found);
+      } finally {
+        release();
+      }
     },
   );
 }

@@ -3,10 +3,8 @@ import { EXIT, notFound, usageError, type ExitCode } from '../exit.ts';
 import { printList } from '../list.ts';
 import { group, leaf, limited, type JsonOption } from '../options.ts';
 import { facts, json, when } from '../output.ts';
+import { isPlace } from '../../core/rejected-record.ts';
 import { shortened } from '../views.ts';
-
-/** Where a rejected command stands on its topic: `3-17`. */
-const PLACE = /^(\d+)-(\d+)$/;
 
 type ListOptions = JsonOption & { limit: number };
 
@@ -17,9 +15,9 @@ export function addRejected({ program, deps, action }: Cli): void {
     20,
   ).action(action((options: ListOptions) => listRejected(deps, options)));
   leaf(rejected, 'show', 'Show a refused command as it came', ['belfry rejected show 3-17'])
-    .argument('<place>', 'its place on the topic, as the list shows it', (text: string) => {
-      if (PLACE.test(text)) return text;
-      throw usageError(`"${text}" is no place on the topic; belfry rejected list shows them, such as 3-17.`);
+    .argument('<place>', 'where it came from, as the list shows it', (text: string) => {
+      if (isPlace(text)) return text;
+      throw usageError(`"${text}" is no place of a record; belfry rejected list shows them, such as 3-17.`);
     })
     .action(action((place: string, options: JsonOption) => showRejected(deps, place, options)));
 }
@@ -48,7 +46,7 @@ async function showRejected(deps: CliDeps, place: string, options: JsonOption): 
     deps.print(json(found));
     return EXIT.ok;
   }
-  const { at, error, headers, key, value } = found;
+  const { at, error, headers, key, value, size, truncated } = found;
   deps.print(
     facts([
       ['place', place],
@@ -61,6 +59,9 @@ async function showRejected(deps: CliDeps, place: string, options: JsonOption): 
       ],
       ['key', key ?? '-'],
       ['value', value ?? '(none: a tombstone)'],
+      ...(truncated
+        ? [['', `(the beginning of ${size} bytes: Kafka keeps the rest no longer)`] as [string, string]]
+        : []),
     ]),
   );
   return EXIT.ok;

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CliDeps } from '../../../services/cli/deps.ts';
-import type { TailOptions } from '../../../services/core/ports/broker.ts';
-import type { ConsumedRecord } from '../../../services/core/records.ts';
+import { rejectedRecordOf, type RejectedRecord } from '../../../services/core/rejected-record.ts';
 import { FakeCli, NOW, outcome, RUN_ID } from './support.ts';
 
 /** Resolves once the command listens. */
@@ -38,31 +36,30 @@ void test('events watch --json prints one document a line, and Ctrl-C ends it wi
   );
 });
 
-function withRejected(records: ConsumedRecord[]): FakeCli {
-  const tail = async (options: TailOptions) => {
-    for (const record of records) options.onRecord(record);
-    options.onCaughtUp?.();
-    return { close: async () => undefined };
-  };
+const REJECTED: RejectedRecord = rejectedRecordOf(
+  {
+    ...{ topic: 'job.commands', partition: 3, offset: 17n, timestampMs: NOW - 5_001, headers: {} },
+    ...{ key: Buffer.from('default/x'), value: Buffer.from('{"type":') },
+  },
+  { code: 'unreadable', message: 'is no JSON' },
+  {},
+  NOW - 5_000,
+);
+
+async function withRejected(records: readonly RejectedRecord[]): Promise<FakeCli> {
   const cli = new FakeCli();
-  cli.broker = () => ({ partitions: async () => 1, tail }) as unknown as ReturnType<CliDeps['broker']>;
+  await cli.rejections.record(records);
   return cli;
 }
 
-const REJECTED: ConsumedRecord = {
-  ...{ topic: 'job.commands.rejected', partition: 3, offset: 17n, timestampMs: NOW - 5_000 },
-  ...{ key: Buffer.from('default/x'), value: Buffer.from('{"type":') },
-  headers: { belfry_error_code: 'unreadable', belfry_error_message: 'is no JSON', belfry_origin_topic: 'job.commands' },
-};
-
 void test('rejected list shows the reason and the place, the latest first', async () => {
-  const cli = withRejected([REJECTED, { ...REJECTED, partition: 4, key: null, timestampMs: NOW }]);
+  const cli = await withRejected([REJECTED, { ...REJECTED, topic: 'job.retry', partition: 4, key: null, at: NOW }]);
   assert.equal(await cli.run('rejected', 'list'), 0);
-  assert.match(cli.stdout, /4-17 .*\(now\) +- +unreadable: is no JSON\n3-17 .*\(5 s ago\) +default\/x/);
+  assert.match(cli.stdout, /job.retry-4-17 .*\(now\) +- +unreadable: is no JSON\n3-17 .*\(5 s ago\) +default\/x/);
 });
 
 void test('rejected show gives back the bytes as they came', async () => {
-  const cli = withRejected([REJECTED]);
+  const cli = await withRejected([REJECTED]);
   assert.equal(await cli.run('rejected', 'show', '3-17', '--json'), 0);
   const { value, valueBase64, error } = cli.document<{ value: string; valueBase64: string; error: object }>();
   assert.equal(value, '{"type":');
@@ -73,7 +70,7 @@ void test('rejected show gives back the bytes as they came', async () => {
 });
 
 void test('rejected list says when nothing was refused', async () => {
-  const cli = withRejected([]);
+  const cli = await withRejected([]);
   assert.equal(await cli.run('rejected', 'list'), 0);
   assert.match(cli.stdout, /^no command was refused/);
 });

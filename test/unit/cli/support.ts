@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryAudit } from '../../../services/adapters/memory/audit.ts';
 import type { Actor } from '../../../services/core/audit.ts';
+import { MemoryRejections } from '../../../services/adapters/memory/rejections.ts';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
 import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
@@ -84,6 +85,7 @@ export class FakeCli {
   private readonly db = new MemoryDatabase({ partitions: 1, now: () => this.clock.now() });
   readonly tenants = new MemoryTenants(this.db);
   readonly audit = new MemoryAudit(this.db);
+  readonly rejections = new MemoryRejections(this.db);
   readonly webhooks = new MemoryWebhooks(this.db);
   readonly out: string[] = [];
   readonly err: string[] = [];
@@ -92,7 +94,7 @@ export class FakeCli {
   files: Record<string, string> = {};
   env: Record<string, string>;
   deps: CliDeps;
-  /** Where refused commands are read. */
+  /** Where the bytes of rejected commands are read. */
   broker = (): Broker => assert.fail('the broker was not expected to be asked');
   private keysMade = 0;
   private readonly direct = directBackend({
@@ -106,6 +108,7 @@ export class FakeCli {
     webhooks: () => this.webhooks,
     webhookKey: () => this.deps.config().webhookKey,
     audit: () => this.audit,
+    rejections: () => this.rejections,
     actor: ME,
     tenants: () => this.tenants,
     secretBytes: (count) => Buffer.alloc(count, (this.keysMade += 1)),

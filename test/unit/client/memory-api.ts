@@ -9,6 +9,7 @@ import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
 import { MemoryAudit } from '../../../services/adapters/memory/audit.ts';
+import { MemoryRejections } from '../../../services/adapters/memory/rejections.ts';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryBroker } from '../../../services/adapters/memory/broker.ts';
 import type { Api } from '../../../services/api/deps.ts';
@@ -43,6 +44,8 @@ export class MemoryApi {
   /** Sees each request before the API does. */
   onRequest: (request: IncomingMessage, response: ServerResponse) => void = () => undefined;
   readonly keys = new MemoryApiKeys(clock);
+  private readonly db = new MemoryDatabase({ partitions: PARTITIONS, now: () => clock.now() });
+  readonly rejections = new MemoryRejections(this.db);
   private readonly cluster: MemoryBroker;
   private readonly clients: BelfryClient[] = [];
   private readonly server: Server;
@@ -112,7 +115,7 @@ export class MemoryApi {
       this.cluster.createTopic(topic, PARTITIONS);
     await this.answerCommands();
     const broker = this.cluster.client('api');
-    const db = new MemoryDatabase({ partitions: PARTITIONS, now: () => clock.now() });
+    const { db } = this;
     return buildServer({
       ...{ inspect: inspect as Inspect, client: this.overKafka(), broker, codec, topics, keys: this.keys, clock, ids },
       ...{ secretBytes: (count) => ids.bytes(count), log: NO_LOG, version: '1', requestsPerSecond: 1_000 },
@@ -121,6 +124,7 @@ export class MemoryApi {
       tenants: new MemoryTenants(db),
       ...{ webhooks: new MemoryWebhooks(db), webhookKey: Buffer.alloc(32, 1) },
       audit: new MemoryAudit(db),
+      rejections: this.rejections,
     });
   }
 
