@@ -40,7 +40,10 @@ export function topicSpecs({ topics, partitions, queues, brokers, historyMs }: D
     ...waiting.map((topic) => spec(topic, { 'retention.ms': FOR_EVER })),
     spec(topics.completed, { 'retention.ms': String(7 * DAY_MS) }),
     spec(topics.dlq, { 'retention.ms': String(historyMs), 'max.message.bytes': String(LARGE_RECORD_BYTES) }),
-    spec(topics.rejected, { 'retention.ms': String(REJECTED_KEPT_MS), 'max.message.bytes': String(LARGE_RECORD_BYTES) }),
+    spec(topics.rejected, {
+      'retention.ms': String(REJECTED_KEPT_MS),
+      'max.message.bytes': String(LARGE_RECORD_BYTES),
+    }),
     // Only closed segments go: without this, a trickle of answers would stay for a week.
     spec(topics.acks, { 'retention.ms': String(HOUR_MS), 'segment.ms': String(10 * MINUTE_MS) }),
   ];

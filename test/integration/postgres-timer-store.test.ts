@@ -49,7 +49,14 @@ if (databaseUrl === undefined) {
     const audit = new PostgresAudit(pool);
     const systemJobs = () => new PostgresInspect(pool).systemJobs();
     const rejections = new PostgresRejections(pool);
-    return { store, audit, rejections, systemJobs, enqueue: (command) => runs.enqueue(command), close: () => dropSchema(pool) };
+    return {
+      store,
+      audit,
+      rejections,
+      systemJobs,
+      enqueue: (command) => runs.enqueue(command),
+      close: () => dropSchema(pool),
+    };
   });
 
   describe('the timer store on PostgreSQL', () => {
