@@ -43,7 +43,8 @@ export type ChainCondition = (typeof CHAIN_CONDITIONS)[number];
 /** A job whose runs another one runs after. */
 export type Upstream = { jobId: string; when: ChainCondition };
 
-export type Delivery = 'at_least_once' | 'at_most_once';
+export const DELIVERIES = ['at_least_once', 'at_most_once'] as const;
+export type Delivery = (typeof DELIVERIES)[number];
 
 export type RetryPolicy = {
   maxRetries: number;

@@ -11,7 +11,7 @@ import type { LeaseKeeper } from '../core/ports/lease-keeper.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { RunStore, Settled } from '../core/ports/run-store.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
-import type { DueRecord } from '../core/records.ts';
+import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
 import { Backlog } from './backlog.ts';
 import { Claimer } from './claim.ts';
 import { Undertaker } from './dead-leases.ts';
@@ -32,7 +32,7 @@ import { Attempt, type Verdict } from './run.ts';
 import { Running } from './running.ts';
 import { Settler, type Settling } from './settle.ts';
 import { Slots } from './slots.ts';
-import { Task, type OwnedRun, type Source, type TaskOrigin } from './task.ts';
+import { Holding, Task, type OwnedRun, type Source, type TaskOrigin } from './task.ts';
 
 const MOST_UNFINISHED = 5_000;
 /** Looking for parked runs, for others that are free, and for limits: of one beat, so that it wakes an idle process once. */
@@ -168,6 +168,7 @@ export class Executor {
       waiting: (priority) => backlog.waiting(priority) + this.parking.pending,
       byPartition: (priority) => backlog.byPartition(priority),
       onDue: (due, source, origin) => this.due(due, source, origin),
+      onGarbage: (record, rejection, source) => this.garbage(record, rejection, source),
       onBatchEnd: () => this.claimer.pump(),
       onLost: () => backlog.dropLost(),
     });
@@ -257,6 +258,15 @@ export class Executor {
     this.parking.handOver(task);
   }
 
+  /** Its bytes go to where people can list them, and with them the offset that held it. */
+  private garbage(record: ConsumedRecord, rejection: Rejection, source: Source): void {
+    this.metrics.unreadable();
+    const holding = new Holding();
+    holding.sources.push(source);
+    this.deps.log.error({ ...holding.ids, reason: rejection.message }, 'this is no due record: it is rejected');
+    this.publisher.add({ task: holding, records: [this.deps.records.rejected(record, rejection)] });
+  }
+
   private begin(task: Task, owned: OwnedRun): void {
     const handler = this.deps.handlers.get(task.handler);
     if (task.endAs !== null || handler === undefined) {
@@ -328,7 +338,8 @@ export class Executor {
     else this.backlog.forget(task);
   }
 
-  private finished(tasks: readonly Task[]): void {
+  private finished(ended: readonly Holding[]): void {
+    const tasks = ended.filter((each) => each instanceof Task);
     for (const task of tasks) this.backlog.forget(task);
     this.parking.unpark(tasks);
     this.claimer.pump();

@@ -6,11 +6,12 @@
  * bounded: of a priority with too much of it, the partitions that it comes from are paused, since Kafka keeps records better
  * than memory does. The others are read on: a flood fills the partitions of its own (`Records.due`), not theirs.
  */
+import { readDue } from '../core/internal/due.ts';
 import { PRIORITIES, type Priority } from '../core/model.ts';
 import type { Broker, FetchedBatch, GroupConsumer, Position, TopicPartition } from '../core/ports/broker.ts';
 import type { Log } from '../core/ports/log.ts';
-import { parseDue } from '../core/parse-due.ts';
-import type { DueRecord } from '../core/records.ts';
+
+import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
 import { executorGroup, type Topics } from '../core/topics.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import type { Partitions } from './partitions.ts';
@@ -43,6 +44,8 @@ export type IntakeDeps = {
   /** Of those, what waits for a slot, by partition. */
   byPartition: (priority: Priority) => ReadonlyMap<number, number>;
   onDue: (due: DueRecord, source: Source, origin: TaskOrigin) => void;
+  /** It is no due record: nothing but a timer should write there. */
+  onGarbage: (record: ConsumedRecord, rejection: Rejection, source: Source) => void;
   /** A batch has been taken in. */
   onBatchEnd: () => void;
   /** Partitions were lost. */
@@ -160,27 +163,16 @@ export class Intake {
       held.committed ??= record.offset;
       if (!held.watermark.add(record.offset)) continue;
       this.meanBytes += ((record.value?.length ?? 0) - this.meanBytes) / MEAN_OF;
-      const due = parseDue(record.value);
-      if (due === undefined) {
-        this.unreadable(record.topic, record.partition, record.offset);
-        held.watermark.done(record.offset);
-      } else {
-        const { topic, partition, offset } = record;
-        this.deps.onDue(due, { partition: held, offset }, { topic, partition, offset });
-      }
+      const source = { partition: held, offset: record.offset };
+      const read = readDue(record.value);
+      const { topic, partition, offset } = record;
+      if ('due' in read) this.deps.onDue(read.due, source, { topic, partition, offset });
+      else this.deps.onGarbage(record, read.rejection, source);
     }
     if (held.position === null || batch.nextOffset > held.position) held.position = batch.nextOffset;
     // One that was lost and assigned again while it is paused is not paused yet.
     if (this.paused[priority].has(held.partition)) consumer?.pause([held]);
     this.deps.onBatchEnd();
     this.throttle();
-  }
-
-  private unreadable(topic: string, partition: number, offset: bigint): void {
-    this.deps.metrics.unreadable();
-    this.deps.log.error(
-      { topic, partition, offset: String(offset) },
-      'this is no due record, it is passed over; nothing but a timer should write to this topic',
-    );
   }
 }

@@ -16,14 +16,14 @@ import type { Incarnation, Incarnations } from './incarnation.ts';
 import type { Paces } from './paces.ts';
 import type { Partitions } from './partitions.ts';
 import type { ExecutorMetrics } from './metrics.ts';
-import type { Task } from './task.ts';
+import type { Holding } from './task.ts';
 
 const MOST_RECORDS = 2_000;
 /** So many do not wait. */
 const MANY = 1_000;
 const RETRY_MS = 200;
 
-export type Publication = { task: Task; records: readonly OutgoingRecord[] };
+export type Publication = { task: Holding; records: readonly OutgoingRecord[] };
 
 export type PublisherDeps = {
   broker: Broker;
@@ -34,7 +34,7 @@ export type PublisherDeps = {
   incarnations: Incarnations;
   partitions: Partitions;
   /** Published, or left to a partition's new owner. */
-  onDone: (tasks: readonly Task[]) => void;
+  onDone: (tasks: readonly Holding[]) => void;
   onFatal: (error: unknown) => void;
   goOn: () => boolean;
 };
@@ -150,7 +150,7 @@ export class Publisher {
     if (batch.length > 1) {
       for (const each of batch) await this.publish([each], false);
     } else {
-      const fields = { runId: only.task.due.runId, reason: error.message, ...error.ids };
+      const fields = { ...error.ids, ...only.task.ids, reason: error.message };
       this.deps.log.error(fields, 'the broker refuses the event of a run; the run itself is in the history');
     }
     if (withOffsets) await this.publish([], true);

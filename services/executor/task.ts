@@ -4,7 +4,8 @@
  * Invariant: until its outcome is published, an attempt is held by a Kafka offset that is not committed or by a row of
  * `parked`. Whoever reads that offset or takes that row next brings the attempt to its end if this process dies.
  */
-import type { Priority } from '../core/model.ts';
+import type { ErrorIds } from '../core/errors.ts';
+import { PRIORITIES, type Priority } from '../core/model.ts';
 import type { RunRow } from '../core/ports/run-store.ts';
 import type { DueRecord } from '../core/records.ts';
 import type { Watermark } from '../core/watermark.ts';
@@ -27,7 +28,31 @@ export type HeldPartition = {
 export type Source = { readonly partition: HeldPartition; readonly offset: bigint };
 export type TaskOrigin = { topic: string; partition: number; offset: bigint };
 
-export class Task {
+/** Something that was read from Kafka and whose end is not published yet: offsets hold it. */
+export class Holding {
+  sources: Source[] = [];
+
+  /** Whether it is this executor's to publish: after a lost partition its new owner publishes. */
+  get mine(): boolean {
+    return this.sources.some((source) => source.partition.held);
+  }
+
+  /** For logs. */
+  get ids(): ErrorIds {
+    const [source] = this.sources;
+    if (source === undefined) return {};
+    const { partition, offset } = source;
+    return { topic: partition.topic, partition: partition.partition, offset: String(offset) };
+  }
+
+  /** No offset needs to hold it any more. */
+  release(): void {
+    for (const { partition, offset } of this.sources) partition.watermark.done(offset);
+    this.sources = [];
+  }
+}
+
+export class Task extends Holding {
   readonly key: string;
   readonly due: DueRecord;
   readonly priority: Priority;
@@ -36,7 +61,6 @@ export class Task {
   readonly nonce: string;
   /** Where the due record was read first; null: it came from `parked`. */
   readonly origin: TaskOrigin | null;
-  sources: Source[] = [];
   /** A row of `parked` holds it: it is published whatever became of its offsets, and then unparked. */
   parked = false;
   /** Being parked: unpark only afterwards. */
@@ -53,17 +77,22 @@ export class Task {
   looks = 0;
 
   constructor(due: DueRecord, nonce: string, origin: TaskOrigin | null) {
+    super();
     this.key = `${due.runId}/${due.attempt}`;
     this.due = due;
-    this.priority = due.priority;
+    // One that a newer release wrote waits with those of the middle; its record says what it says.
+    this.priority = PRIORITIES.includes(due.priority) ? due.priority : 'medium';
     this.handler = handlerOf(due);
     this.nonce = nonce;
     this.origin = origin;
   }
 
-  /** Whether it is this executor's to publish: after a lost partition its new owner publishes. */
-  get mine(): boolean {
-    return this.parked || this.sources.some((source) => source.partition.held);
+  override get mine(): boolean {
+    return this.parked || super.mine;
+  }
+
+  override get ids(): ErrorIds {
+    return { runId: this.due.runId };
   }
 
   /** The same record was read again (a redelivery, or a repeat by the timer): it shares this task's fate. */
@@ -71,12 +100,6 @@ export class Task {
     this.sources = this.sources.filter((each) => each.partition.held);
     this.sources.push(source);
     if (this.parked) this.release();
-  }
-
-  /** No offset needs to hold it any more. */
-  release(): void {
-    for (const { partition, offset } of this.sources) partition.watermark.done(offset);
-    this.sources = [];
   }
 }
 

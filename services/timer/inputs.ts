@@ -1,15 +1,15 @@
 /** What the records of the three topics mean to a timer: read once, before the step that applies them. Nothing throws for what stands in a record. */
 import type { Command } from '../core/command.ts';
 import type { InternalCommand, NotifyCommand } from '../core/internal-command.ts';
-import { EVENT_TYPES, TIMER_SOURCE, TRACKED_HEADER } from '../core/events.ts';
-import { messageOf } from '../core/errors.ts';
+import { readDue } from '../core/internal/due.ts';
+import { readOutcomeHead } from '../core/internal/outcome.ts';
 import { partitionOf } from '../core/murmur2.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import { headOf, parseCommand, type CommandHead } from '../core/spec/parse-command.ts';
 import { parseInternal } from '../core/spec/parse-internal.ts';
-import { jobKey, parseJobKey } from '../core/topics.ts';
+import { jobKey } from '../core/topics.ts';
 import type { Completion } from './completion.ts';
 
 export type Input =
@@ -55,18 +55,12 @@ function isInternal(command: Command | InternalCommand): command is InternalComm
   return command.type === 'deliver' || command.type === 'fanOut' || command.type === 'notify';
 }
 
-/** Reads a retry; a record that is none is refused, since nobody but Belfry should write there. */
+/** Reads a retry; what is none is refused, since nobody but Belfry should write there. */
 export function readRetry(record: ConsumedRecord, partitions: number): Input {
-  let due: unknown;
-  try {
-    due = JSON.parse(record.value?.toString() ?? '');
-  } catch (thrown) {
-    return notARetry(`it is not JSON: ${messageOf(thrown).slice(0, 200)}`);
-  }
-  const problem = problemOf(due);
-  if (problem !== undefined) return notARetry(problem);
-  const retry = due as DueRecord;
-  return forwardOf(jobKey(retry.tenant, retry.jobId), record, partitions) ?? { kind: 'retry', due: retry };
+  const read = readDue(record.value);
+  if ('rejection' in read) return { kind: 'rejected', rejection: read.rejection, head: {} };
+  const { due } = read;
+  return forwardOf(jobKey(due.tenant, due.jobId), record, partitions) ?? { kind: 'retry', due };
 }
 
 /**
@@ -75,41 +69,12 @@ export function readRetry(record: ConsumedRecord, partitions: number): Input {
  * @returns undefined when neither a timer nor a webhook waits for it
  */
 export function readOutcome(record: ConsumedRecord, notices: readonly NotifyCommand[] = []): Input | undefined {
-  const completion = readCompletion(record);
-  return completion === null && notices.length === 0 ? undefined : { kind: 'completion', completion, notices };
-}
-
-function readCompletion({ key, headers }: ConsumedRecord): Completion | null {
-  if (headers[TRACKED_HEADER] === undefined || headers.ce_type === EVENT_TYPES.SKIPPED) return null;
-  const job = key === null ? undefined : parseJobKey(key.toString());
-  const finishedAt = Date.parse(headers.ce_time ?? '');
-  if (job === undefined || headers.ce_subject === undefined || Number.isNaN(finishedAt)) return null;
-  return { ...job, runId: headers.ce_subject, finishedAt, isNews: headers.ce_source !== TIMER_SOURCE };
-}
-
-const TEXTS = [
-  'runId',
-  'tenant',
-  'jobId',
-  'type',
-  'handler',
-  'queue',
-  'priority',
-  'trigger',
-  'cause',
-  'idempotencyKey',
-] as const;
-const WHOLES = ['scheduledFor', 'dueAt', 'attempt', 'cancelGen'] as const;
-
-function problemOf(due: unknown): string | undefined {
-  if (typeof due !== 'object' || due === null) return 'it is not an object';
-  const fields = due as Record<string, unknown>;
-  const text = TEXTS.find((name) => typeof fields[name] !== 'string');
-  if (text !== undefined) return `${text} must be text`;
-  const whole = WHOLES.find((name) => !Number.isSafeInteger(fields[name]));
-  return whole === undefined ? undefined : `${whole} must be a whole number`;
-}
-
-function notARetry(problem: string): Input {
-  return { kind: 'rejected', rejection: { code: 'invalid', message: `not a retry of a run: ${problem}` }, head: {} };
+  const head = readOutcomeHead(record);
+  if (head !== undefined && 'problem' in head) {
+    const rejection = { code: 'invalid', message: `not an outcome of a run: ${head.problem}` } as const;
+    return { kind: 'rejected', rejection, head: {} };
+  }
+  if (head === undefined) return notices.length === 0 ? undefined : { kind: 'completion', completion: null, notices };
+  const { isTimers, ...rest } = head;
+  return { kind: 'completion', completion: { ...rest, isNews: !isTimers }, notices };
 }

@@ -10,6 +10,7 @@
  */
 import { BelfryError, messageOf } from '../core/errors.ts';
 import { EVENT_TYPES } from '../core/events.ts';
+import { outcomeProblem } from '../core/internal/outcome.ts';
 import type { NotifyCommand } from '../core/internal-command.ts';
 import { webhookJobId, webhookOfJob } from '../core/own-names.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -90,14 +91,18 @@ export class Notices {
   /** Undefined: nobody but Belfry should write there, and this is none of its outcomes. */
   private async read({ value, partition, offset }: ConsumedRecord): Promise<Outcome | undefined> {
     if (value === null) return undefined;
+    let reason: string | undefined;
     try {
-      return await this.options.codec.decodeOutcome(value);
+      const outcome = await this.options.codec.decodeOutcome(value);
+      reason = outcomeProblem(outcome);
+      if (reason === undefined) return outcome;
     } catch (thrown) {
       if (thrown instanceof BelfryError && thrown.retryable) throw thrown;
-      const place = { partition, offset: String(offset), reason: messageOf(thrown) };
-      this.options.log.error(place, 'an outcome cannot be read: no webhook hears of it');
-      return undefined;
+      reason = messageOf(thrown);
     }
+    const place = { partition, offset: String(offset), reason };
+    this.options.log.error(place, 'an outcome cannot be read: no webhook hears of it');
+    return undefined;
   }
 }
 

@@ -49,11 +49,14 @@ export const int8Array = encoderOf<number | bigint>({
   },
 });
 
-/** `integer[]`. */
+/** `integer[]`. Throws BelfryError `bad_data` for a number that is not whole, or too large. */
 export const int4Array = encoderOf<number>({
   oid: OID.int4,
   room: () => 4,
-  write: (buffer, value, at) => buffer.writeInt32BE(value, at) - at,
+  write: (buffer, value, at) => {
+    if ((value | 0) !== value) throw new BelfryError('bad_data', `${value} does not fit an integer.`);
+    return buffer.writeInt32BE(value, at) - at;
+  },
 });
 
 /** `boolean[]`. */

@@ -1,35 +1,42 @@
-/** Internal commands, as they come from the topic. */
+/**
+ * Internal commands, as they come from the topic: the one validator of them. Fields that this release does not know are
+ * carried along, since a newer one wrote them.
+ */
 import { z } from 'zod';
+import { MAX_INT4, MAX_RECORD_DEPTH, isDeeperThan } from '../internal/values.ts';
 import type { InternalCommand } from '../internal-command.ts';
 import { webhookOfJob } from '../own-names.ts';
 import type { Rejection } from '../records.ts';
-import { flag, name, record, whole, word } from './fields.ts';
+import { flag, name, whole, word } from './fields.ts';
+import { MAX_INSTANT_MS } from './instant.ts';
 import { COMMAND_ID, EVENT, EVENT_ID, JOB_ID, TENANT } from './names.ts';
 import { checkPayloadLimits } from './payload.ts';
-import { rejectionOf } from './problems.ts';
+import { invalid, rejectionOf } from './problems.ts';
 
-const event = record('an event', { name: name(EVENT), id: name(EVENT_ID), payload: z.unknown() });
-const at = whole(0, Number.MAX_SAFE_INTEGER);
+const object = <S extends z.core.$ZodLooseShape>(shape: S) => z.looseObject(shape, { error: 'must be an object' });
+
+const event = object({ name: name(EVENT), id: name(EVENT_ID), payload: z.unknown() });
+const at = whole(0, MAX_INSTANT_MS);
 
 const schemas = {
-  deliver: record('a delivery', {
+  deliver: object({
     type: word(['deliver']),
     tenant: name(TENANT),
     jobId: name(JOB_ID),
     ...{ event, at },
   }),
-  fanOut: record('a part of an emit', {
+  fanOut: object({
     type: word(['fanOut']),
     tenant: name(TENANT),
     jobId: name(EVENT),
     ...{ event, at },
     after: z.union([name(JOB_ID), z.literal('')]),
-    part: whole(1, Number.MAX_SAFE_INTEGER),
-    matched: whole(0, Number.MAX_SAFE_INTEGER),
+    part: whole(1, MAX_INT4),
+    matched: whole(0, MAX_INT4),
     commandId: name(COMMAND_ID),
     ack: flag,
   }),
-  notify: record('a notice', {
+  notify: object({
     type: word(['notify']),
     tenant: name(TENANT),
     jobId: name({ ...JOB_ID, holds: (text) => JOB_ID.holds(text) && webhookOfJob(text) !== undefined }),
@@ -50,8 +57,14 @@ export function parseInternal(value: unknown): InternalCommand | { rejection: Re
   if (!isInternal(type)) return undefined;
   const { data, error } = schemas[type].safeParse(value);
   if (error !== undefined) return { rejection: rejectionOf(error, value, 'a command') };
-  // A body is Belfry's own, and as large as the outcome is.
-  if (data.type === 'notify') return data;
-  const rejection = checkPayloadLimits(data.event.payload, ['event', 'payload']);
+  const rejection =
+    data.type === 'notify' ? bodyRejection(data.body) : checkPayloadLimits(data.event.payload, ['event', 'payload']);
   return rejection === undefined ? data : { rejection };
+}
+
+/** A body is Belfry's own, and as large as the outcome is. */
+function bodyRejection(body: unknown): Rejection | undefined {
+  return isDeeperThan(MAX_RECORD_DEPTH, body)
+    ? invalid(['body'], `is nested too deeply; at most ${MAX_RECORD_DEPTH} levels are allowed`)
+    : undefined;
 }

@@ -1,4 +1,5 @@
 /** The rules that every payload keeps, and the way to those of its job's type. */
+import { isDeeperThan } from '../internal/values.ts';
 import type { JobType } from '../model.ts';
 import type { Rejection } from '../records.ts';
 import type { SpecOptions } from './options.ts';
@@ -35,11 +36,6 @@ export function checkPayloadLimits(payload: unknown, path: Path): Rejection | un
     ...invalid(path, `has ${bytes} bytes as JSON; at most ${MAX_PAYLOAD_BYTES} are allowed`),
     code: 'too_large',
   };
-}
-
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((item) => isDeeperThan(levels - 1, item));
 }
 
 function jsonBytes(value: unknown): number | undefined {

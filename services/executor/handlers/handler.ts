@@ -1,6 +1,13 @@
 /** What a handler is, and what it gets: the interface between the executor and the code that does a job's work. */
 import type { ClientBase } from 'pg';
-import type { EmittedEvent, RetryPolicy, Trigger, UpstreamRun } from '../../core/model.ts';
+import {
+  DELIVERIES,
+  JOB_TYPES,
+  type EmittedEvent,
+  type RetryPolicy,
+  type Trigger,
+  type UpstreamRun,
+} from '../../core/model.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { DueRecord } from '../../core/records.ts';
 import type { JobInput } from '../../core/spec/input.ts';
@@ -75,7 +82,18 @@ export type Handler = {
 /** By handler name; those of HTTP_REQUEST and WEBHOOK jobs stand under these. */
 export type HandlerRegistry = ReadonlyMap<string, Handler>;
 
-/** The name under which a run's handler stands in the registry, in leases and in parked rows. */
-export function handlerOf(due: DueRecord): string {
-  return due.type === 'CUSTOM' ? due.handler : due.type;
+/**
+ * The name under which a run's handler stands in the registry, in leases and in parked rows.
+ *
+ * A newer release may have written a job type or a delivery that this one does not know: nobody here runs it by guess. It has a
+ * name of its own, so it is handed over and waits as the run of an unknown handler does. A release that adds such a word
+ * registers this name too, as long as executors of the release before may hand such runs over. On a trigger or a priority that
+ * is new nothing depends here.
+ */
+export function handlerOf({ type, handler, delivery }: DueRecord): string {
+  if (!isKnown(JOB_TYPES, type)) return `type:${String(type)}`;
+  if (!isKnown(DELIVERIES, delivery)) return `delivery:${String(delivery)}`;
+  return type === 'CUSTOM' ? handler : type;
 }
+
+const isKnown = (words: readonly string[], word: string): boolean => words.includes(word);

@@ -11,7 +11,7 @@ import type { Ids } from '../../../services/core/ports/clock.ts';
 import type { Log } from '../../../services/core/ports/log.ts';
 import type { RunStore } from '../../../services/core/ports/run-store.ts';
 import type { Tenants } from '../../../services/core/ports/tenants.ts';
-import type { DueRecord, Outcome } from '../../../services/core/records.ts';
+import type { ConsumedRecord, DueRecord, Outcome } from '../../../services/core/records.ts';
 import { topicsOf } from '../../../services/core/topics.ts';
 import { Executor } from '../../../services/executor/executor.ts';
 import type { Handler, HandlerContext } from '../../../services/executor/handlers/handler.ts';
@@ -50,6 +50,7 @@ export class Cluster {
   readonly outcomes: Outcome[] = [];
   readonly dead: DeadRecord[] = [];
   readonly retries: DueRecord[] = [];
+  readonly rejected: ConsumedRecord[] = [];
   readonly nodes: Node[] = [];
   private readonly records: Records;
   private readonly observer: MemoryBrokerClient;
@@ -60,7 +61,7 @@ export class Cluster {
     this.observer = this.broker.client('observer');
     this.db = new MemoryDatabase({ partitions, now: () => this.clock.now() });
     this.records = new Records({ topics: this.topics, partitions, codec: jsonCodec(), source: '/test' });
-    for (const topic of [this.topics.retry, this.topics.completed, this.topics.dlq]) {
+    for (const topic of [this.topics.retry, this.topics.completed, this.topics.dlq, this.topics.rejected]) {
       this.broker.createTopic(topic, partitions);
     }
     for (const priority of PRIORITIES) this.broker.createTopic(this.topics.due('default', priority), partitions);
@@ -134,6 +135,13 @@ export class Cluster {
     );
   }
 
+  /** What nobody but a timer should do: writes anything to a due topic. */
+  async write(value: Buffer | null, key = 'acme/x'): Promise<void> {
+    const topic = this.topics.due('default', 'medium');
+    const producer = await this.observer.producer();
+    void producer.send([{ topic, partition: 0, key: Buffer.from(key), value, headers: {} }]);
+  }
+
   cancel(due: DueRecord): void {
     this.db.jobs.set(`${due.tenant}/${due.jobId}`, { cancelGen: due.cancelGen + 1 } as Job);
   }
@@ -189,11 +197,18 @@ export class Cluster {
         isolation: 'read_committed',
         onRecord: ({ value }) => void take(value as Buffer),
       });
+    void this.observer.tail({
+      topics: [this.topics.rejected],
+      from: 'beginning',
+      isolation: 'read_committed',
+      onRecord: (record) => void this.rejected.push(record),
+    });
     void follow(this.topics.completed, async (value) => void this.outcomes.push(await codec.decodeOutcome(value)));
     void follow(this.topics.dlq, (value) => void this.dead.push(JSON.parse(value.toString()) as DeadRecord));
     void follow(this.topics.retry, (value) => {
       const due = JSON.parse(value.toString()) as DueRecord;
       this.retries.push(due);
+      if (!PRIORITIES.includes(due.priority)) return; // its topic is that of a newer release
       this.clock.after(due.dueAt - this.clock.now(), () => void this.fire(due));
     });
   }
