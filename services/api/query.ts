@@ -31,10 +31,19 @@ export const runIdParams = record('the path', { id: name(RUN_ID) });
 const yes = word(['true', 'false']).transform((text) => text === 'true');
 const paging = { limit: count(MOST, USUAL) };
 
-/** `?label=team=billing`, once or several times. */
+/** `?label=team=billing`, once or several times: a job has one value of each name. */
 const labelsQuery = z
   .union([z.string(), z.array(z.string())], { error: 'must be name=value' })
-  .transform((texts) => Object.fromEntries([texts].flat().map(pair)))
+  .transform((texts, context) => {
+    const labels = new Map<string, string>();
+    for (const [key, value] of [texts].flat().map(pair)) {
+      const known = labels.get(key) ?? value;
+      if (known !== value)
+        context.addIssue({ code: 'custom', message: `asks for ${key} twice, as "${known}" and as "${value}"` });
+      labels.set(key, value);
+    }
+    return Object.fromEntries(labels);
+  })
   .pipe(mapOf(LABEL_KEY, name(LABEL_VALUE), 32));
 
 function pair(text: string): [string, string] {

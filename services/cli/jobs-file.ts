@@ -8,7 +8,7 @@
  *       type: CUSTOM      # and the other fields of a job
  */
 import { isDeepStrictEqual } from 'node:util';
-import { parseDocument, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import { MANAGED_BY } from '../core/managed.ts';
@@ -17,12 +17,13 @@ import type { JobView } from '../core/resources.ts';
 import { flag, name, record } from '../core/spec/fields.ts';
 import type { JobInput } from '../core/spec/input.ts';
 import { JOB_ID, LABEL_VALUE, TENANT } from '../core/spec/names.ts';
-import { parseJobSpec } from '../core/spec/parse-command.ts';
+import { parseJobSpec, readJobSpec } from '../core/spec/parse-command.ts';
 import { rejectionOf } from '../core/spec/problems.ts';
 import { toWireJob } from '../core/spec/to-wire.ts';
 import { jobKey } from '../core/topics.ts';
 import type { CliDeps } from './deps.ts';
 import { usageError } from './exit.ts';
+import { parseYaml } from './yaml-text.ts';
 
 /** A job of a file. */
 export type FiledJob = {
@@ -56,7 +57,7 @@ const fileSchema = record('a file of jobs', {
  * @throws BelfryError `usage` for what is no such file; `invalid` for a job that no timer would take, its field named
  */
 export async function readJobsFile(deps: Pick<CliDeps, 'readFile' | 'tenant'>, path: string): Promise<JobsFile> {
-  const written = parseText(path, await textOf(deps, path));
+  const written = parseYaml(path, await textOf(deps, path));
   const { data, error } = fileSchema.safeParse(written);
   if (error !== undefined) throw usageError(`${path}: ${rejectionOf(error, written, 'the file').message}.`);
   const ofAll = data.tenant ?? (await deps.tenant());
@@ -100,14 +101,6 @@ async function textOf(deps: Pick<CliDeps, 'readFile'>, path: string): Promise<st
   }
 }
 
-/** JSON is YAML, too. */
-function parseText(path: string, text: string): unknown {
-  const document = parseDocument(text);
-  const [problem] = document.errors;
-  if (problem !== undefined) throw usageError(`The file ${path} is neither YAML nor JSON: ${problem.message}`);
-  return document.toJS() as unknown;
-}
-
 function filedJob(entry: z.output<typeof entrySchema>, ofAll: string, where: string): FiledJob {
   const { jobId, tenant = ofAll, paused, ...job } = entry;
   const spec = parseJobSpec(job, PERMISSIVE);
@@ -124,7 +117,7 @@ function fixed({ spec, nextAt }: JobView): JobSpec {
 /** Without what is the default anyway. */
 function briefly(spec: JobSpec): object {
   const wire = toWireJob(spec) as Record<string, unknown>;
-  const means = (job: object): boolean => isDeepStrictEqual(parseJobSpec(job, PERMISSIVE), spec);
+  const means = (job: object): boolean => isDeepStrictEqual(readJobSpec(job), spec);
   for (const key of Object.keys(wire)) {
     const { [key]: value, ...without } = wire;
     if (means(without)) delete wire[key];

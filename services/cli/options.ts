@@ -5,6 +5,7 @@ import { parseDuration } from '../core/spec/duration.ts';
 import { explainInstant, parseInstant } from '../core/spec/instant.ts';
 import { EVENT, JOB_ID, RUN_ID, TENANT, type NameRule } from '../core/spec/names.ts';
 import { usageError } from './exit.ts';
+import { parseJson } from './json-text.ts';
 
 export type JsonOption = { json?: true };
 export type TenantOption = { tenant: string };
@@ -96,21 +97,18 @@ export function rate(name: string): (text: string) => number {
 }
 
 export function jsonValue(name: string): (text: string) => { value: unknown } {
-  return (text) => {
-    try {
-      return { value: JSON.parse(text) as unknown };
-    } catch {
-      throw usageError(`${name} takes JSON, such as '{"a":1}', not ${text}`);
-    }
-  };
+  return (text) => ({ value: parseJson(name, text, `takes JSON, such as '{"a":1}'`) });
 }
 
-/** Collects `k=v` of a repeated option. */
+/** Collects `k=v` of a repeated option, each name once. */
 export function pair(name: string): (text: string, former?: Record<string, string>) => Record<string, string> {
   return (text, former = {}) => {
     const at = text.indexOf('=');
     if (at < 1) throw usageError(`${name} takes name=value, not "${text}".`);
-    return { ...former, [text.slice(0, at)]: text.slice(at + 1) };
+    const [key, value] = [text.slice(0, at), text.slice(at + 1)];
+    const known = Object.hasOwn(former, key) ? former[key] : value;
+    if (known !== value) throw usageError(`${name} gives ${key} twice, as "${known}" and as "${value}": give it once.`);
+    return { ...former, [key]: value };
   };
 }
 

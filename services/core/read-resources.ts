@@ -12,13 +12,10 @@ import type { SystemJob } from './system-jobs.ts';
 import type { Why } from './why/facts.ts';
 import { parseDuration } from './spec/duration.ts';
 import { parseInstant } from './spec/instant.ts';
-import { parseJobSpec } from './spec/parse-command.ts';
+import { readJobSpec } from './spec/parse-command.ts';
 import { webhookSpec } from './webhook.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** What this installation refuses, the API has refused. */
-const PERMISSIVE = { allowInlineSecrets: true, topicPrefix: '', allowTopics: null };
 
 /** @throws BelfryError `api_unreadable`, as all of these */
 export function jobOf(json: Json): JobView {
@@ -34,8 +31,8 @@ export function jobOf(json: Json): JobView {
 }
 
 /** No user writes a job that delivers for a webhook: all of them are alike. */
-function specOf(job: Json): ReturnType<typeof parseJobSpec> {
-  return job.type === 'WEBHOOK' ? webhookSpec(String(job.queue)) : parseJobSpec(job, PERMISSIVE);
+function specOf(job: Json): ReturnType<typeof readJobSpec> {
+  return job.type === 'WEBHOOK' ? webhookSpec(String(job.queue)) : readJobSpec(job);
 }
 
 export function runOf(json: Json): RunSummary {

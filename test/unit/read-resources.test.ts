@@ -51,6 +51,15 @@ describe('resources', () => {
     assert.deepEqual(keyOf(overHttp(keyJson(used))), used);
   });
 
+  it('a job that was accepted before is told, though it would be refused today', () => {
+    const headers = { 'X-A': '1', 'x-a': '2' };
+    const written = { type: 'HTTP_REQUEST', payload: { url: 'https://example.com' }, schedule: { every: '5m' } };
+    const spec = parseJobSpec(written, { allowInlineSecrets: true, topicPrefix: '', allowTopics: null });
+    assert.ok(!('rejection' in spec));
+    const kept = job({ spec: { ...spec, payload: { url: 'https://example.com', headers } } });
+    assert.deepEqual(jobOf(overHttp(jobJson(kept))).spec, kept.spec);
+  });
+
   it('a skipped run, whose row has no priority, is told with none: found by the fuzz', () => {
     const skipped = run({ status: 'SKIPPED', priority: '' as never });
     assert.equal((runJson(skipped) as { priority: unknown }).priority, null);

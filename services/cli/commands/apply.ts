@@ -1,5 +1,6 @@
 /** Jobs as code: a file says which jobs there are, and `apply` makes it so. */
 import type { BelfryClient } from '../../client/client.ts';
+import { COMMANDS_AT_ONCE, inWindow } from '../../client/in-window.ts';
 import { messageOf } from '../../core/errors.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
 import type { JobView } from '../../core/resources.ts';
@@ -17,6 +18,8 @@ import { shortened } from '../views.ts';
 type Flags = JsonOption & { file: string; dryRun?: true; prune?: true };
 /** A command that was refused, or not answered. */
 export type Refusal = { tenant: string; jobId: string; error: unknown };
+/** What is sent for a job. */
+type Work = { tenant: string; jobId: string; send: () => Promise<unknown> };
 
 /** Jobs are looked up so many at a time. */
 const AT_ONCE = 20;
@@ -70,11 +73,12 @@ async function carryOut(
   { changes, toPrune }: Difference,
   prune: boolean,
 ): Promise<Refusal[]> {
-  const work = changes.flatMap((change) => {
-    if (change.kind === 'unchanged') return [];
-    return [{ ...refOf(change.filed), done: send(client, change, file.name) }];
-  });
-  const pruned = prune ? toPrune.map((job) => ({ ...refOf(job), done: client.cancel(job.jobId, refOf(job)) })) : [];
+  const work = changes.flatMap((change): Work[] =>
+    change.kind === 'unchanged' ? [] : [{ ...refOf(change.filed), send: () => send(client, change, file.name) }],
+  );
+  const pruned = prune
+    ? toPrune.map((job): Work => ({ ...refOf(job), send: () => client.cancel(job.jobId, refOf(job)) }))
+    : [];
   return refusals([...work, ...pruned]);
 }
 
@@ -92,11 +96,9 @@ function send(client: BelfryClient, change: Exclude<Change, { kind: 'unchanged' 
   return Promise.all(sent);
 }
 
-/** Waits for all, and answers those that were refused. */
-export async function refusals(
-  work: readonly { tenant: string; jobId: string; done: Promise<unknown> }[],
-): Promise<Refusal[]> {
-  const ends = await Promise.allSettled(work.map(({ done }) => done));
+/** Sends all, a bounded number at a time, and answers those that were refused. */
+export async function refusals(work: readonly Work[]): Promise<Refusal[]> {
+  const ends = await inWindow(work, COMMANDS_AT_ONCE, ({ send: sent }) => sent());
   return ends.flatMap((end, index) => {
     if (end.status === 'fulfilled') return [];
     const { tenant, jobId } = work[index]!;

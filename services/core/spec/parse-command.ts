@@ -114,11 +114,17 @@ function parseUpstream(written: object): Command | { rejection: Rejection } {
  * @returns the job with every default filled in, or why it is refused.
  */
 export function parseJobSpec(value: unknown, options: SpecOptions): JobSpec | { rejection: Rejection } {
+  const spec = readJobSpec(value);
+  if ('rejection' in spec) return spec;
+  const rejection = checkPayload(spec.type, spec.payload, options, ['payload']);
+  return rejection === undefined ? spec : { rejection };
+}
+
+/** As `parseJobSpec`, for a job that was accepted before: its payload is not judged again by what holds now. */
+export function readJobSpec(value: unknown): JobSpec | { rejection: Rejection } {
   const written = withoutNulls(value);
   const { data, error } = jobSchema.safeParse(written);
-  if (error !== undefined) return { rejection: rejectionOf(error, written, 'a job') };
-  const rejection = checkPayload(data.type, data.payload, options, ['payload']);
-  return rejection === undefined ? data : { rejection };
+  return data ?? { rejection: rejectionOf(error, written, 'a job') };
 }
 
 /** The ids of a command that may be invalid otherwise, each only if it is valid itself. */

@@ -88,6 +88,21 @@ export function parseHttpPayload(
   return { rejection: invalid([...path, 'headers', literal[0]], message) };
 }
 
+/**
+ * Names of headers differ in more than their case: else one of the values is not sent. New payloads are held to it, not those
+ * of jobs that were accepted before.
+ */
+export function repeatedHeader({ headers }: HttpPayload, path: Path): Rejection | undefined {
+  const seen = new Map<string, string>();
+  for (const header of Object.keys(headers)) {
+    const former = seen.get(header.toLowerCase());
+    if (former !== undefined)
+      return invalid([...path, 'headers', header], `is the same header as ${former}: give it once`);
+    seen.set(header.toLowerCase(), header);
+  }
+  return undefined;
+}
+
 function urlProblem(text: string): string | undefined {
   // What came is never shown: URLs with mistakes may hold passwords too.
   if (text.length > 8_192) return 'is longer than 8192 characters';

@@ -3,7 +3,7 @@ import { isDeeperThan } from '../internal/values.ts';
 import type { JobType } from '../model.ts';
 import type { Rejection } from '../records.ts';
 import type { SpecOptions } from './options.ts';
-import { parseHttpPayload } from './payload-http.ts';
+import { parseHttpPayload, repeatedHeader } from './payload-http.ts';
 import { parseKafkaPayload } from './payload-kafka.ts';
 import { invalid, type Path } from './problems.ts';
 
@@ -19,9 +19,12 @@ export const MAX_PAYLOAD_DEPTH = 100;
 export function checkPayload(type: JobType, payload: unknown, options: SpecOptions, path: Path): Rejection | undefined {
   const limited = checkPayloadLimits(payload, path);
   if (limited !== undefined || type === 'CUSTOM' || type === 'WEBHOOK') return limited;
-  const result =
-    type === 'HTTP_REQUEST' ? parseHttpPayload(payload, options, path) : parseKafkaPayload(payload, options, path);
-  return 'rejection' in result ? result.rejection : undefined;
+  if (type === 'KAFKA_MESSAGE') {
+    const message = parseKafkaPayload(payload, options, path);
+    return 'rejection' in message ? message.rejection : undefined;
+  }
+  const request = parseHttpPayload(payload, options, path);
+  return 'rejection' in request ? request.rejection : repeatedHeader(request, path);
 }
 
 /** The limits on size and depth alone, for when the job's type is not known yet. */

@@ -6,6 +6,7 @@ import { BelfryError } from '../../../services/core/errors.ts';
 import { executorGroup, queuesOf } from '../../../services/core/topics.ts';
 import { runBulk } from '../../../services/api/bulk.ts';
 import { pointerOf, problemOf, RequestError } from '../../../services/api/problem.ts';
+import { jobsQuery } from '../../../services/api/query.ts';
 import { positionText, reaches, readPosition } from '../../../services/api/position.ts';
 
 describe('problems', () => {
@@ -82,6 +83,16 @@ describe('bulk actions', () => {
     };
     const { done, failed } = await runBulk({ dryRun: false, expected: 3 }, find, String, act);
     assert.deepEqual([done, failed.map(({ id, problem }) => [id, problem.status])], [2, [['2', 409]]]);
+  });
+});
+
+describe('labels in a query', () => {
+  it('are refused where one has two values, of which one would be swallowed', () => {
+    const labels = (label: unknown) => jobsQuery.safeParse({ label });
+    const { error } = labels(['a=b', 'c=d', 'a=c']);
+    assert.match(error?.issues[0]?.message ?? '', /asks for a twice, as "b" and as "c"/);
+    assert.deepEqual(labels(['a=b', 'c=', 'a=b']).data?.filter.labels, { a: 'b', c: '' });
+    assert.deepEqual(labels('a=b=c').data?.filter.labels, { a: 'b=c' });
   });
 });
 

@@ -139,6 +139,27 @@ describe('belfry apply', () => {
     assert.equal(await cli({}).run('apply'), 2);
   });
 
+  it('sends a bounded number at a time, so that none waits for its answer while others are still to be sent', async () => {
+    const jobs = Array.from(
+      { length: 1_200 },
+      (_, n) => `  - { jobId: j${n}, type: CUSTOM, handler: h, schedule: { every: 5m } }`,
+    );
+    for (const args of [['apply'], ['import']]) {
+      const fake = cli({ f: `jobs:\n${jobs.join('\n')}` });
+      let [underWay, most] = [0, 0];
+      const { schedule } = fake.client;
+      fake.client.schedule = async (...asked) => {
+        most = Math.max(most, (underWay += 1));
+        const result = await schedule(...asked);
+        await new Promise((resolve) => setImmediate(resolve));
+        underWay -= 1;
+        return result;
+      };
+      assert.equal(await fake.run(...args, '-f', 'f'), 0);
+      assert.deepEqual([fake.client.sent.length, most], [1_200, 500], args[0]);
+    }
+  });
+
   it('one that is refused stops no other, and decides the exit code', async () => {
     const fake = cli({ f: FILE });
     fake.client.answer = ({ jobId }) =>

@@ -67,6 +67,26 @@ const MISTAKES: [string, string[], RegExp][] = [
   ['nothing to run', ['--in', '5m'], /Say what to run: --handler/],
   ['a payload that is no JSON', ['--handler', 'h', '--in', '5m', '--payload', '{a:1}'], /--payload takes JSON/],
   ['a payload twice', ['--url', 'http://e', '--in', '5m', '--payload', '{}'], /leave out --url/],
+  [
+    'a key twice in JSON',
+    ['--handler', 'h', '--in', '5m', '--payload', '{"a":{"b":1,"c":"}","\\u0062":2}}'],
+    /"b" twice in one/,
+  ],
+  [
+    'a key twice in a body',
+    ['--url', 'http://e', '--in', '5m', '--body', '[{"a":1},{"a":1,"a":1}]'],
+    /--body has the key "a"/,
+  ],
+  [
+    'a label twice',
+    ['--handler', 'h', '--in', '5m', '--label', 'a=b', '--label', 'a=c'],
+    /--label gives a twice, as "b" and as "c"/,
+  ],
+  [
+    'a header twice',
+    ['--url', 'http://e', '--in', '5m', '--header', 'a=b', '--header', 'a=c'],
+    /--header gives a twice/,
+  ],
   ['an unknown type', ['--type', 'ETL', '--in', '5m'], /Allowed choices are HTTP_REQUEST/],
   ['a label without a value', ['--handler', 'h', '--in', '5m', '--label', 'a'], /--label takes name=value/],
   ['a file and flags', ['--file', 'job.json', '--fixed-delay', '5m'], /leave out --fixed-delay/],
@@ -80,6 +100,35 @@ for (const [what, args, message] of MISTAKES) {
     assert.deepEqual(cli.client.sent, []);
   });
 }
+
+void test('what only looks like a repetition is none', async () => {
+  const cli = new FakeCli();
+  const payload = '{"a":"\\"a\\":","b":[{"a":1},{"a":2}],"c":{"a":{}},"constructor":1}';
+  const args = [
+    '--handler',
+    'h',
+    '--in',
+    '5m',
+    '--payload',
+    payload,
+    '--label',
+    'a=1',
+    '--label',
+    'b=1',
+    '--label',
+    'a=1',
+  ];
+  assert.equal(await cli.run('schedule', 'x', ...args, '--label', 'constructor=x'), 0, cli.stderr);
+  const [job] = cli.client.sent[0]!.rest as [{ labels: object; payload: unknown }];
+  assert.deepEqual([job.labels, job.payload], [{ a: '1', b: '1', constructor: 'x' }, JSON.parse(payload)]);
+});
+
+void test('a file with a key twice is refused', async () => {
+  const cli = new FakeCli();
+  cli.files['job.json'] = '{"type":"CUSTOM","handler":"h","handler":"i","schedule":{"in":"1s"}}';
+  assert.equal(await cli.run('schedule', 'x', '--file', 'job.json'), 2);
+  assert.match(cli.stderr, /job\.json has the key "handler" twice/);
+});
 
 void test('a file brings the whole job', async () => {
   const cli = new FakeCli();

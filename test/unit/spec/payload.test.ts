@@ -78,6 +78,7 @@ describe('an HTTP payload', () => {
     [{ headers: { authorization: 'Bearer x' } }, 'headers.authorization', /refused as literal text/],
     [{ headers: { Cookie: 'a=b' } }, 'headers.Cookie', /refused as literal text/],
     [{ headers: { 'PROXY-AUTHORIZATION': 'x' } }, 'headers.PROXY-AUTHORIZATION', /refused as literal text/],
+    [{ headers: { 'X-A': '1', b: '2', 'x-a': '1' } }, 'headers.x-a', /is the same header as X-A: give it once/],
     [{ headers: { 'Transfer-Encoding': 'chunked' } }, 'headers.Transfer-Encoding', /set by the connection/],
     [{ expectStatus: [] }, 'expectStatus', /is empty/],
     [{ expectStatus: ['2xx', '6xx'] }, 'expectStatus[1]', /such as 204.*not "6xx"/],
