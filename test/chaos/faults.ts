@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Server } from '../../infra/embedded/server.ts';
 import type { Fault } from '../checker/history.ts';
 import type { Cluster } from './cluster.ts';
-import type { FaultKind, PlannedFault } from './plan.ts';
+import type { FaultKind, PlannedFault, Seat } from './plan.ts';
 import type { SeatOfProcess } from './seats.ts';
 
 /** What was under way may be answered, or take effect, so much later. */
@@ -62,6 +62,8 @@ export class Faults {
       });
     if (kind === 'roll-timers') return this.roll('timer', forMs, struck);
     if (kind === 'roll-executors') return this.roll('executor', forMs, struck);
+    if (kind === 'roll-apis') return this.roll('api', forMs, struck);
+    if (kind === 'migrate') return this.cluster.migrate();
     if (kind === 'database-sessions') return this.during(null, 'cut', () => this.endSessions());
     if (kind === 'database-killed') return away(postgres, 'kill');
     if (kind === 'database-stopped') return away(postgres, 'stop');
@@ -112,7 +114,7 @@ export class Faults {
     seat.setClock(0);
   }
 
-  private async roll(kind: 'timer' | 'executor', pauseMs: number, struck: Struck): Promise<void> {
+  private async roll(kind: Seat['kind'], pauseMs: number, struck: Struck): Promise<void> {
     for (const seat of this.cluster.seats.filter((each) => each.seat.kind === kind)) {
       const node = seat.current!.node;
       const partitions = await this.partitionsOf(seat);

@@ -56,7 +56,7 @@ async function run(name: string, ctx: HandlerContext): Promise<unknown> {
   const startedAt = steadyMs();
   const random = new Random(`${CHAOS_SEED} ${ctx.runId} ${ctx.attempt} ${CHAOS_NODE}`);
   const isObedient = name !== 'stubborn';
-  const id = await begin(ctx, startedAt, isObedient);
+  const id = await begin(ctx, name, { startedAt, isObedient });
   const sleep = (ms: number): Promise<void> => pause(ms, isObedient ? ctx.signal : undefined);
   let end = 'threw';
   try {
@@ -68,12 +68,17 @@ async function run(name: string, ctx: HandlerContext): Promise<unknown> {
   }
 }
 
-async function begin(ctx: HandlerContext, startedAt: number, isObedient: boolean): Promise<string> {
+type Beginning = { startedAt: number; isObedient: boolean };
+
+async function begin(ctx: HandlerContext, name: string, { startedAt, isObedient }: Beginning): Promise<string> {
   const { runId, tenant, jobId, attempt, idempotencyKey, scheduledFor } = ctx;
   const { rows } = await sink.query<{ id: string }>(
-    `INSERT INTO calls (run_id, job, attempt, idempotency_key, scheduled_for, node, started_at, obedient)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
-    [runId, `${tenant}/${jobId}`, attempt, idempotencyKey, scheduledFor.getTime(), CHAOS_NODE, startedAt, isObedient],
+    `INSERT INTO calls (run_id, job, attempt, idempotency_key, scheduled_for, node, handler, started_at, obedient)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
+    [
+      ...[runId, `${tenant}/${jobId}`, attempt, idempotencyKey, scheduledFor.getTime()],
+      ...[CHAOS_NODE, name, startedAt, isObedient],
+    ],
   );
   return rows[0]!.id;
 }

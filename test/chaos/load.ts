@@ -7,6 +7,8 @@ import { livesOf, tenantOf } from '../support/lives.ts';
 import { Random } from '../support/random.ts';
 
 export const PARTITIONS = 6;
+/** Of the tenant that has any. */
+export const QUOTAS = { concurrentRuns: 3, runsPerSecond: 4, handlerRuns: { slow: 1 }, jobs: 5 };
 const WAVE_EVERY_MS = 12_000;
 /** Past the time that the checker allows for the recovery from what befell an event. */
 const LISTENS_UNTIL = 75_000;
@@ -24,7 +26,7 @@ export function beatOf(partition: number): string {
 
 /**
  * What goes on from beginning to end, undisturbed: beats, runs of some seconds, a cron, a fixed delay; chains and fan-ins after
- * them; an event every second and jobs that listen to it, and to the records of a topic; three jobs for which a limit has
+ * them; jobs of a tenant with quotas; an event every second and jobs that listen to it, and to the records of a topic; three jobs for which a limit has
  * two places.
  */
 export function steady(beats: readonly string[], durationMs: number, epochMs: number): Action[] {
@@ -42,6 +44,7 @@ export function steady(beats: readonly string[], durationMs: number, epochMs: nu
     const { missed: _missed, ...rest } = job(handler, schedule, 'allow') as { missed: object };
     return rest;
   };
+  const limited = (handler: string): object => job(handler, every, 'skip');
   const turn = { ...job('slow', every, 'skip'), concurrencyKey: { key: 'turns', limit: 2 } };
   const jobs: [string, object][] = [
     ...beats.map((jobId): [string, object] => [jobId, job('beat', every, 'allow')]),
@@ -52,12 +55,22 @@ export function steady(beats: readonly string[], durationMs: number, epochMs: nu
     ['hears-1', dependent('quick', { ...listening, filter: 'event.n > 4' })],
     ['hears-3', dependent('transaction', { ...listening, wait: '3s' })],
     ['reads-1', dependent('quick', { ...reading, filter: 'event.value.n > 2' })],
+    ...['quick', 'slow', 'quick', 'slow'].map((handler, index): [string, object] => [
+      `limited-${index + 1}`,
+      limited(handler),
+    ]),
     ...['turn-1', 'turn-3', 'turn-5'].map((jobId): [string, object] => [jobId, turn]),
   ];
   // When what they run after is surely there, and before the first fault.
   const later: [number, string, object][] = [
     [2_500, 'then-1', dependent('quick', after('second'))],
     [2_500, 'both-1', dependent('quick', after('second', 'after'))],
+    // Its tenant may have five jobs: the rest is refused.
+    ...[5, 6, 7, 8].map((number): [number, string, object] => [
+      8_000 + number * 1_000,
+      `limited-${number}`,
+      limited('quick'),
+    ]),
     [5_000, 'last-1', dependent('beat', { after: [{ job: 'then-1', when: 'always' }] })],
     [5_000, 'three-1', dependent('beat', after('work-1', 'after', 'then-1'))],
   ];

@@ -7,10 +7,16 @@ import { beatOf, PARTITIONS, recordsOf, steady, waves } from './load.ts';
 
 /** Before the first fault, so that everybody has their share. */
 const WARM_UP_MS = 10_000;
+const MIGRATE_AT_MS = 4_000;
 const COMPANION_CHANCE = 0.35;
 const ENQUEUED_SHARE = 0.3;
+const HTTP_SHARE = 0.35;
 
-export type Seat = { name: string; kind: 'timer' | 'executor'; /** It has no handler `rare`. */ isLimited: boolean };
+export type Seat = {
+  name: string;
+  kind: 'timer' | 'executor' | 'api';
+  /** It has no handler `rare`. */ isLimited: boolean;
+};
 const seat = (kind: Seat['kind'], number: number, isLimited = false): Seat => ({
   name: `${kind}-${number}`,
   kind,
@@ -19,6 +25,7 @@ const seat = (kind: Seat['kind'], number: number, isLimited = false): Seat => ({
 export const SEATS: readonly Seat[] = [
   ...[1, 2, 3].map((number) => seat('timer', number)),
   ...[1, 2, 3].map((number) => seat('executor', number, number === 3)),
+  ...[1, 2].map((number) => seat('api', number)),
 ];
 
 /**
@@ -30,6 +37,7 @@ export const SEATS: readonly Seat[] = [
  * - `kafka-*`: a broker is killed, or stopped cleanly, and started after the time
  * - `database-*`: all its sessions are ended, or it is killed, or stopped cleanly, and started after the time
  * - `cut-*`, `slow-*`: the way from one process to that server
+ * - `migrate`: the current release's migration, in clusters that begin as the former one
  * - `clock`: the clock of one process is set forward or back by 2 to 90 s, and right again after the time
  */
 const KINDS = {
@@ -37,8 +45,11 @@ const KINDS = {
   'kill-executor': { seats: 'executor', forMs: [9_000, 13_000], takesMs: 200, recoverMs: 6_000 },
   'freeze-timer': { seats: 'timer', forMs: [15_000, 15_000], takesMs: 200, recoverMs: 5_000 },
   'freeze-executor': { seats: 'executor', forMs: [15_000, 15_000], takesMs: 200, recoverMs: 5_000 },
+  'kill-api': { seats: 'api', forMs: [500, 5_000], takesMs: 200, recoverMs: 4_000 },
+  'freeze-api': { seats: 'api', forMs: [3_000, 25_000], takesMs: 200, recoverMs: 4_000 },
   'roll-timers': { seats: null, forMs: [3_000, 3_000], takesMs: 14_000, recoverMs: 5_000 },
   'roll-executors': { seats: null, forMs: [3_000, 3_000], takesMs: 20_000, recoverMs: 5_000 },
+  'roll-apis': { seats: null, forMs: [1_000, 1_000], takesMs: 14_000, recoverMs: 3_000 },
   'kafka-killed': { seats: null, forMs: [0, 6_000], takesMs: 5_000, recoverMs: 14_000 },
   'kafka-stopped': { seats: null, forMs: [0, 6_000], takesMs: 5_000, recoverMs: 14_000 },
   'database-sessions': { seats: null, forMs: [0, 0], takesMs: 200, recoverMs: 6_000 },
@@ -52,9 +63,11 @@ const KINDS = {
   'slow-database': { seats: 'any', forMs: [6_000, 10_000], takesMs: 200, recoverMs: 3_000 },
   // Set right again is set back: whoever counts by the time of day waits for the time to come again.
   clock: { seats: 'any', forMs: [6_000, 12_000], takesMs: 200, recoverMs: 10_000 },
+  migrate: { seats: null, forMs: [0, 0], takesMs: 3_000, recoverMs: 1_000 },
 } as const;
 export type FaultKind = keyof typeof KINDS;
-export const FAULT_KINDS = Object.keys(KINDS) as FaultKind[];
+/** Those that befall any cluster. */
+export const FAULT_KINDS = (Object.keys(KINDS) as FaultKind[]).filter((kind) => kind !== 'migrate');
 
 /** @returns ms from the end of such a fault until all is as before */
 export const recoverMsOf = (kind: FaultKind): number => KINDS[kind].recoverMs;
@@ -81,6 +94,8 @@ export type Plan = {
   records: readonly SourceRecord[];
   /** Jobs whose commands are enqueued in the database. */
   enqueued: readonly string[];
+  /** Jobs whose commands are requests to the HTTP API. */
+  http: readonly string[];
   /** A job in each partition that occurs every second: what shows whether a partition is served. */
   beats: readonly string[];
 };
@@ -89,14 +104,27 @@ export type Plan = {
 export function planOf(seed: number, durationMs: number, epochMs: number): Plan {
   const beats = Array.from({ length: PARTITIONS }, (_, partition) => beatOf(partition));
   const lives = waves(seed, durationMs, epochMs);
+  const enqueued = enqueuedOf(new Random(`enqueued ${seed}`), lives, ENQUEUED_SHARE);
   return {
     ...{ seed, durationMs, beats },
     actions: [...steady(beats, durationMs, epochMs), ...lives].sort((a, b) => a.at - b.at),
     records: recordsOf(new Random(`records ${seed}`), durationMs),
-    enqueued: enqueuedOf(new Random(`enqueued ${seed}`), lives, ENQUEUED_SHARE),
+    enqueued,
+    http: httpOf(new Random(`http ${seed}`), lives, enqueued),
     faults: faultsOf(new Random(`faults ${seed}`), durationMs),
   };
 }
+
+function httpOf(random: Random, lives: readonly Action[], enqueued: readonly string[]): string[] {
+  const jobIds = new Set(lives.map(({ jobId }) => jobId)).difference(new Set(enqueued));
+  return ['work-2', 'limited-6', ...[...jobIds].filter(() => random.chance(HTTP_SHARE))];
+}
+
+/** When all processes are of the former release, and before anything befalls them. */
+export const MIGRATION: PlannedFault = {
+  ...{ at: MIGRATE_AT_MS, kind: 'migrate', seat: null },
+  ...{ forMs: 0, byMs: 0, isReset: false },
+};
 
 /** All kinds in turn, in an order of chance, most of them alone. */
 function faultsOf(random: Random, durationMs: number): PlannedFault[] {

@@ -1,6 +1,7 @@
 /** What is left to do, in words; nothing, once all is done. */
 import type { TestDeployment } from '../integration/support/deployment.ts';
 import { SOURCE } from '../support/life-sources.ts';
+import type { Listener } from './listener.ts';
 
 const OPEN = `SELECT 'run ' || run_id || ' of ' || job_id || ' is ' || status AS what FROM runs
   WHERE status IN ('ENQUEUED', 'RUNNING', 'RETRYING')`;
@@ -9,7 +10,7 @@ const OUTBOX = `SELECT 'outbox row ' || seq || ' (' || lane || ') of partition '
 const PARKED = `SELECT 'run ' || run_id || ' is parked (' || kind || ')' AS what FROM parked`;
 const ENQUEUED = `SELECT 'a command of ' || key || ' is enqueued' AS what FROM enqueued`;
 const JOBS = `SELECT 'job ' || job_id || ' is ' || state || ', active ' || active || ', buffered ' || buffered AS what FROM jobs
-  WHERE (state = 'SCHEDULED' AND strpos(spec, '"kind":"after"') = 0) OR active <> '[]' OR buffered <> '[]'`;
+  WHERE (state = 'SCHEDULED' AND strpos(spec, '"kind":"after"') = 0 AND NOT starts_with(job_id, 'belfry.webhook.')) OR active <> '[]' OR buffered <> '[]'`;
 
 /** Looks what is left. Listens to the commands all the time: the end of their log may be a mark of a transaction, which nobody applies. */
 export class Quiet {
@@ -17,12 +18,15 @@ export class Quiet {
   /** By partition. */
   private readonly lastCommands = new Map<number, bigint>();
 
-  private constructor(deployment: TestDeployment) {
+  private readonly listeners: readonly Listener[];
+
+  private constructor(deployment: TestDeployment, listeners: readonly Listener[]) {
     this.deployment = deployment;
+    this.listeners = listeners;
   }
 
-  static async open(deployment: TestDeployment): Promise<Quiet> {
-    const quiet = new Quiet(deployment);
+  static async open(deployment: TestDeployment, listeners: readonly Listener[]): Promise<Quiet> {
+    const quiet = new Quiet(deployment, listeners);
     await deployment.broker.tail({
       topics: [deployment.topics.commands],
       from: 'beginning',
@@ -38,7 +42,8 @@ export class Quiet {
       const rows = await deployment.rows<{ what: string }>(
         [OPEN, TIMERS, OUTBOX, PARKED, ENQUEUED, JOBS].join(' UNION ALL '),
       );
-      const others = [await this.unread(), await unemitted(deployment), await untold(deployment)];
+      const told = await untold(deployment, this.listeners);
+      const others = [await this.unread(), await unemitted(deployment), told];
       return [...rows.map(({ what }) => what), ...others.flat()];
     } catch (error) {
       return [`the database does not answer: ${String(error)}`];
@@ -68,9 +73,15 @@ async function unemitted(deployment: TestDeployment): Promise<string[]> {
     .map(([partition]) => `records of ${topic}/${partition} are no events yet`);
 }
 
-/** Runs that ended, of which a reader that listened all the time has not heard. */
-async function untold(deployment: TestDeployment): Promise<string[]> {
+/** Runs that ended, of which somebody who listened all the time has not heard: a reader of the topic, or a listener over HTTP. */
+async function untold(deployment: TestDeployment, listeners: readonly Listener[]): Promise<string[]> {
   const told = new Set(deployment.outcomes.map(({ runId }) => runId));
-  const rows = await deployment.rows<{ run_id: string }>('SELECT run_id FROM runs WHERE finished_at IS NOT NULL');
-  return rows.filter(({ run_id }) => !told.has(run_id)).map(({ run_id }) => `readers have not heard of run ${run_id}`);
+  const rows = await deployment.rows<{ run_id: string; tenant: string }>(
+    'SELECT run_id, tenant FROM runs WHERE finished_at IS NOT NULL',
+  );
+  const heard = new Map(listeners.map(({ tenant, runs }) => [tenant, runs]));
+  return rows.flatMap(({ run_id, tenant }) => [
+    ...(told.has(run_id) ? [] : [`readers have not heard of run ${run_id}`]),
+    ...(heard.get(tenant)?.has(run_id) === false ? [`the listener of ${tenant} has not heard of run ${run_id}`] : []),
+  ]);
 }

@@ -1,6 +1,6 @@
 /** Writes the history of a chaos run: from the topics, read anew at its end, the tables, the sink, and what was struck. */
 import type pg from 'pg';
-import { jsonCodec } from '../../services/adapters/codec/json-codec.ts';
+import type { Codec } from '../../services/core/ports/codec.ts';
 import type { RunStatus } from '../../services/core/model.ts';
 import type { ConsumedRecord } from '../../services/core/records.ts';
 import type { Call, Event, Fault, History, RunRow, SentCommand, Sighting } from '../checker/history.ts';
@@ -8,16 +8,18 @@ import { betterAnswer, emitOf, eventOf } from '../checker/observe.ts';
 import type { TestDeployment } from '../integration/support/deployment.ts';
 import { ORDERS } from '../support/life.ts';
 import { SOURCE } from '../support/life-sources.ts';
+import { LIMITED_TENANT } from '../support/lives.ts';
 import type { SeatFault } from './faults.ts';
+import { QUOTAS } from './load.ts';
 import type { Incarnation } from './seats.ts';
 import { dayOffset, steadyMs } from './steady-time.ts';
 
-const codec = jsonCodec();
 const READ_WITHIN_MS = 60_000;
 
 export type Sources = {
   deployment: TestDeployment;
   sink: pg.Pool;
+  codec: Codec;
   sent: ReadonlyMap<string, SentCommand>;
   /** Commands that are durable, as Kafka or the database said. */
   written: ReadonlySet<string>;
@@ -25,6 +27,7 @@ export type Sources = {
   befell: readonly SeatFault[];
   sightings: readonly Sighting[];
   time: TimeOfDay;
+  users: Pick<History, 'requests' | 'listings' | 'streams' | 'received' | 'webhooks'>;
 } & Pick<History, 'healedAt' | 'quietAt' | 'left'>;
 
 /** From steady time to the time of day: the clock of the machine may have been slewed a little meanwhile. */
@@ -52,6 +55,8 @@ export async function historyOf(sources: Sources): Promise<History> {
   const writes = await deployment.rows<{ run_id: string }>('SELECT run_id FROM chaos.writes');
   return {
     ...heard,
+    ...sources.users,
+    quotas: [{ at: 0, tenant: LIMITED_TENANT, quotas: QUOTAS }],
     jobs: await deployment.rows(`SELECT tenant || '/' || job_id AS job, version, state FROM jobs`),
     runs: await rowsOf(deployment),
     sightings,
@@ -73,16 +78,16 @@ function lostCommands(commands: readonly SentCommand[], written: ReadonlySet<str
   ];
 }
 
-type Heard = Pick<History, 'commands' | 'acks' | 'events' | 'dead' | 'messages'>;
+type Heard = Pick<History, 'commands' | 'acks' | 'events' | 'dead' | 'messages' | 'rejected'>;
 
 /** Everything that stands on the topics, as a read_committed reader sees it who begins now. */
-async function hear({ deployment, sent }: Sources): Promise<Heard> {
-  const { commands, acks, completed, dlq } = deployment.topics;
+async function hear({ deployment, sent, codec }: Sources): Promise<Heard> {
+  const { commands, acks, completed, dlq, rejected } = deployment.topics;
   const records: ConsumedRecord[] = [];
   const caughtUp = Promise.withResolvers<void>();
   const deadline = setTimeout(() => caughtUp.reject(new Error('the topics cannot be read')), READ_WITHIN_MS);
   const tail = await deployment.broker.tail({
-    topics: [commands, acks, completed, dlq, ORDERS, SOURCE.topic],
+    topics: [commands, acks, completed, dlq, rejected, ORDERS, SOURCE.topic],
     from: 'beginning',
     isolation: 'read_committed',
     onRecord: (record) => records.push(record),
@@ -95,7 +100,7 @@ async function hear({ deployment, sent }: Sources): Promise<Heard> {
   const of = (topic: string): ConsumedRecord[] => records.filter((record) => record.topic === topic);
   const loggedAt = new Map<string, number>();
   for (const { value, timestampMs } of of(commands)) {
-    const { commandId } = JSON.parse(String(value)) as { commandId: string };
+    const commandId = await idOf(codec, value);
     if (!loggedAt.has(commandId)) loggedAt.set(commandId, timestampMs);
   }
   const enqueued = await deployment.rows<{ command_id: string }>('SELECT command_id FROM chaos.enqueued ORDER BY id');
@@ -105,7 +110,7 @@ async function hear({ deployment, sent }: Sources): Promise<Heard> {
   const byId = new Map(heard.commands.map((command) => [command.commandId, command]));
   for (const { value, timestampMs } of of(acks)) {
     const ack = await codec.decodeAck(value!);
-    heard.acks.push({ commandId: ack.commandId, outcome: ack.outcome, text: String(value) });
+    heard.acks.push({ commandId: ack.commandId, outcome: ack.outcome, text: JSON.stringify(ack) });
     const command = byId.get(ack.commandId);
     if (command !== undefined) command.answer = betterAnswer(command.answer, ack, timestampMs);
   }
@@ -116,9 +121,17 @@ async function hear({ deployment, sent }: Sources): Promise<Heard> {
     ...heard,
     commands: [...heard.commands, ...emits],
     events,
+    rejected: await Promise.all(of(rejected).map(({ value }) => idOf(codec, value))),
     dead: of(dlq).map(({ headers }) => ({ runId: headers.belfry_run_id! })),
     messages: of(ORDERS).map(({ headers, timestampMs }) => ({ runId: headers.belfry_run_id!, at: timestampMs })),
   };
+}
+
+/** Of a command in either encoding. */
+async function idOf(codec: Codec, value: Buffer | null): Promise<string> {
+  const decoded = await codec.decodeCommand(value);
+  if ('rejection' in decoded) throw new Error(`a command cannot be read: ${decoded.rejection.message}`);
+  return (decoded.value as { commandId: string }).commandId;
 }
 
 async function rowsOf(deployment: TestDeployment): Promise<RunRow[]> {
@@ -145,7 +158,7 @@ export async function sight(deployment: TestDeployment): Promise<Sighting[]> {
 async function callsOf({ sink, incarnations, time }: Sources): Promise<Call[]> {
   const { rows } = await sink.query<Call & { how: 'returned' | 'threw' | null }>(
     `SELECT run_id AS "runId", job, attempt, idempotency_key AS "idempotencyKey", scheduled_for AS "scheduledFor", node,
-       started_at AS "startedAt", ended_at AS "endedAt", how, obedient FROM calls ORDER BY started_at`,
+       started_at AS "startedAt", ended_at AS "endedAt", how, obedient, handler FROM calls ORDER BY started_at`,
   );
   const diedAt = new Map(incarnations.map(({ node, endedAt }) => [node, endedAt]));
   return rows.map(({ how, ...call }) => {

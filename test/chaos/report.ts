@@ -9,21 +9,22 @@ const MOST_VIOLATIONS = 20;
 const MOST_MESSAGE = 600;
 
 /** @returns whether all promises were kept */
-export function tell({ plan, history, violations, gaps, late }: ChaosResult): boolean {
+export function tell({ plan, history, violations, gaps, late, unclean }: ChaosResult): boolean {
   console.log(`\nseed ${plan.seed}, ${plan.durationMs / 60_000} minutes`);
   for (const line of countsOf(history)) console.log(`  ${line}`);
   console.log('\nfaults, and how long they held up what should have gone on (ms)');
   console.log(`  ${'kind'.padEnd(20)} count    p50    max  bound (of those that struck alone)`);
   for (const [kind, same] of [...Map.groupBy(gaps, (gap) => gap.kind)].sort()) console.log(`  ${rowOf(kind, same)}`);
-  if (violations.length + late.length === 0) {
+  const broken = [...late, ...unclean];
+  if (violations.length + broken.length === 0) {
     console.log('\nall promises were kept');
     return true;
   }
-  console.log(`\n${violations.length + late.length} violations`);
+  console.log(`\n${violations.length + broken.length} violations`);
   for (const { invariant, about, message } of violations.slice(0, MOST_VIOLATIONS)) {
     console.log(`  ${invariant} (${INVARIANTS[invariant]})\n     ${about}: ${message.slice(0, MOST_MESSAGE)}`);
   }
-  for (const message of late) console.log(`  fail-over: ${message}`);
+  for (const message of broken) console.log(`  fail-over: ${message}`);
   return false;
 }
 
@@ -61,7 +62,9 @@ export async function keep(
   await Promise.all([
     write('plan.json', plan),
     write('history.json', history),
-    write('found.json', { violations: found.violations, late: found.late, struck, gaps }),
-    ...incarnations.map(({ node, service }) => writeFile(join(folder, `${node}.log`), service.lines.join('\n'))),
+    write('found.json', { ...found, struck, gaps }),
+    ...incarnations.map(({ node, release, service }) =>
+      writeFile(join(folder, `${node}.${release}.log`), service.lines.join('\n')),
+    ),
   ]);
 }

@@ -7,10 +7,12 @@ import { Clients } from './clients.ts';
 import { Cluster } from './cluster.ts';
 import { brokenBounds, gapsOf, uncleanStops, type Gap } from './failover.ts';
 import { Faults, type Struck } from './faults.ts';
-import { planOf, type Plan, type PlannedFault } from './plan.ts';
+import { MIGRATION, planOf, type Plan, type PlannedFault } from './plan.ts';
 import { Quiet } from './quiet.ts';
 import { historyOf, sight, TimeOfDay } from './recorder.ts';
+import type { Releases } from './releases.ts';
 import type { Incarnation } from './seats.ts';
+import { Users } from './users.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** What is quiet must stay so. */
@@ -25,6 +27,11 @@ export type ChaosOptions = {
   /** Data and clocks of the servers and processes. */
   folder: string;
   fakeTime: string | null;
+  /** Of a cluster that begins as the former release and is migrated under way; null: all are of this one. */
+  releases: Releases | null;
+  encoding: 'json' | 'avro';
+  /** Instead of those of the seed. */
+  faults?: readonly PlannedFault[];
   log: (line: string) => void;
 };
 export type ChaosResult = {
@@ -35,6 +42,8 @@ export type ChaosResult = {
   gaps: readonly Gap[];
   /** Bounds on time that were not kept, in words. */
   late: readonly string[];
+  /** Clean stops that were none, in words. */
+  unclean: readonly string[];
   incarnations: readonly Incarnation[];
 };
 
@@ -43,11 +52,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const cluster = await Cluster.start(options);
   try {
     const time = new TimeOfDay();
-    const { deployment, sink } = cluster;
-    const quiet = await Quiet.open(deployment);
+    const { deployment, sink, codec } = cluster;
+    const users = await Users.open(cluster, seed);
+    const quiet = await Quiet.open(deployment, users.listeners);
     const epochMs = Date.now() + BEGIN_IN_MS;
-    const plan = planOf(seed, durationMs, epochMs);
-    const clients = new Clients(deployment, plan);
+    const planned = planOf(seed, durationMs, epochMs);
+    const own = options.faults ?? planned.faults;
+    const plan = { ...planned, faults: options.releases === null ? own : [MIGRATION, ...own] };
+    const clients = new Clients(cluster, users, plan);
     const faults = new Faults(cluster, (line) => log(`${String(Date.now() - epochMs).padStart(7)} ms: ${line}`));
     const sightings = new Sightings(cluster);
     const isPossible = ({ kind }: PlannedFault): boolean => kind !== 'clock' || options.fakeTime !== null;
@@ -61,13 +73,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const { quietAt, left } = await untilQuiet(quiet, healedAt + CHAOS_OPTIONS.quietWithinMs);
     await sightings.stop();
     time.end();
+    await users.close();
     const { incarnations } = cluster;
     const surprises = cluster.seats.flatMap((seat) => seat.surprises);
     const history = await historyOf({
-      ...{ deployment, sink, incarnations, time, healedAt, quietAt },
+      ...{ deployment, sink, codec, incarnations, time, healedAt, quietAt },
       ...{ sent: clients.sent, written: clients.written },
       befell: faults.befell,
       sightings: sightings.all,
+      users: users.seen,
       left: [...left, ...surprises],
     });
     await clients.close();
@@ -80,7 +94,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       violations,
       struck,
       gaps,
-      late: [...brokenBounds(gaps), ...uncleanStops(struck)],
+      late: brokenBounds(gaps),
+      unclean: uncleanStops(struck),
       incarnations,
     };
   } finally {

@@ -9,6 +9,7 @@ import type { TestDeployment } from '../integration/support/deployment.ts';
 import type { Service } from '../integration/support/service.ts';
 import type { Seat } from './plan.ts';
 import { Proxy } from './proxy.ts';
+import type { Release, Releases } from './releases.ts';
 
 const HANDLERS = new URL('./handlers.ts', import.meta.url).pathname;
 /** Slots are few, so that executors hand over. */
@@ -16,7 +17,14 @@ const SLOTS = '12';
 const SHUTDOWN_TIMEOUT = '8s';
 
 /** Times are ms since the epoch. */
-export type Incarnation = { node: string; seat: number; service: Service; startedAt: number; endedAt: number | null };
+export type Incarnation = {
+  node: string;
+  seat: number;
+  release: Release;
+  service: Service;
+  startedAt: number;
+  endedAt: number | null;
+};
 
 export type Surroundings = {
   deployment: TestDeployment;
@@ -27,6 +35,9 @@ export type Surroundings = {
   /** Of libfaketime; null: clocks cannot be shifted. */
   fakeTime: string | null;
   folder: string;
+  /** What is run of each release. */
+  programs: Record<Release, string>;
+  releases: Releases;
 };
 
 export class SeatOfProcess {
@@ -34,6 +45,8 @@ export class SeatOfProcess {
   readonly index: number;
   readonly kafka: readonly Proxy[];
   readonly database: Proxy;
+  /** Where an API is found, whoever serves it. */
+  readonly front: Proxy;
   /** Who has it, or had it last. */
   current: Incarnation | undefined;
   readonly incarnations: Incarnation[] = [];
@@ -42,17 +55,18 @@ export class SeatOfProcess {
   private surroundings: Surroundings | undefined;
   private isEnding = false;
 
-  private constructor(seat: Seat, index: number, kafka: readonly Proxy[], database: Proxy) {
+  private constructor(seat: Seat, index: number, ways: Pick<SeatOfProcess, 'kafka' | 'database' | 'front'>) {
     this.seat = seat;
     this.index = index;
-    this.kafka = kafka;
-    this.database = database;
+    this.kafka = ways.kafka;
+    this.database = ways.database;
+    this.front = ways.front;
   }
 
   /** Opens its ways to the servers, which lead nowhere yet. */
   static async open(seat: Seat, index: number, brokers: number): Promise<SeatOfProcess> {
     const kafka = await Promise.all(Array.from({ length: brokers }, () => Proxy.open()));
-    return new SeatOfProcess(seat, index, kafka, await Proxy.open());
+    return new SeatOfProcess(seat, index, { kafka, database: await Proxy.open(), front: await Proxy.open() });
   }
 
   /** The listener of Kafka that leads here. */
@@ -80,16 +94,23 @@ export class SeatOfProcess {
     const { deployment } = this.parts;
     const count = this.incarnations.length + 1;
     const node = count === 1 ? this.seat.name : `${this.seat.name}.${count}`;
-    const options = { env: this.environment(node), waitReady: false, isQuiet: true };
-    const args = this.seat.kind === 'timer' ? ['timer'] : ['executor', '--handlers', HANDLERS];
+    const releases = this.parts.releases[this.index] ?? [];
+    const release = releases[count - 1] ?? releases.at(-1) ?? 'current';
+    const script = this.parts.programs[release];
+    const options = { env: this.environment(node), waitReady: false, isQuiet: true, script };
+    const args = this.seat.kind === 'executor' ? ['executor', '--handlers', HANDLERS] : [this.seat.kind];
     const service = await deployment.start(args, options);
-    const incarnation: Incarnation = { node, seat: this.index, service, startedAt: Date.now(), endedAt: null };
+    const incarnation: Incarnation = {
+      ...{ node, seat: this.index, release, service },
+      ...{ startedAt: Date.now(), endedAt: null },
+    };
     this.current = incarnation;
     this.incarnations.push(incarnation);
+    service.port.then((port) => (this.front.targetPort = port)).catch(() => undefined); // it ended
     service.child.once('exit', (code, signal) => {
       incarnation.endedAt ??= Date.now();
       if (this.isAwaited) return;
-      this.surprises.push(`${node} ended by itself (${code ?? signal})`);
+      this.surprises.push(`${node} (${release}) ended by itself (${code ?? signal})`);
       void this.start();
     });
   }
@@ -115,7 +136,7 @@ export class SeatOfProcess {
   async close(): Promise<void> {
     this.isEnding = true;
     await this.end('SIGKILL');
-    await Promise.all([...this.kafka, this.database].map((proxy) => proxy.close()));
+    await Promise.all([...this.kafka, this.database, this.front].map((proxy) => proxy.close()));
   }
 
   private isAwaited = false;

@@ -5,6 +5,7 @@ import { checkCancels } from './cancels.ts';
 import { checkChains } from './chains.ts';
 import { checkEnqueued } from './enqueued.ts';
 import { checkEventRuns } from './event-runs.ts';
+import { checkHttp } from './http.ts';
 import type { History, Violation } from './history.ts';
 import { checkLimits } from './limits.ts';
 import { checkOccurrences } from './occurrences.ts';
@@ -28,6 +29,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkRefusals(history, options),
     ...checkEnqueued(history),
     ...checkWebhooks(history, options),
+    ...checkHttp(history),
     ...checkBacklog(history, options),
   ];
 }

@@ -86,6 +86,16 @@ export type KnownWebhook = {
   jobs: readonly string[];
 };
 
+/** A request that reached the receiver of a webhook. */
+export type Received = {
+  /** Id of the webhook. */
+  webhook: string;
+  /** Of the outcome. */
+  id: string;
+  /** Whether its signature is that of the webhook. */
+  isGenuine: boolean;
+};
+
 /** A terminal row as it was seen while the system ran: it must never change. */
 export type Sighting = { runId: string; status: RunStatus; result: unknown };
 
@@ -159,6 +169,14 @@ export type History = {
   };
   /** Absent: nobody has any. */
   webhooks?: readonly KnownWebhook[];
+  /** What their receivers got; absent: nobody looked. */
+  received?: readonly Received[];
+  /** What users of the HTTP API were told of their commands; absent: it has none. */
+  requests?: readonly { commandId: string; status: number }[];
+  /** Lists of all jobs of a tenant, asked for at some time. */
+  listings?: readonly { tenant: string; at: number; jobs: readonly string[] }[];
+  /** Ids of the events that a listener to the API's stream heard of, who came before all else and always came back. */
+  streams?: readonly { tenant: string; events: readonly string[] }[];
   faults: readonly Fault[];
   /** In the order of time; absent: nobody has any. */
   quotas?: readonly QuotaChange[];
@@ -188,6 +206,7 @@ export const INVARIANTS = {
   I12: 'a command enqueued in a transaction has its effect when that is committed, and only then',
   I13: 'one delivery per webhook and outcome that it hears of; none else',
   I14: 'a refused command stands among the rejected; a job beyond the quota of its tenant is refused, and no other',
+  I15: 'users of the HTTP API are told what is so: of their commands, of the jobs there are, of each outcome',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

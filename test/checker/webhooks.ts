@@ -10,7 +10,25 @@ import { clockTime, type Event, type History, type KnownWebhook, type Violation 
 /** What timers know of webhooks is so old at the most. */
 const KNOWN_MS = 3_000;
 
-export function* checkWebhooks({ events, webhooks = [] }: History, { toleranceMs }: CheckOptions): Iterable<Violation> {
+export function checkWebhooks(history: History, options: CheckOptions): Violation[] {
+  return [...checkDeliveries(history, options), ...checkReceived(history)];
+}
+
+/** What was delivered did arrive, once at least, and nobody else could have sent it. */
+function* checkReceived({ events, received }: History): Iterable<Violation> {
+  if (received === undefined) return;
+  const genuine = received.filter(({ isGenuine }) => isGenuine);
+  const arrived = new Set(genuine.map(({ webhook, id }) => `${webhook} ${id}`));
+  for (const { webhook, id } of received.filter(({ isGenuine }) => !isGenuine))
+    yield violation(webhook, `${id} came with a signature that is not its own`);
+  for (const { job, status, cause } of events) {
+    const webhook = webhookOfJob(parseJobKey(job)!.jobId);
+    if (webhook !== undefined && status === 'COMPLETED' && !arrived.has(`${webhook} ${cause}`))
+      yield violation(job, `${cause} was delivered, and did not arrive`);
+  }
+}
+
+function* checkDeliveries({ events, webhooks = [] }: History, { toleranceMs }: CheckOptions): Iterable<Violation> {
   const outcomes = [...new Map(events.map((event) => [event.eventId, event])).values()];
   const byJob = Map.groupBy(outcomes, ({ job }) => job);
   const knownAfter = KNOWN_MS + toleranceMs;

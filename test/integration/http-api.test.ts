@@ -1,4 +1,4 @@
-/** The HTTP API, through real HTTP, Kafka and PostgreSQL: all on one deployment, in this order. */
+/** The HTTP API, through real HTTP, Kafka and PostgreSQL: all on one deployment, each with jobs or a tenant of its own. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { accessOverHttp } from './http-api/access.ts';

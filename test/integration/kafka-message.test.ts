@@ -48,7 +48,8 @@ describe('KAFKA_MESSAGE jobs', { timeout: 180_000 }, () => {
       await timers[0]?.kill('SIGKILL');
       timers = [timers[1], await belfry.timer()];
       timers[0]?.freeze();
-      await new Promise((resolve) => setTimeout(resolve, 9_000));
+      const owner = `SELECT WHERE NOT EXISTS (SELECT FROM owners WHERE instance LIKE $1)`;
+      await belfry.untilRow('others have its partitions', owner, [`%:${timers[0].pid}:%`], 30_000);
       timers[0]?.thaw();
       await timers[1]?.kill('SIGKILL');
       timers.push(await belfry.timer());

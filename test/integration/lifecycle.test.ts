@@ -46,7 +46,8 @@ describe('the life of a job', { timeout: 120_000, concurrency: true }, () => {
     assert.equal((await belfry.client.pause('paused')).outcome, 'unchanged');
     const { nextFireAt } = await belfry.client.trigger('paused');
     assert.equal(nextFireAt, null);
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await belfry.client.schedule('beside', custom('record', { every: '1s', maxRuns: 4 }));
+    await untilOutcomes('beside', 3);
     assert.equal((await belfry.client.resume('paused')).state, 'SCHEDULED');
     const skipped = (): Outcome[] => outcomesOf('paused').filter(({ reason }) => reason === 'paused');
     const completed = (): Outcome[] => outcomesOf('paused').filter(({ status }) => status === 'COMPLETED');
@@ -130,6 +131,7 @@ describe('the life of a job', { timeout: 120_000, concurrency: true }, () => {
 
   it('a cancelled job never runs: not its next occurrence, not a retry that waits', async () => {
     await belfry.client.schedule('cancelled', custom('record', inMs(1_200)));
+    await belfry.client.schedule('its-neighbour', custom('record', inMs(1_500)));
     assert.equal((await belfry.client.cancel('cancelled')).state, 'CANCELLED');
     await belfry.client.schedule('retrying', custom('fails', NOW, { retry: { initialDelay: '1h', maxDelay: '1h' } }));
     await belfry.untilRow(
@@ -139,7 +141,7 @@ describe('the life of a job', { timeout: 120_000, concurrency: true }, () => {
     await belfry.client.cancel('retrying');
     await untilOutcomes('retrying', 1);
     assert.equal(outcomesOf('retrying')[0]?.status, 'CANCELLED');
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await untilOutcomes('its-neighbour', 1);
     assert.deepEqual(await belfry.rows(`SELECT 1 FROM sink WHERE job_id = 'cancelled'`), []);
   });
 

@@ -68,7 +68,11 @@ function chainsOf(random: Random, jobIds: readonly string[], { epochMs, prefix }
 /** Two tenants, so that what is one's own can be told from what is another's. */
 export const TENANTS = ['acme', 'globex'] as const;
 
+/** It has quotas, from beginning to end of a chaos run. */
+export const LIMITED_TENANT = 'initech';
+
 export function tenantOf(jobId: string): string {
+  if (jobId.startsWith('limited-')) return LIMITED_TENANT;
   return Number(jobId.at(-1)) % 2 === 0 ? 'globex' : 'acme';
 }
 

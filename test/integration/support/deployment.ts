@@ -33,6 +33,8 @@ export type DeploymentOptions = {
   encoding?: 'json' | 'avro';
   queues?: readonly string[];
   env?: Record<string, string>;
+  /** Instead of the migration of this release; gets the environment of the deployment's processes. */
+  migrate?: (env: Record<string, string>) => Promise<void>;
 };
 
 export class TestDeployment {
@@ -90,10 +92,9 @@ export class TestDeployment {
       PORT: '0',
       ...options.env,
     };
-    await migrate(readConfig({ ...env, BELFRY_PARTITIONS: String(options.partitions ?? 12) }), SILENT, {
-      queues: options.queues ?? [],
-      encoding: options.encoding ?? 'json',
-    });
+    const first = { ...env, BELFRY_PARTITIONS: String(options.partitions ?? 12) };
+    const { queues = [], encoding = 'json' } = options;
+    await (options.migrate?.(first) ?? migrate(readConfig(first), SILENT, { queues, encoding }));
     const deployment = new TestDeployment(env);
     await deployment.pool.query(SINK_TABLE);
     await deployment.listen();

@@ -46,4 +46,11 @@ describe('the checker, I13, webhooks', () => {
     assert.deepEqual(broken(delivered([], { until: T0 + 20_000 })), []);
     assert.deepEqual(broken(delivered(ALL, { until: T0 + 20_000 })), ['I13']);
   });
+  it('catches a delivery that never arrived, and one whose signature is not that of its webhook', () => {
+    const received = ALL.map((id) => ({ webhook: 'hook', id, isGenuine: true }));
+    assert.deepEqual(broken({ ...delivered(ALL), received: [...received, received[0]!] }), []);
+    assert.deepEqual(broken({ ...delivered(ALL), received: received.slice(1) }), ['I13']);
+    const forged = received.map((each, index) => (index === 0 ? { ...each, isGenuine: false } : each));
+    assert.ok(broken({ ...delivered(ALL), received: forged }).includes('I13'));
+  });
 });
