@@ -55,6 +55,17 @@ export type RetryPolicy = {
   jitter: number;
 };
 
+/** The settings that a handler may have, too, as users write them. */
+export const RUN_SETTINGS = [
+  'timeout',
+  'retry.maxRetries',
+  'retry.initialDelay',
+  'retry.factor',
+  'retry.maxDelay',
+  'retry.jitter',
+] as const;
+export type RunSetting = (typeof RUN_SETTINGS)[number];
+
 export type MissedPolicy = {
   policy: 'skip' | 'once' | 'all';
   thresholdMs: number;
@@ -102,6 +113,8 @@ export type JobSpec = {
   queue: string;
   retry: RetryPolicy;
   timeoutMs: number;
+  /** Which settings of `timeout` and `retry` its user wrote; the others are defaults, before which those of the handler come. */
+  explicit?: readonly RunSetting[];
   overlap: Overlap;
   missed: MissedPolicy;
   delivery: Delivery;

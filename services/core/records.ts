@@ -10,6 +10,7 @@ import type {
   Overlap,
   Priority,
   RetryPolicy,
+  RunSetting,
   SkipReason,
   TerminalStatus,
   Trigger,
@@ -49,6 +50,8 @@ export type DueRecord = {
   attempt: number;
   retry: RetryPolicy;
   timeoutMs: number;
+  /** As in `JobSpec`. */
+  explicit?: readonly RunSetting[];
   delivery: Delivery;
   cancelGen: number;
   /** With whom it shares a limit. */

@@ -102,7 +102,13 @@ function dueOf(options: RunHandlerOptions, now: number): DueRecord {
   return {
     ...{ runId, tenant, jobId, trigger, cause, scheduledFor, idempotencyKey: runId, dueAt: scheduledFor },
     ...{ type: spec.type, handler: NAME, payload: spec.payload, labels: spec.labels, retry: spec.retry },
-    ...{ timeoutMs: spec.timeoutMs, delivery: spec.delivery, queue: spec.queue, priority: spec.priority },
+    ...{
+      timeoutMs: spec.timeoutMs,
+      explicit: spec.explicit,
+      delivery: spec.delivery,
+      queue: spec.queue,
+      priority: spec.priority,
+    },
     ...{ jobVersion: 1, replayOf: null, cancelGen: 0, tracked: false, failures: [], traceparent: null },
     attempt: options.attempt ?? 1,
     upstream: options.upstream ?? [],

@@ -35,6 +35,7 @@ export function makeDue(job: Job, run: BufferedRun, { dueAt, traceparent, tracke
     attempt: 1,
     retry: spec.retry,
     timeoutMs: spec.timeoutMs,
+    ...(spec.explicit === undefined ? {} : { explicit: spec.explicit }),
     delivery: spec.delivery,
     cancelGen: job.cancelGen,
     ...(spec.concurrencyKey === undefined ? {} : { concurrencyKey: spec.concurrencyKey }),

@@ -16,7 +16,10 @@ test('a command says who sends it; what else stands there is told as it is', () 
 test('changes name the fields, and payloads by size and hash alone', () => {
   const { spec } = job();
   const secret = { headers: { authorization: 'Bearer s3cret' } };
-  const changes = specChanges(spec, { ...spec, payload: secret, labels: { team: 'x' }, timeoutMs: 1_000 });
+  const changes = specChanges(spec, {
+    ...{ ...spec, payload: secret, labels: { team: 'x' } },
+    ...{ timeoutMs: 1_000, explicit: ['timeout'] as const },
+  });
   assert.deepEqual(changes.map(({ field }) => field).sort(), [
     'labels.team',
     'payload.bytes',

@@ -67,6 +67,7 @@ const RULES: readonly (readonly [string, Rule])[] = Object.entries({
     jitter: amount(0, 1),
   }),
   timeoutMs: duration,
+  explicit: optional(listOf(NAME)),
   delivery: word,
   cancelGen: range(0, MAX_INT4),
   concurrencyKey: optional(objectOf({ key: NAME, limit: range(1, MAX_INT4) })),

@@ -140,7 +140,7 @@ type CommonInput = {
   /** Which executors run it (`belfry executor --queue NAME`). Default: `default`. */
   queue?: string;
   retry?: RetryInput;
-  /** For one attempt; at most `7d`. Default: `30s` for HTTP_REQUEST, `15m` otherwise. */
+  /** For one attempt; at most `7d`. Default: that of the handler, or else `30s` for HTTP_REQUEST, `15m` otherwise. */
   timeout?: string;
   /** What a run does that comes due while another is active. Default: `skip`; for `at`, `in`, `after` and `on` `allow`. */
   overlap?: Overlap;

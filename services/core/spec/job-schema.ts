@@ -1,8 +1,9 @@
 /** A job as users write it → `JobSpec`, with every default filled in. */
 import { z } from 'zod';
-import { OVERLAPS, PRIORITIES, USER_JOB_TYPES, type JobSpec, type MissedPolicy, type RetryPolicy } from '../model.ts';
+import { OVERLAPS, PRIORITIES, USER_JOB_TYPES, type JobSpec, type MissedPolicy } from '../model.ts';
 import { shortestIntervalOf } from '../occurrences/schedule.ts';
 import { formatDuration } from './duration.ts';
+import { DEFAULT_RETRY, resolvePolicy, settingsOf, type SaidPolicy } from '../run-policy.ts';
 import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
 import { CONCURRENCY_KEY, HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
 import { listed } from './problems.ts';
@@ -24,10 +25,10 @@ const typeSchema = z.enum(USER_JOB_TYPES, {
 
 const retrySchema = record('retry', {
   maxRetries: whole(0, 100).optional(),
-  initialDelay: duration().default(2_000),
-  factor: amount(1, 10).default(2),
+  initialDelay: duration().optional(),
+  factor: amount(1, 10).optional(),
   maxDelay: duration().optional(),
-  jitter: amount(0, 1).default(0),
+  jitter: amount(0, 1).optional(),
 });
 
 const missedSchema = record('missed', {
@@ -104,7 +105,7 @@ function contradictions({
       'does not go with delivery at_most_once: what may have run is never tried again',
     ]);
   }
-  if (retry?.maxDelay !== undefined && retry.maxDelay < retry.initialDelay) {
+  if (retry?.maxDelay !== undefined && retry.maxDelay < (retry.initialDelay ?? DEFAULT_RETRY.initialDelayMs)) {
     found.push([['retry', 'maxDelay'], 'is shorter than initialDelay']);
   }
   const jitter = overlap === 'allow' ? undefined : jitterProblem(schedule);
@@ -121,6 +122,7 @@ function contradictions({
 
 function specOf(written: Fields): JobSpec {
   const { type, schedule, delivery } = written;
+  const said = saidIn(written);
   return {
     type,
     handler: written.handler ?? '',
@@ -128,8 +130,8 @@ function specOf(written: Fields): JobSpec {
     schedule,
     priority: written.priority,
     queue: written.queue,
-    retry: retryOf(written.retry, delivery),
-    timeoutMs: written.timeout ?? (type === 'HTTP_REQUEST' ? 30_000 : 15 * 60_000),
+    ...resolvePolicy(type, delivery, said),
+    explicit: settingsOf(said),
     overlap: written.overlap ?? (canMiss(schedule) ? 'skip' : 'allow'),
     missed: missedOf(written.missed),
     delivery,
@@ -138,15 +140,9 @@ function specOf(written: Fields): JobSpec {
   };
 }
 
-function retryOf(written: Fields['retry'], delivery: Fields['delivery']): RetryPolicy {
-  const { maxRetries, initialDelay, factor, maxDelay, jitter } = written ?? retrySchema.parse({});
-  return {
-    maxRetries: delivery === 'at_most_once' ? 0 : (maxRetries ?? 3),
-    initialDelayMs: initialDelay,
-    factor,
-    maxDelayMs: maxDelay ?? Math.max(HOUR_MS, initialDelay),
-    jitter,
-  };
+function saidIn({ timeout, retry = {} }: Fields): SaidPolicy {
+  const { initialDelay, maxDelay, ...rest } = retry;
+  return { timeoutMs: timeout, retry: { ...rest, initialDelayMs: initialDelay, maxDelayMs: maxDelay } };
 }
 
 function missedOf(written: Fields['missed']): MissedPolicy {

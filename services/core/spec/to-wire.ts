@@ -1,12 +1,16 @@
 /** From validated jobs back to what users write: `parseJobSpec(toWireJob(spec))` equals `spec`. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Bounds, JobSpec, MissedPolicy, RetryPolicy, Schedule } from '../model.ts';
+import type { Bounds, JobSpec, MissedPolicy, Schedule } from '../model.ts';
+import { saidBy } from '../run-policy.ts';
 import { formatDuration } from './duration.ts';
 import type { BoundsInput, JobInput, MissedInput, RetryInput, ScheduleInput } from './input.ts';
 import { formatInstant } from './instant.ts';
 import { canMiss } from './job-schema.ts';
 
-/** The job as its user would write it, with the defaults spelled out: durations as text, times in ISO 8601 UTC. */
+/**
+ * The job as its user would write it, with the defaults spelled out (but for those that its handler may set): durations as
+ * text, times in ISO 8601 UTC.
+ */
 export function toWireJob(spec: JobSpec): JobInput {
   const wire = {
     type: spec.type,
@@ -15,8 +19,7 @@ export function toWireJob(spec: JobSpec): JobInput {
     schedule: toWireSchedule(spec.schedule),
     priority: spec.priority,
     queue: spec.queue,
-    retry: toWireRetry(spec.retry),
-    timeout: formatDuration(spec.timeoutMs),
+    ...toWirePolicy(spec),
     overlap: spec.overlap,
     ...(canMiss(spec.schedule) ? { missed: toWireMissed(spec.missed) } : {}),
     delivery: spec.delivery,
@@ -70,13 +73,20 @@ function toWireBounds({ startAt, endAt, exclude, jitterMs, maxRuns }: Bounds): B
   };
 }
 
-function toWireRetry({ maxRetries, initialDelayMs, factor, maxDelayMs, jitter }: RetryPolicy): RetryInput {
+/** Only what the job itself says: a default spelled out would come before what its handler says. */
+function toWirePolicy(spec: JobSpec): { retry?: RetryInput; timeout?: string } {
+  const { timeoutMs, retry = {} } = saidBy(spec);
+  const { maxRetries, initialDelayMs, factor, maxDelayMs, jitter } = retry;
+  const wire: RetryInput = {
+    ...(maxRetries === undefined ? {} : { maxRetries }),
+    ...(initialDelayMs === undefined ? {} : { initialDelay: formatDuration(initialDelayMs) }),
+    ...(factor === undefined ? {} : { factor }),
+    ...(maxDelayMs === undefined ? {} : { maxDelay: formatDuration(maxDelayMs) }),
+    ...(jitter === undefined ? {} : { jitter }),
+  };
   return {
-    maxRetries,
-    initialDelay: formatDuration(initialDelayMs),
-    factor,
-    maxDelay: formatDuration(maxDelayMs),
-    jitter,
+    ...(Object.keys(wire).length === 0 ? {} : { retry: wire }),
+    ...(timeoutMs === undefined ? {} : { timeout: formatDuration(timeoutMs) }),
   };
 }
 

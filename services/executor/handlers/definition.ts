@@ -1,6 +1,7 @@
 /** Checks what users wrote as handlers, which TypeScript may never have seen, and reads its durations. */
 import { BelfryError } from '../../core/errors.ts';
-import type { RetryPolicy } from '../../core/model.ts';
+import type { JobSpec, RetryPolicy } from '../../core/model.ts';
+import { saidBy } from '../../core/run-policy.ts';
 import { parseJobSpec } from '../../core/spec/parse-command.ts';
 import { unknownField } from '../../core/spec/problems.ts';
 import type { HandlerDefinition, HandlerFunction, Handlers } from './define.ts';
@@ -16,7 +17,7 @@ export type CheckedHandler = {
   run: HandlerFunction;
   payload: StandardSchemaV1 | undefined;
   timeoutMs: number | undefined;
-  retry: RetryPolicy | undefined;
+  retry: Partial<RetryPolicy> | undefined;
   concurrency: number | undefined;
 };
 
@@ -43,19 +44,19 @@ function checkDefinition(name: string, definition: Partial<HandlerDefinition<unk
     throw wrong(name, 'payload must be a Standard Schema, such as those of zod (from 3.24), valibot and arktype');
   if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency > 0))
     throw wrong(name, `concurrency must be a whole number from 1 up, not ${String(concurrency)}`);
-  const spec = specOf(name, timeout, retry);
+  const said = saidBy(specOf(name, timeout, retry));
   return {
     name,
     run: (ctx) => run.call(definition, ctx) as unknown,
     payload,
-    timeoutMs: timeout === undefined ? undefined : spec.timeoutMs,
-    retry: retry === undefined ? undefined : spec.retry,
+    timeoutMs: said.timeoutMs,
+    retry: retry === undefined ? undefined : said.retry,
     concurrency,
   };
 }
 
 /** A handler's name, timeout and retry follow the rules of a job's, so a job that has them is what is checked. */
-function specOf(name: string, timeout: unknown, retry: unknown): { timeoutMs: number; retry: RetryPolicy } {
+function specOf(name: string, timeout: unknown, retry: unknown): JobSpec {
   const job = { type: 'CUSTOM', handler: name, schedule: { in: '0s' }, timeout, retry };
   const parsed = parseJobSpec(job, { allowInlineSecrets: false, topicPrefix: '', allowTopics: null });
   if (!('rejection' in parsed)) return parsed;

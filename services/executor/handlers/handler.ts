@@ -66,10 +66,10 @@ export type Validation = { ok: true; value: unknown } | { ok: false; message: st
 export type Handler = {
   /** Checks, and may convert, the payload. A refusal fails the run as `payload_invalid`, without retry. */
   validate?(payload: unknown): Validation | Promise<Validation>;
-  /** For jobs that have the general default. */
+  /** For jobs that say none. */
   timeoutMs?: number;
-  /** For jobs that have the general default. */
-  retry?: RetryPolicy;
+  /** Each setting for jobs that do not say it. */
+  retry?: Partial<RetryPolicy>;
   /** Runs of this handler at once in one executor, at most. */
   concurrency?: number;
   /**

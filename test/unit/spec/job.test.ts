@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { JobSpec } from '../../../services/core/model.ts';
+import { RUN_SETTINGS, type JobSpec } from '../../../services/core/model.ts';
 import type { JobInput } from '../../../services/core/spec/input.ts';
 import { cronJobWith, httpJobWith, jobWith, kafkaJobWith, refusalOf, specOf } from './support.ts';
 
@@ -17,6 +17,7 @@ describe('a valid job', () => {
       queue: 'default',
       retry: { maxRetries: 3, initialDelayMs: 2_000, factor: 2, maxDelayMs: 3_600_000, jitter: 0 },
       timeoutMs: 900_000,
+      explicit: [],
       overlap: 'allow',
       missed: { policy: 'once', thresholdMs: 60_000, windowMs: null, limit: 100 },
       delivery: 'at_least_once',
@@ -67,6 +68,7 @@ describe('a valid job', () => {
       queue: 'slow-ones',
       retry: { maxRetries: 7, initialDelayMs: 1_000, factor: 1.5, maxDelayMs: 300_000, jitter: 0.2 },
       timeoutMs: 5_400_000,
+      explicit: [...RUN_SETTINGS],
       overlap: 'buffer_all',
       missed: { policy: 'all', thresholdMs: 300_000, windowMs: 172_800_000, limit: 10 },
       delivery: 'at_least_once',

@@ -31,7 +31,20 @@ describe('the wire form of a job', () => {
     });
   }
 
-  it('is what a user would write, defaults spelled out', () => {
+  it('keeps a default that was written apart from one that was not', () => {
+    const said = toWireJob(specOf(jobWith({ timeout: '15m', retry: { maxRetries: 3 } })));
+    assert.deepEqual([said.timeout, said.retry], ['15m', { maxRetries: 3 }]);
+    const unsaid = toWireJob(specOf(jobWith()));
+    assert.deepEqual([unsaid.timeout, unsaid.retry], [undefined, undefined]);
+  });
+
+  it('of a job that was stored before such a difference was kept says what is no default', () => {
+    const { explicit: _, ...before } = specOf(jobWith({ retry: { maxRetries: 5 } }));
+    const { timeout, retry } = toWireJob(before);
+    assert.deepEqual([timeout, retry?.maxRetries, retry?.initialDelay], [undefined, 5, '2s']);
+  });
+
+  it('is what a user would write, defaults spelled out but for those that a handler may set', () => {
     assert.deepEqual(
       toWireJob(specOf(cronJobWith({ schedule: { every: '90s', startAt: '2026-12-01T10:00:00+01:00' } }))),
       {
@@ -41,8 +54,6 @@ describe('the wire form of a job', () => {
         schedule: { every: '1m30s', startAt: '2026-12-01T09:00:00.000Z' },
         priority: 'medium',
         queue: 'default',
-        retry: { maxRetries: 3, initialDelay: '2s', factor: 2, maxDelay: '1h', jitter: 0 },
-        timeout: '15m',
         overlap: 'skip',
         missed: { policy: 'once', threshold: '1m', limit: 100 },
         delivery: 'at_least_once',

@@ -41,6 +41,11 @@ describe('runHandler', () => {
     assert.deepEqual([forGood.status, forGood.error!.code], ['FAILED', 'handler_error']);
   });
 
+  it('a default that the job says comes before what the handler says', async () => {
+    const said = await runHandler(handlers.greet, { payload: { name: '' }, attempt: 2, retry: { maxRetries: 3 } });
+    assert.deepEqual([said.status, said.retryInMs], ['RETRYING', 10_000]);
+  });
+
   it('a handler that takes too long fails with timeout', async () => {
     const run = (ctx: { signal: AbortSignal }) =>
       new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error)));

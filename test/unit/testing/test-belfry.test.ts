@@ -36,6 +36,28 @@ describe('createTestBelfry', () => {
     assert.equal(belfry.now().toISOString(), '2027-01-01T00:00:00.000Z');
   });
 
+  it('a job that says a default says it: its handler does not come before it', async (t) => {
+    const work = { sleep: (): Promise<void> => Promise.resolve() };
+    const belfry = await up(t, {
+      long: { timeout: '30s', retry: { maxRetries: 0 }, run: (): Promise<void> => work.sleep() },
+      flaky: { retry: { maxRetries: 0 }, run: () => Promise.reject(new Error('no')) },
+    });
+    work.sleep = () => belfry.sleep('5m');
+    const once = { in: '1s' };
+    await belfry.schedule('says', { ...(custom('long', once) as object), timeout: '15m' } as never);
+    await belfry.schedule('silent', custom('long', once));
+    await belfry.schedule('retried', { ...(custom('flaky', once) as object), retry: { maxRetries: 3 } } as never);
+    await belfry.schedule('once', custom('flaky', once));
+    await belfry.advance('1h');
+    const ends = belfry.runs().map(({ jobId, status, attempt }) => [jobId, status, attempt]);
+    assert.deepEqual(Object.fromEntries(ends.map(([jobId, status, attempt]) => [jobId, `${status} ${attempt}`])), {
+      says: 'COMPLETED 1',
+      silent: 'FAILED 1',
+      retried: 'FAILED 4',
+      once: 'FAILED 1',
+    });
+  });
+
   it('stands still until it is advanced, and what is due at the very end has come to its end', async (t) => {
     const belfry = await up(t, { greet: (ctx: HandlerContext<{ name: string }>) => `hello ${ctx.payload.name}` });
     const job = { type: 'CUSTOM', handler: 'greet', payload: { name: 'Ada' }, schedule: { in: '3s' } } as const;
