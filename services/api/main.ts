@@ -22,6 +22,7 @@ import { connect, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startOpsServer } from '../runtime/ops-server.ts';
 import { Polled } from '../runtime/polled.ts';
+import { ServiceReadiness } from '../runtime/readiness.ts';
 import { kafkaSilence } from './kafka-silence.ts';
 import { problem } from './problem.ts';
 import { apiMetrics } from './prometheus.ts';
@@ -42,6 +43,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
   requireServers(config, { kafka: true, database: true });
   const host = hostOf(config);
   const metrics = new Metrics('api');
+  const readiness = new ServiceReadiness();
   const service: { api?: Api; kafka?: Polled<number> } = {};
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const clock = new SystemClock();
@@ -49,10 +51,8 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
     ...{ host, port: config.port ?? DEFAULT_PORT, registry: metrics.registry },
     grace: (signal) => clock.sleep(config.shutdownTimeoutMs, signal),
     ready: () => {
-      const reasons = service.api
-        ? kafkaSilence(service.kafka?.value, clock.now())
-        : ['waiting for Kafka, PostgreSQL or "belfry migrate"'];
-      return { ok: reasons.length === 0, reasons };
+      const reasons = kafkaSilence(service.kafka?.value, clock.now());
+      return readiness.of(service.api && { ok: reasons.length === 0, reasons });
     },
     others: (request, response) => {
       if (service.api !== undefined) return service.api.routing(request, response);
@@ -62,7 +62,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
     },
   });
   log.info({ port: ops.port }, 'api: /api, /docs, /healthz, /readyz and /metrics are served');
-  const deployment = await connect(config, log, 'api', metrics, clock);
+  const deployment = await connect(config, log, 'api', metrics, { clock, readiness });
   const { broker, pg, topics, ids } = deployment;
   // Commands go out as JSON, which every deployment reads; an explicit null is one there.
   const codec = jsonCodec(config.registry && new Registry(config.registry));

@@ -31,6 +31,8 @@ const KINDS: Readonly<Record<string, readonly [status: number, title: string]>> 
   overloaded: [503, 'Too much is under way'],
   closed: [503, 'The API is stopping'],
   broker_unavailable: [503, 'Kafka cannot be reached'],
+  broker_denied: [503, 'Kafka denies Belfry a permission'],
+  topic_missing: [503, 'A topic is missing'],
   store_unavailable: [503, 'PostgreSQL cannot be reached'],
   no_answer: [503, 'No timer answered in time'],
 };

@@ -21,6 +21,8 @@ const NO_ANSWER: readonly string[] = [
   'no_answer',
   'api_unavailable',
   'broker_unavailable',
+  'broker_denied',
+  'topic_missing',
   'store_unavailable',
   'registry_unavailable',
 ];

@@ -5,6 +5,8 @@ export type ErrorIds = {
   runId?: string;
   commandId?: string;
   topic?: string;
+  group?: string;
+  transactionalId?: string;
   partition?: number;
   offset?: string;
 };

@@ -14,6 +14,7 @@ import { makeLog } from '../runtime/logger.ts';
 import { connect, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startOpsServer } from '../runtime/ops-server.ts';
+import { ServiceReadiness } from '../runtime/readiness.ts';
 import { Executor } from './executor.ts';
 import type { Handlers } from './handlers/define.ts';
 import { AddressGuard } from './handlers/http/address-guard.ts';
@@ -55,18 +56,18 @@ export async function startExecutorService(
   const checked = makeRegistry(handlers, { http }); // before any server is asked: mistakes show at once
   const metrics = new Metrics('executor');
   const service: { executor?: Executor } = {};
+  const readiness = new ServiceReadiness();
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const ops = await startOpsServer({
     port: config.port ?? DEFAULT_PORT,
     registry: metrics.registry,
-    ready: () =>
-      service.executor?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
+    ready: () => readiness.of(service.executor?.ready()),
   });
   log.info(
     { port: ops.port, queue, handlers: Object.keys(handlers) },
     'executor: /healthz, /readyz and /metrics are served',
   );
-  const deployment = await connect(config, log, 'executor', metrics, clock);
+  const deployment = await connect(config, log, 'executor', metrics, { clock, readiness });
   await requireQueue(deployment, queue);
   const { broker, ids, codec, topics, meta, pg } = deployment;
   const webhook = webhookHandler({ sender, webhooks: new PostgresWebhooks(pg), key: config.webhookKey, now });

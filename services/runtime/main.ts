@@ -21,6 +21,7 @@ import { checkMeta } from './check-meta.ts';
 import { ClockSync } from './clock-sync.ts';
 import type { Config } from './config.ts';
 import type { Metrics } from './metrics.ts';
+import { ServiceReadiness } from './readiness.ts';
 import { Presence } from './presence.ts';
 
 const DATABASE_NOW = {
@@ -56,11 +57,13 @@ export function kafkaConfigOf(config: Config, service: string): KafkaConfig {
   };
 }
 
+export type ConnectOptions = { clock?: SystemClock; readiness?: ServiceReadiness };
+
 /**
  * Connects a service to its deployment; waits for servers that are away, for ever.
  * @param service name in logs, client ids and pg_stat_activity
  * @param metrics gets what is asked of the servers
- * @param clock is set right by the database's from here on
+ * @param options `clock` is set right by the database's from here on; `readiness` is told what Kafka denies
  * @throws BelfryError `config_mismatch`, `schema_newer` and the like: errors that waiting does not mend
  */
 export async function connect(
@@ -68,7 +71,7 @@ export async function connect(
   log: Log,
   service: string,
   metrics: Metrics,
-  clock: SystemClock = new SystemClock(),
+  { clock = new SystemClock(), readiness = new ServiceReadiness() }: ConnectOptions = {},
 ): Promise<Deployment> {
   const statements = metrics.counter('statements_total', 'Statements sent to PostgreSQL, by name.', ['statement']);
   const requests = metrics.counter('kafka_requests_total', 'Requests sent to Kafka, by API.', ['api']);
@@ -82,6 +85,7 @@ export async function connect(
   });
   const kafka = { ...kafkaConfigOf(config, service), onRequest: (api: string) => requests.inc({ api }) };
   const broker = new KafkaBroker({ config: kafka, log, clock });
+  readiness.watch(broker, config, metrics);
   const topics = topicsOf(config.topicPrefix);
   const waiting = <T>(what: string, work: () => Promise<T>): Promise<T> => patiently(what, work, clock, log);
   const clockSync = new ClockSync(

@@ -20,6 +20,15 @@ export type PendingBatch = {
   onRefused(record: OutgoingRecord, message: string): void;
 };
 
+export type EmitterOptions = {
+  broker: Broker;
+  clock: Clock;
+  log: Log;
+  produced: (records: number) => void;
+  /** Whether a topic that is missing is waited for: Belfry's own are, those of a queue that was removed are not. */
+  mustExist: (topic: string) => boolean;
+};
+
 const MAX_RECORDS_PER_SEND = 5_000;
 
 export class Emitter {
@@ -27,6 +36,7 @@ export class Emitter {
   private readonly clock: Clock;
   private readonly log: Log;
   private readonly produced: (records: number) => void;
+  private readonly mustExist: (topic: string) => boolean;
   private pending: PendingBatch[] = [];
   private isRunning = false;
   private running: Promise<void> = Promise.resolve();
@@ -35,11 +45,12 @@ export class Emitter {
   /** Why the last send failed; undefined while all is well. */
   failure: string | undefined;
 
-  constructor(options: { broker: Broker; clock: Clock; log: Log; produced: (records: number) => void }) {
+  constructor(options: EmitterOptions) {
     this.broker = options.broker;
     this.clock = options.clock;
     this.log = options.log;
     this.produced = options.produced;
+    this.mustExist = options.mustExist;
   }
 
   enqueue(batch: PendingBatch): void {
@@ -93,11 +104,18 @@ export class Emitter {
       await this.producer.send(records);
       this.produced(records.length);
     } catch (thrown) {
-      if (!isRefusal(thrown)) throw thrown;
+      if (!this.isRefused(thrown)) throw thrown;
       for (const batch of batches) await this.sendSingly(this.producer, batch);
     }
     this.pending = this.pending.slice(batches.length);
     for (const batch of batches) batch.onProduced();
+  }
+
+  private isRefused(thrown: unknown): boolean {
+    if (isRefusal(thrown)) return true;
+    if (!(thrown instanceof BelfryError) || thrown.code !== 'topic_missing') return false;
+    const { topic } = thrown.ids;
+    return topic !== undefined && !this.mustExist(topic);
   }
 
   /** One record at a time, so that the refused ones stand alone. Some were written before: readers drop repeats. */
@@ -107,13 +125,14 @@ export class Emitter {
         await producer.send([record]);
         this.produced(1);
       } catch (thrown) {
-        if (!isRefusal(thrown)) throw thrown;
+        if (!this.isRefused(thrown)) throw thrown;
         batch.onRefused(record, messageOf(thrown));
       }
     }
   }
 }
 
+/** The broker will never take the record, whatever it is sent with. */
 export function isRefusal(thrown: unknown): boolean {
   return thrown instanceof BelfryError && thrown.code === 'record_refused';
 }

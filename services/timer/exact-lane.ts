@@ -111,10 +111,12 @@ export class ExactLane {
         await this.transact(producer, steps);
         this.singly = Math.max(0, this.singly - steps.length);
       } catch (thrown) {
-        if (!isRefusal(thrown)) throw thrown;
+        const denied = steps.filter(({ run }) => isDenialOf(targetOf(run.due), thrown));
+        if (!isRefusal(thrown) && denied.length === 0) throw thrown;
         // A failed transaction costs the producer: whoever goes on must fence and ask again, as after any other error.
         this.position = undefined;
-        if (steps.length === 1) await this.refuse(last.run.due, messageOf(thrown));
+        if (denied.length > 0) await this.refuseAll(denied, messageOf(thrown));
+        else if (steps.length === 1) await this.refuse(last.run.due, messageOf(thrown));
         else this.singly = steps.length;
         return;
       }
@@ -155,8 +157,13 @@ export class ExactLane {
   private async problemOf(due: DueRecord): Promise<string | undefined> {
     const topic = targetOf(due);
     if (isOwnTopic(this.options.prefix, topic)) return `${topic} is one of Belfry's own topics`;
-    const partitions = await this.options.broker.partitions(topic);
-    return partitions === undefined ? `there is no topic ${topic}` : undefined;
+    try {
+      const partitions = await this.options.broker.partitions(topic);
+      return partitions === undefined ? `there is no topic ${topic}` : undefined;
+    } catch (thrown) {
+      if (isDenialOf(topic, thrown)) return thrown.message;
+      throw thrown;
+    }
   }
 
   private async transact(producer: TransactionalProducer, steps: readonly Step[]): Promise<void> {
@@ -174,6 +181,10 @@ export class ExactLane {
     const partitions = (await broker.partitions(targetOf(run.due))) ?? 1;
     const { outcome } = completedRun(run, worker);
     return [messageRecordOf(run.due, partitions), records.outcome(outcome, run.due.tracked, run.due.traceparent)];
+  }
+
+  private async refuseAll(steps: readonly Step[], message: string): Promise<void> {
+    await Promise.all(steps.map(({ run }) => this.refuse(run.due, message)));
   }
 
   private async refuse(due: DueRecord, message: string): Promise<void> {
@@ -202,4 +213,9 @@ function groupOf(prefix: string): string {
 
 function positionOf({ seq, runs }: Row, run: number): bigint {
   return run === runs.length ? BigInt(seq + 1) << RUN_BITS : (BigInt(seq) << RUN_BITS) + BigInt(run);
+}
+
+/** Whether this user may not write to the topic: that is for the runs that name it alone, where it is not one of Belfry's own. */
+function isDenialOf(topic: string, thrown: unknown): thrown is BelfryError {
+  return thrown instanceof BelfryError && thrown.code === 'broker_denied' && thrown.ids.topic === topic;
 }

@@ -13,6 +13,7 @@ import { connect, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startOpsServer } from '../runtime/ops-server.ts';
 import { Polled } from '../runtime/polled.ts';
+import { ServiceReadiness } from '../runtime/readiness.ts';
 import { timerMetrics } from './prometheus.ts';
 import { Timer } from './timer.ts';
 
@@ -37,15 +38,15 @@ export async function startTimerService(
   requireServers(config, { kafka: true, database: true });
   const metrics = new Metrics('timer');
   const service: { timer?: Timer } = {};
+  const readiness = new ServiceReadiness();
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const ops = await startOpsServer({
     port: config.port ?? DEFAULT_PORT,
     registry: metrics.registry,
-    ready: () =>
-      service.timer?.ready() ?? { ok: false, reasons: ['waiting for Kafka, PostgreSQL or "belfry migrate"'] },
+    ready: () => readiness.of(service.timer?.ready()),
   });
   log.info({ port: ops.port }, 'timer: /healthz, /readyz and /metrics are served');
-  const deployment = await connect(config, log, 'timer', metrics);
+  const deployment = await connect(config, log, 'timer', metrics, { readiness });
   const { store, broker } = decorate({ store: new PostgresTimerStore(deployment.pg), broker: deployment.broker });
   const timer = new Timer({
     ...{ store, broker, codec: deployment.codec, clock: deployment.clock, log },

@@ -60,7 +60,11 @@ export class Timer {
     const onChange = (): void => wake.call();
     this.wake = wake;
     this.listen = deps.listenEnqueued;
-    this.emitter = new Emitter({ broker, clock, log, produced: (count) => metrics.produced(count) });
+    this.emitter = new Emitter({
+      ...{ broker, clock, log },
+      produced: (count) => metrics.produced(count),
+      mustExist: (topic) => Object.values(topics).includes(topic),
+    });
     const notices = deps.webhooks && new Notices({ webhooks: deps.webhooks, codec, clock, log });
     const intake = new Intake({
       codec,

@@ -10,10 +10,10 @@
  */
 import type { Admin, Cluster, Kafka } from 'kafkajs';
 import type { Clock } from '../../core/ports/clock.ts';
-import type { Log } from '../../core/ports/log.ts';
+import type { ErrorIds } from '../../core/errors.ts';
 import { openClient } from './connect.ts';
-import type { KafkaConfig } from './connect.ts';
-import { classify, isRefused, isWrongConfiguration, unavailable, within } from './errors.ts';
+import type { Context } from './context.ts';
+import { isDenied, isHopeless, isWrongConfiguration, unavailable, within } from './errors.ts';
 
 export const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION';
 
@@ -23,28 +23,29 @@ const RETRY_AFTER_MS = 200;
 const CLOSE_MS = 2_000;
 
 type Connection = { admin: Admin; cluster: Cluster; ready: Promise<void>; destroy(): void };
+type CallOptions = { final?: (error: unknown) => boolean; ids?: ErrorIds };
 export type AdminWork<T> = (admin: Admin, uncommitted: Cluster) => Promise<T>;
 
 export class AdminClient {
-  readonly config: KafkaConfig;
-  readonly log: Log;
-  readonly clock: Clock;
+  private readonly context: Context;
   private current: Connection | undefined;
   private closed = false;
 
-  constructor(config: KafkaConfig, log: Log, clock: Clock) {
-    this.config = config;
-    this.log = log;
-    this.clock = clock;
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  get clock(): Clock {
+    return this.context.clock;
   }
 
   /**
    * Asks until there is an answer, 10 s at most.
    *
-   * @param final errors that are answers: thrown as kafkajs made them
-   * @throws BelfryError `broker_unavailable`, `record_refused`; and whatever is `final`
+   * @param options `final`: errors that are answers, thrown as kafkajs made them; `ids`: what is asked for
+   * @throws BelfryError `broker_unavailable`, `broker_denied`; and whatever is `final`
    */
-  async call<T>(what: string, work: AdminWork<T>, final?: (error: unknown) => boolean): Promise<T> {
+  async call<T>(what: string, work: AdminWork<T>, { final, ids = {} }: CallOptions = {}): Promise<T> {
     const giveUpAt = this.clock.now() + CALL_MS;
     for (;;) {
       if (this.closed) throw unavailable('This broker client was closed.');
@@ -59,9 +60,9 @@ export class AdminClient {
       } catch (error) {
         void this.discard(connection);
         if (final?.(error)) throw error;
-        const hopeless = isRefused(error) || isWrongConfiguration(error);
-        if (hopeless || this.clock.now() + RETRY_AFTER_MS >= giveUpAt) throw classify(error);
-        this.log.debug({ err: error }, `Kafka: ${what} failed and is tried again.`);
+        const hopeless = isHopeless(error) || isDenied(error) || isWrongConfiguration(error);
+        if (hopeless || this.clock.now() + RETRY_AFTER_MS >= giveUpAt) throw this.context.told(error, ids);
+        this.context.log.debug({ err: error }, `Kafka: ${what} failed and is tried again.`);
         await this.clock.sleep(RETRY_AFTER_MS);
       }
     }
@@ -73,7 +74,10 @@ export class AdminClient {
   }
 
   private open(): Connection {
-    const client = openClient(this.config, this.log, { requestTimeoutMs: TRY_MS, retry: { retries: 2 } });
+    const client = openClient(this.context.config, this.context.log, {
+      requestTimeoutMs: TRY_MS,
+      retry: { retries: 2 },
+    });
     const admin = client.kafka.admin();
     return {
       admin,
@@ -89,7 +93,7 @@ export class AdminClient {
     const disconnected = Promise.all([connection.admin.disconnect(), connection.cluster.disconnect()]);
     return within(this.clock, CLOSE_MS, 'closing the admin client', disconnected)
       .then(() => undefined)
-      .catch((error: unknown) => this.log.debug({ err: error }, 'A Kafka admin client did not close cleanly.'))
+      .catch((error: unknown) => this.context.log.debug({ err: error }, 'A Kafka admin client did not close cleanly.'))
       .finally(() => connection.destroy());
   }
 }

@@ -8,6 +8,7 @@ import type { TopicAdmin, TopicDescription, TopicSpec } from '../../core/ports/t
 import { SystemClock } from '../clock.ts';
 import { AdminClient } from './admin-client.ts';
 import type { KafkaConfig } from './connect.ts';
+import { Context } from './context.ts';
 import { unavailable } from './errors.ts';
 
 const PRESENT_MS = 10_000;
@@ -17,7 +18,7 @@ export class KafkaAdmin implements TopicAdmin {
   private readonly client: AdminClient;
 
   constructor({ config, log, clock = new SystemClock() }: { config: KafkaConfig; log: Log; clock?: Clock }) {
-    this.client = new AdminClient(config, log, clock);
+    this.client = new AdminClient(new Context({ config, log, clock }));
   }
 
   /**
@@ -66,7 +67,7 @@ export class KafkaAdmin implements TopicAdmin {
     try {
       // kafkajs waits for leaders of topics that the broker knows, and takes one that it does not know yet for an error.
       const work = (admin: Admin): Promise<boolean> => admin.createTopics({ topics, waitForLeaders: false });
-      return (await this.client.call(`creating ${names.join(', ')}`, work, isRefusal)) ? names : [];
+      return (await this.client.call(`creating ${names.join(', ')}`, work, { final: isRefusal })) ? names : [];
     } catch (error) {
       if (specs.length === 1) throw isRefusal(error) ? refused(names[0] ?? '', error) : error;
       const singly: string[] = [];

@@ -1,6 +1,7 @@
 /** The broker port on Kafka, by kafkajs. What each trap of kafkajs is closed by stands in the header of its file. */
 import type {
   Broker,
+  Denial,
   GroupConsumer,
   GroupListener,
   GroupOptions,
@@ -18,8 +19,8 @@ import { RandomIds } from '../ids.ts';
 import { AdminClient } from './admin-client.ts';
 import { Catalog } from './catalog.ts';
 import type { KafkaConfig } from './connect.ts';
-import type { Context } from './context.ts';
-import { classify, isWrongConfiguration, unavailable } from './errors.ts';
+import { Context } from './context.ts';
+import { isWrongConfiguration, unavailable } from './errors.ts';
 import { KafkaGroup } from './group.ts';
 import { KafkaProducer } from './producer.ts';
 import { openTail } from './tail.ts';
@@ -41,9 +42,9 @@ export class KafkaBroker implements Broker {
   private readonly opened = new Set<() => Promise<void>>();
 
   constructor({ config, log, clock = new SystemClock(), ids = new RandomIds() }: KafkaBrokerOptions) {
-    this.context = { config, log, clock };
+    this.context = new Context({ config, log, clock });
     this.ids = ids;
-    this.admin = new AdminClient(config, log, clock);
+    this.admin = new AdminClient(this.context);
     this.catalog = new Catalog(this.admin);
   }
 
@@ -98,6 +99,11 @@ export class KafkaBroker implements Broker {
     return this.catalog.logRange(topic);
   }
 
+  /** What this process is denied at present, as far as it needs it. */
+  get denials(): readonly Denial[] {
+    return this.context.denials.current();
+  }
+
   /** Producers, consumers and tails that are open. */
   get open(): number {
     return this.opened.size;
@@ -117,8 +123,9 @@ export class KafkaBroker implements Broker {
         await connect();
         return;
       } catch (error) {
-        if (isWrongConfiguration(error)) throw classify(error);
-        log.warn({ err: error, backoffMs }, 'Waiting for Kafka.');
+        const told = this.context.told(error);
+        if (isWrongConfiguration(error)) throw told;
+        log.warn({ err: told, backoffMs }, 'Waiting for Kafka.');
         await clock.sleep(backoffMs, signal);
       }
     }

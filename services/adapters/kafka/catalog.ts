@@ -1,13 +1,14 @@
 /** What the broker knows of topics and groups. Positions are asked of it every time: kafkajs's own cache also holds what aborted. */
-import { BelfryError } from '../../core/errors.ts';
+import type { Admin } from 'kafkajs';
 import type { TopicPartition } from '../../core/ports/broker.ts';
 import type { OutgoingRecord } from '../../core/records.ts';
 import { UNKNOWN_TOPIC } from './admin-client.ts';
 import type { AdminClient, AdminWork } from './admin-client.ts';
-import { hasType, unavailable } from './errors.ts';
+import { hasType, topicMissing, unavailable } from './errors.ts';
 
 const CACHED_MS = 5_000;
 
+type Offsets = Awaited<ReturnType<Admin['fetchOffsets']>>;
 type OffsetQuery = { fromBeginning: boolean } | { fromTimestamp: number };
 
 export class Catalog {
@@ -35,7 +36,7 @@ export class Catalog {
    * Checks that every record has somewhere to go: kafkajs retries an unknown topic for seconds, and silently skips a
    * partition that its metadata lack.
    *
-   * @throws BelfryError `record_refused`, `broker_unavailable`
+   * @throws BelfryError `topic_missing`, `broker_denied`, `broker_unavailable`
    */
   async requirePartitions(records: readonly OutgoingRecord[]): Promise<void> {
     const highest = new Map<string, number>();
@@ -48,7 +49,7 @@ export class Catalog {
       const problem = this.known.has(topic)
         ? `Topic ${topic} has no partition ${partition}.`
         : `There is no topic ${topic}.`;
-      throw new BelfryError('record_refused', problem, { ids: { topic, partition } });
+      throw topicMissing(problem, { topic, partition });
     }
   }
 
@@ -58,14 +59,15 @@ export class Catalog {
    */
   async committed(groupId: string, topic: string): Promise<ReadonlyMap<number, bigint>> {
     const what = `asking for the position of group ${groupId}`;
-    const offsets = await this.admin.call(what, (admin) => admin.fetchOffsets({ groupId }));
+    const ask: AdminWork<Offsets> = (admin) => admin.fetchOffsets({ groupId });
+    const offsets = await this.admin.call(what, ask, { ids: { group: groupId } });
     const partitions = offsets.find((entry) => entry.topic === topic)?.partitions ?? [];
     const positions = partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const);
     // -1: none. -2: kafkajs committed "earliest" after a position out of range.
     return new Map(positions.filter(([, offset]) => offset >= 0n));
   }
 
-  /** @throws BelfryError `record_refused` when there is no such topic */
+  /** @throws BelfryError `topic_missing` */
   async logRange(topic: string): Promise<Map<number, { first: bigint; end: bigint }>> {
     const firsts = await this.offsets(topic, { fromBeginning: true });
     const ends = await this.offsets(topic, { fromBeginning: false });
@@ -93,7 +95,7 @@ export class Catalog {
 
   /** Offsets by partition, those of open transactions included. */
   private async offsets(topic: string, which: OffsetQuery): Promise<Map<number, bigint>> {
-    const found = await this.ask(`asking for offsets of topic ${topic}`, async (_admin, cluster) => {
+    const found = await this.ask(topic, `asking for offsets of topic ${topic}`, async (_admin, cluster) => {
       await cluster.connect();
       await cluster.addTargetTopic(topic);
       await cluster.refreshMetadataIfNecessary();
@@ -104,14 +106,14 @@ export class Catalog {
         throw isUnknownTopic(error) ? unavailable(`The leaders of topic ${topic} do not serve it yet.`) : error;
       });
     });
-    if (!found) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
+    if (!found) throw topicMissing(`There is no topic ${topic}.`, { topic });
     const partitions = found.flatMap((entry) => entry.partitions);
     return new Map(partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
   }
 
   private async askPartitions(topic: string): Promise<number | undefined> {
     const askedAt = this.admin.clock.now();
-    const metadata = await this.ask(`asking for topic ${topic}`, (admin) =>
+    const metadata = await this.ask(topic, `asking for topic ${topic}`, (admin) =>
       admin.fetchTopicMetadata({ topics: [topic] }),
     );
     const partitions = metadata?.topics.find(({ name }) => name === topic)?.partitions.length;
@@ -121,9 +123,9 @@ export class Catalog {
   }
 
   /** Undefined when there is no such topic. */
-  private async ask<T>(what: string, work: AdminWork<T>): Promise<T | undefined> {
+  private async ask<T>(topic: string, what: string, work: AdminWork<T>): Promise<T | undefined> {
     try {
-      return await this.admin.call(what, work, isUnknownTopic);
+      return await this.admin.call(what, work, { final: isUnknownTopic, ids: { topic } });
     } catch (error) {
       if (isUnknownTopic(error)) return undefined;
       throw error;

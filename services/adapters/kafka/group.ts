@@ -57,6 +57,7 @@ export class KafkaGroup implements GroupConsumer {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     const { clock, log } = this.context;
+    const { groupId, topics } = this.options;
     let backoffMs = FIRST_BACKOFF_MS;
     let crashes = 0;
     while (!signal.aborted) {
@@ -69,7 +70,8 @@ export class KafkaGroup implements GroupConsumer {
       }
       if (isProgrammingError(error)) crashes += 1;
       if (isWrongConfiguration(error) || crashes >= MAX_CRASHES) return this.listener.onFatal(error as Error);
-      log.warn({ err: error, groupId: this.options.groupId, backoffMs }, 'A Kafka consumer ended and is started anew.');
+      const told = this.context.told(error, { group: groupId, topic: topics.join(', ') });
+      log.warn({ err: told, groupId, backoffMs }, 'A Kafka consumer ended and is started anew.');
       await clock.sleep(backoffMs, signal);
       backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS);
     }

@@ -1,7 +1,7 @@
 /**
  * kafkajs, with its slowest parts replaced. What of Belfry needs kafkajs at run time takes it from here.
  *
- * Six of its internal modules are exchanged for ours (wire/) before anything else has loaded them. The version is pinned
+ * Some of its internal modules are exchanged for ours (wire/) before anything else has loaded them. The version is pinned
  * and its upstream stands still, so that what is exchanged does not move; test/unit/kafka-wire.test.ts holds each of them
  * against the original. An application that had loaded kafkajs before keeps what it has: only slower.
  */
@@ -9,6 +9,13 @@ import { createRequire } from 'node:module';
 import type * as Kafkajs from 'kafkajs';
 import { SystemClock } from '../clock.ts';
 import { rememberCoordinators, type Cluster } from './wire/coordinators.ts';
+import {
+  namingAdded,
+  namingDescribed,
+  namingFetched,
+  namingProduced,
+  type ResponseParser,
+} from './wire/named-errors.ts';
 import { encodeProduce, type ProduceRequest } from './wire/produce-request.ts';
 import { decodeRecord } from './wire/record-decoder.ts';
 import { restWhileNothingWaits, type RequestQueueClass } from './wire/request-queue.ts';
@@ -26,6 +33,12 @@ type GroupOfConsumer = { assigners: readonly { memberId?: string | null }[] };
 
 const require = createRequire(import.meta.url);
 const clock = new SystemClock();
+
+// Before the later versions of these, which take their parser from here, are loaded.
+exchange<ResponseParser>('protocol/requests/produce/v3/response', namingProduced);
+exchange<ResponseParser>('protocol/requests/addPartitionsToTxn/v0/response', namingAdded);
+exchange<ResponseParser>('protocol/requests/metadata/v0/response', namingDescribed);
+exchange<ResponseParser>('protocol/requests/fetch/v0/response', namingFetched);
 
 exchange<ProduceModule>('protocol/requests/produce/v3/request', (original) => (request) => {
   const described = original(request);

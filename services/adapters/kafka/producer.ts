@@ -15,7 +15,7 @@ import type { Producer } from '../../core/ports/broker.ts';
 import type { OutgoingRecord } from '../../core/records.ts';
 import type { Catalog } from './catalog.ts';
 import { openClient } from './connect.ts';
-import { classify, unavailable, within } from './errors.ts';
+import { unavailable, within } from './errors.ts';
 import { disconnectProducer, OWN_PARTITIONS, type ProducerConnection } from './producer-connection.ts';
 import { requireAllAnswered, roundsOf, toTopicMessages } from './rounds.ts';
 import type { Context } from './context.ts';
@@ -81,7 +81,7 @@ export class KafkaProducer implements Producer {
     for (let batch = this.takeWaiting(); batch.length > 0; batch = this.takeWaiting()) {
       const error = await this.write(batch.flatMap(({ records }) => records));
       if (!error) for (const { resolve } of batch) resolve();
-      else if (error.code === 'record_refused') await this.sendEach(batch, error);
+      else if (error.code !== 'broker_unavailable') await this.sendEach(batch, error);
       // Those who came meanwhile would wait for the same broker just as long.
       else for (const { reject } of [...batch, ...this.waiting.splice(0)]) reject(error);
     }
@@ -95,7 +95,7 @@ export class KafkaProducer implements Producer {
     return this.waiting.splice(0, full === -1 ? this.waiting.length : Math.max(1, full));
   }
 
-  /** Somebody's records were refused: the others must not hear of it. */
+  /** Somebody's records were refused, or their topic denied: the others must not hear of it. */
   private async sendEach(batch: readonly Waiting[], first: BelfryError): Promise<void> {
     for (const { records, resolve, reject } of batch) {
       const error = batch.length === 1 ? first : await this.write(records);
@@ -104,7 +104,7 @@ export class KafkaProducer implements Producer {
     }
   }
 
-  /** Kafka does not say which of several topics refused: they are sent one by one, those that are written already once more. */
+  /** Where Kafka did not say which of several topics refused, they are sent one by one, those that are written already once more. */
   private async nameTopic(error: BelfryError, records: readonly OutgoingRecord[]): Promise<BelfryError> {
     if (error.code !== 'record_refused' || error.ids.topic !== undefined) return error;
     const byTopic = Map.groupBy(records, ({ topic }) => topic);
@@ -129,7 +129,7 @@ export class KafkaProducer implements Producer {
       this.connection?.client.destroy();
       this.connection = undefined;
       log.debug({ err: error, records: records.length }, 'A send failed; its producer was discarded.');
-      return classify(error);
+      return this.context.told(error);
     }
   }
 

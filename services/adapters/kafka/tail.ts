@@ -16,7 +16,7 @@ const key = ({ topic, partition }: TopicPartition): string => `${partition}/${to
  * Resolves when the positions are fixed.
  *
  * @param groupId one that nobody else uses
- * @throws BelfryError `record_refused` for an unknown topic, `broker_unavailable`
+ * @throws BelfryError `topic_missing`, `broker_unavailable`
  */
 export async function openTail(
   context: Context,

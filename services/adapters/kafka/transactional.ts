@@ -22,7 +22,7 @@ import type { OutgoingRecord } from '../../core/records.ts';
 import type { Catalog } from './catalog.ts';
 import { openClient } from './connect.ts';
 import type { Context } from './context.ts';
-import { classify, hasType, unavailable, within } from './errors.ts';
+import { classify, hasType, isDenied, unavailable, within } from './errors.ts';
 import { disconnectProducer, OWN_PARTITIONS, type ProducerConnection } from './producer-connection.ts';
 import { requireAllAnswered, roundsOf, sizeOf, toTopicMessages } from './rounds.ts';
 
@@ -120,6 +120,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       try {
         return await transaction.sendOffsets(offsets);
       } catch (error) {
+        const ids = { group: offsets.consumerGroupId, topic: offsets.topics.map(({ topic }) => topic).join(', ') };
+        if (isDenied(error)) throw classify(error, ids);
         if (signal.aborted || !hasType(error, 'CONCURRENT_TRANSACTIONS')) throw error;
         await this.context.clock.sleep(CONCURRENT_AGAIN_MS, signal);
       }
@@ -143,7 +145,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       gaveUp.abort();
       this.connection?.client.destroy();
       this.connection = undefined;
-      const classified = classify(error);
+      const classified = this.context.told(error, { transactionalId: this.transactionalId });
       this.fenced = classified.code === 'producer_fenced';
       throw classified;
     }

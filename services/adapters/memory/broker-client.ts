@@ -4,7 +4,6 @@
  * A request that was sent takes effect whatever becomes of its sender. Killed, the process hears nothing any more and
  * leaves no group: others wait for its session to end. Frozen, it hears everything when it thaws.
  */
-import { BelfryError } from '../../core/errors.ts';
 import type {
   Broker,
   GroupConsumer,
@@ -16,7 +15,7 @@ import type {
   TopicPartition,
   TransactionalProducer,
 } from '../../core/ports/broker.ts';
-import type { BrokerRequest, MemoryCluster } from './broker-cluster.ts';
+import { missing, type BrokerRequest, type MemoryCluster } from './broker-cluster.ts';
 import { MemoryMember } from './broker-member.ts';
 import { MemoryReader } from './broker-reader.ts';
 import type { ReaderOptions } from './broker-reader.ts';
@@ -97,7 +96,10 @@ export class MemoryBrokerClient implements Broker {
   }
 
   partitions(topic: string): Promise<number | undefined> {
-    return this.request('ask', () => this.broker.partitionLogs(topic)?.length);
+    return this.request('ask', () => {
+      this.broker.requireAllowed(topic);
+      return this.broker.partitionLogs(topic)?.length;
+    });
   }
 
   committed(groupId: string, tp: TopicPartition): Promise<bigint | undefined> {
@@ -107,7 +109,7 @@ export class MemoryBrokerClient implements Broker {
   logRange(topic: string): Promise<ReadonlyMap<number, { first: bigint; end: bigint }>> {
     return this.request('ask', () => {
       const logs = this.broker.partitionLogs(topic);
-      if (!logs) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
+      if (!logs) throw missing(`There is no topic ${topic}.`, { topic });
       return new Map(logs.map(({ partition, end }) => [partition, { first: 0n, end }]));
     });
   }

@@ -20,6 +20,8 @@ export type BrokerFaults = {
   after?(client: string, request: BrokerRequest): Promise<void> | void;
   /** False: this partition has nothing for this client now; it is asked again soon. */
   mayFetch?(client: string, tp: TopicPartition): boolean;
+  /** True: nobody may write to the topic, or ask for it. */
+  denies?(topic: string): boolean;
 };
 
 export type MemoryBrokerOptions = {
@@ -64,6 +66,10 @@ export class MemoryCluster {
     );
   }
 
+  deleteTopic(topic: string): void {
+    this.topics.delete(topic);
+  }
+
   partitionLogs(topic: string): readonly PartitionLog[] | undefined {
     return this.topics.get(topic);
   }
@@ -85,7 +91,7 @@ export class MemoryCluster {
     return this.group(groupId).offsets.get(`${partition}/${topic}`);
   }
 
-  /** Appends all, or refuses all. @throws BelfryError `record_refused` */
+  /** Appends all, or refuses all. @throws BelfryError `record_refused`, `topic_missing`, `broker_denied` */
   append(records: readonly OutgoingRecord[], transaction: LogTransaction | null): void {
     for (const record of records) this.requireAcceptable(record);
     for (const record of records) this.logOf(record)?.append(record, this.clock.now(), transaction);
@@ -93,13 +99,18 @@ export class MemoryCluster {
   }
 
   requireAcceptable({ topic, partition, key, value }: OutgoingRecord): void {
-    const refuse = (message: string): never => {
-      throw new BelfryError('record_refused', message, { ids: { topic, partition } });
-    };
-    if (!this.topics.has(topic)) refuse(`There is no topic ${topic}.`);
-    if (!this.logOf({ topic, partition })) refuse(`Topic ${topic} has no partition ${partition}.`);
+    const ids = { topic, partition };
+    this.requireAllowed(topic);
+    if (!this.topics.has(topic)) throw missing(`There is no topic ${topic}.`, ids);
+    if (!this.logOf(ids)) throw missing(`Topic ${topic} has no partition ${partition}.`, ids);
     const bytes = (key?.length ?? 0) + (value?.length ?? 0);
-    if (bytes > this.maxRecordBytes) refuse(`A record of ${bytes} bytes is too large for topic ${topic}.`);
+    if (bytes <= this.maxRecordBytes) return;
+    throw new BelfryError('record_refused', `A record of ${bytes} bytes is too large for topic ${topic}.`, { ids });
+  }
+
+  requireAllowed(topic: string): void {
+    if (this.faults.denies?.(topic) !== true) return;
+    throw new BelfryError('broker_denied', `Kafka denies topic ${topic}.`, { retryable: true, ids: { topic } });
   }
 
   private commitOffset({ groupId, topic, partition, offset }: GroupOffset): void {
@@ -109,4 +120,8 @@ export class MemoryCluster {
   private wakeReaders(): void {
     for (const reader of this.readers) reader.wake();
   }
+}
+
+export function missing(message: string, ids: { topic: string; partition?: number }): BelfryError {
+  return new BelfryError('topic_missing', message, { retryable: true, ids });
 }

@@ -1,6 +1,5 @@
-import { BelfryError } from '../../core/errors.ts';
 import type { Tail, TailOptions, TopicPartition } from '../../core/ports/broker.ts';
-import type { MemoryCluster } from './broker-cluster.ts';
+import { missing, type MemoryCluster } from './broker-cluster.ts';
 import type { PartitionLog } from './broker-log.ts';
 import type { MemoryReader, ReaderOptions } from './broker-reader.ts';
 
@@ -10,11 +9,11 @@ export type TailParts = {
   schedule(work: () => void): void;
 };
 
-/** Reads without a group; its positions stand when this returns. @throws BelfryError `record_refused` for an unknown topic */
+/** Reads without a group; its positions stand when this returns. @throws BelfryError `topic_missing` */
 export function openMemoryTail(broker: MemoryCluster, options: TailOptions, parts: TailParts): Tail {
   const logs = options.topics.flatMap((topic) => {
     const found = broker.partitionLogs(topic);
-    if (!found) throw new BelfryError('record_refused', `There is no topic ${topic}.`, { ids: { topic } });
+    if (!found) throw missing(`There is no topic ${topic}.`, { topic });
     return found;
   });
   const ends = new Map(logs.map((log) => [log, log.end]));

@@ -16,6 +16,8 @@ const PASSING = [
   'overloaded',
   'closed',
   'broker_unavailable',
+  'broker_denied',
+  'topic_missing',
   'store_unavailable',
   'no_answer',
   'api_unavailable',

@@ -3,8 +3,9 @@
  * and readers without a group. Implementations: `adapters/kafka`, `adapters/memory`.
  *
  * Errors of every method: BelfryError `broker_unavailable` (retryable) when the broker cannot be reached or the outcome
- * is unknown; `record_refused` (not retryable, `ids.topic`) when the broker will never take this record (unknown topic,
- * too large, not authorised).
+ * is unknown; `record_refused` (not retryable, `ids.topic`) when the broker will never take this record: it is too large, or
+ * invalid; `topic_missing` and `broker_denied` (retryable, `ids.topic` where it is one) when somebody must make the topic or grant
+ * what is missing: nothing is the record's fault, and all goes on by itself once that is done.
  */
 import type { ConsumedRecord, OutgoingRecord } from '../records.ts';
 
@@ -101,6 +102,10 @@ export type TailOptions = {
 export interface Tail {
   close(): Promise<void>;
 }
+
+/** Something that this process may not use, as far as it needs to. */
+export type Resource = 'topic' | 'group' | 'transactional id' | 'cluster';
+export type Denial = { resource: Resource; name: string };
 
 export interface Broker {
   /** Connects; waits and retries while the broker is away. */
