@@ -2,8 +2,7 @@
  * What /readyz says beside the service's own reasons: what it waits for at its start, and which permissions it lacks in Kafka. Topics
  * that users' messages go to are not among them: who may not write to one fails those messages, and nobody else.
  */
-import { adviceOn } from '../adapters/kafka/errors.ts';
-import type { Denial } from '../core/ports/broker.ts';
+import { adviceOn, type Denial } from '../core/ports/broker.ts';
 import { isOwnTopic } from '../core/topics.ts';
 import type { Config } from './config.ts';
 import type { Metrics } from './metrics.ts';

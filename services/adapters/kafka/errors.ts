@@ -5,7 +5,7 @@
  */
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { ErrorIds } from '../../core/errors.ts';
-import type { Denial, Resource } from '../../core/ports/broker.ts';
+import { adviceOn, type Denial, type Resource } from '../../core/ports/broker.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 
 /** The record's own fault; of several that were sent at once, one's. Everything else is somebody's to mend, and tried again. */
@@ -112,18 +112,6 @@ function topicIn(thrown: unknown): string | undefined {
   const topics = chainOf(thrown).map((error) => (error as { topic?: unknown }).topic);
   return topics.find((topic) => typeof topic === 'string');
 }
-
-/** What is denied, and what to do. */
-export function adviceOn({ resource, name }: Denial): string {
-  return `Kafka denies ${resource} ${name}: ${ADVICE[resource](name)}`;
-}
-
-const ADVICE: Readonly<Record<Resource, (name: string) => string>> = {
-  topic: (name) => `grant this service's user READ, WRITE and DESCRIBE on topic ${name}.`,
-  group: (name) => `grant this service's user READ and DESCRIBE on group ${name}.`,
-  'transactional id': (name) => `grant this service's user WRITE and DESCRIBE on transactional id ${name}.`,
-  cluster: () => "grant this service's user IDEMPOTENT_WRITE on the cluster, or WRITE on the topics that it writes to.",
-};
 
 export function topicMissing(message: string, ids: ErrorIds): BelfryError {
   return new BelfryError('topic_missing', message, { retryable: true, ids });

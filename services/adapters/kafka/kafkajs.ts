@@ -8,7 +8,7 @@
 import { createRequire } from 'node:module';
 import type * as Kafkajs from 'kafkajs';
 import { SystemClock } from '../clock.ts';
-import { rememberCoordinators, type Cluster } from './wire/coordinators.ts';
+import { rememberCoordinators, tellingDenials, type Cluster } from './wire/coordinators.ts';
 import {
   namingAdded,
   namingDescribed,
@@ -47,6 +47,8 @@ exchange<ProduceModule>('protocol/requests/produce/v3/request', (original) => (r
 });
 
 exchange('protocol/recordBatch/record/v0/decoder', () => decodeRecord);
+
+exchange('cluster/index', tellingDenials);
 
 /** The original copies a partition's list for each message that joins it. */
 exchange('producer/groupMessagesPerPartition', () => groupByPartition);

@@ -107,6 +107,18 @@ export interface Tail {
 export type Resource = 'topic' | 'group' | 'transactional id' | 'cluster';
 export type Denial = { resource: Resource; name: string };
 
+/** What is denied, and what to do. */
+export function adviceOn({ resource, name }: Denial): string {
+  return `Kafka denies ${resource} ${name}: ${ADVICE[resource](name)}`;
+}
+
+const ADVICE: Readonly<Record<Resource, (name: string) => string>> = {
+  topic: (name) => `grant this service's user READ, WRITE and DESCRIBE on topic ${name}.`,
+  group: (name) => `grant this service's user READ and DESCRIBE on group ${name}.`,
+  'transactional id': (name) => `grant this service's user WRITE and DESCRIBE on transactional id ${name}.`,
+  cluster: () => "grant this service's user IDEMPOTENT_WRITE on the cluster, or WRITE on the topics that it writes to.",
+};
+
 export interface Broker {
   /** Connects; waits and retries while the broker is away. */
   producer(): Promise<Producer>;

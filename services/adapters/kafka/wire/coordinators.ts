@@ -44,3 +44,38 @@ function forgottenOnError(coordinator: Coordinator, forget: () => void): Coordin
   }
   return guarded;
 }
+
+type Found = { broker: unknown };
+type BrokerPool = { withBroker<T>(work: (found: Found) => Promise<T>): Promise<T> };
+type FindingCluster = { brokerPool: BrokerPool; findGroupCoordinatorMetadata(query: object): Promise<object> };
+type ClusterClass = new (...args: never[]) => FindingCluster;
+
+/** A cluster that says why it finds no coordinator, where the reason is a missing permission: the original says of each that there is none. */
+export function tellingDenials(Original: ClusterClass): ClusterClass {
+  return class extends Original {
+    override async findGroupCoordinatorMetadata(query: object): Promise<object> {
+      let denial: unknown;
+      const { brokerPool } = this;
+      const withBroker: BrokerPool['withBroker'] = (work) =>
+        brokerPool.withBroker(async (found) => {
+          try {
+            return await work(found);
+          } catch (error) {
+            if (isDenial(error)) denial = error;
+            throw error;
+          }
+        });
+      const watched = Object.create(this, { brokerPool: { value: { withBroker } } }) as FindingCluster;
+      try {
+        return await super.findGroupCoordinatorMetadata.call(watched, query);
+      } catch (error) {
+        throw denial ?? error;
+      }
+    }
+  };
+}
+
+function isDenial(error: unknown): boolean {
+  const { type } = error as { type?: unknown };
+  return typeof type === 'string' && type.endsWith('AUTHORIZATION_FAILED');
+}
