@@ -5,7 +5,7 @@
 import type { Job, JobSpec } from '../../core/model.ts';
 import type { JobFilter, JobOrder } from '../../core/ports/inspect.ts';
 import { conditionsOf, type Conditions } from './conditions.ts';
-import type { Pg } from './pool.ts';
+import type { Pg, Statement } from './pool.ts';
 import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
 
 type Prefilter = { tenant?: string; state?: string; fragments?: string[]; text?: string };
@@ -22,21 +22,26 @@ const CONDITIONS: Conditions<Prefilter> = {
 
 const LAST = Number.MAX_SAFE_INTEGER;
 const FIRST = -1;
-const COLUMNS = { nextFireAt: 'j.next_fire_at', createdAt: 'j.created_at', updatedAt: 'j.updated_at' } as const;
 const BY_ID: JobOrder = { by: 'jobId', descending: false };
 
 /** @see Inspect.jobs */
 export async function listJobs(pg: Pg, filter: JobFilter, limit: number, order: JobOrder = BY_ID): Promise<Job[]> {
   const found: Job[] = [];
   for (let { after } = order; ;) {
-    const rows = await page(pg, filter, limit, { ...order, ...(after && { after }) });
+    const [statement, values] = jobsQuery(filter, limit, { ...order, ...(after && { after }) });
+    const rows = (await pg.query<JobRow>(statement, values)).map(jobOf);
     found.push(...rows.filter(({ spec }) => hasAll(spec, filter)));
     after = rows.at(-1);
     if (found.length >= limit || rows.length < limit) return found.slice(0, limit);
   }
 }
 
-async function page(pg: Pg, filter: JobFilter, limit: number, order: JobOrder): Promise<Job[]> {
+/**
+ * A page of jobs, some of which may not match. Of one tenant, ids and times of making come in the order of an index, and a page costs
+ * what it holds. The other times change with every run, and an index on one would double what each of those updates costs (they
+ * would not be HOT: schemas/sql/001-timer.sql); such a page reads the jobs of its tenant, and of no other, and keeps the first of them.
+ */
+export function jobsQuery(filter: JobFilter, limit: number, order: JobOrder): [Statement, unknown[]] {
   const { tenant, state, text } = filter;
   const fragments = fragmentsOf(filter);
   const prefilter: Prefilter = {
@@ -46,7 +51,7 @@ async function page(pg: Pg, filter: JobFilter, limit: number, order: JobOrder): 
     ...(text !== undefined && { text: JSON.stringify(text).slice(1, -1) }),
   };
   const { where, values, key } = conditionsOf(CONDITIONS, prefilter);
-  const { columns, positionOf } = sorted(order);
+  const { columns, positionOf } = sorted(order, tenant !== undefined);
   const position = order.after === undefined ? [] : positionOf(order.after);
   const behind = position.map((_, index) => `$${values.length + index + 1}`);
   const beyond =
@@ -57,19 +62,24 @@ async function page(pg: Pg, filter: JobFilter, limit: number, order: JobOrder): 
     text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE ${where} ${beyond}
       ORDER BY ${columns.map((column) => column + direction).join(', ')} LIMIT $${values.length + position.length + 1}`,
   };
-  return (await pg.query<JobRow>(statement, [...values, ...position, limit])).map(jobOf);
+  return [statement, [...values, ...position, limit]];
 }
 
-/** The columns of an order, and where a job stands in it. The id makes every place one job's. */
-function sorted({ by, descending }: JobOrder) {
-  const id = ['j.tenant', 'j.job_id'];
-  if (by === 'jobId') {
-    return { columns: id, positionOf: ({ tenant, jobId }: NonNullable<JobOrder['after']>) => [tenant, jobId] };
-  }
+type Position = NonNullable<JobOrder['after']>;
+
+/** The columns of an order, and where a job stands in it. The id makes every place one job's; the tenant says nothing where it is one. */
+function sorted({ by, descending }: JobOrder, isOfOneTenant: boolean) {
   const none = descending ? FIRST : LAST;
+  const [column, at] = {
+    jobId: [[], () => []],
+    createdAt: [['j.created_at'], (job: Position) => [job.createdAt]],
+    updatedAt: [['j.updated_at'], (job: Position) => [job.updatedAt]],
+    nextFireAt: [[`coalesce(j.next_fire_at, ${none})`], (job: Position) => [job.nextFireAt ?? none]],
+  }[by] as [string[], (job: Position) => unknown[]];
+  const tenant = isOfOneTenant ? [] : ['j.tenant'];
   return {
-    columns: [`coalesce(${COLUMNS[by]}, ${none})`, ...id],
-    positionOf: (job: NonNullable<JobOrder['after']>) => [job[by] ?? none, job.tenant, job.jobId],
+    columns: [...column, ...tenant, 'j.job_id'],
+    positionOf: (job: Position) => [...at(job), ...(isOfOneTenant ? [] : [job.tenant]), job.jobId],
   };
 }
 
