@@ -1,12 +1,15 @@
 /**
- * Reads one field of a cron expression: a list of values, ranges and steps. Every refusal names what was written and
- * what to write instead.
+ * Reads one field of a cron expression: a list of values, ranges and steps, entry by entry. Each is checked first, so that every
+ * refusal names what was written and what to write instead; cron-parser then says which values it means. Entry by entry, since it
+ * takes no list whose entries share a value.
  */
+import { CronExpressionParser } from 'cron-parser';
 import { BelfryError } from '../errors.ts';
 
-/** A field of a cron expression: what it is called and what it counts. */
+/** A field of a cron expression: what it is called, here and by cron-parser, and what it counts. */
 export type FieldRule = {
   name: string;
+  key: (typeof KEYS)[number];
   min: number;
   max: number;
   /** Names of its values, the first one of `min`. */
@@ -18,17 +21,37 @@ export type FieldRule = {
   whole: string;
 };
 
+/** In their order, seconds first. */
+const KEYS = ['second', 'minute', 'hour', 'dayOfMonth', 'month', 'dayOfWeek'] as const;
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
 const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 
 /** The six fields in their order, seconds first. */
 export const FIELD_RULES: readonly FieldRule[] = [
-  { name: 'second', min: 0, max: 59, words: [], unit: 's', size: 60, whole: 'seconds of a minute' },
-  { name: 'minute', min: 0, max: 59, words: [], unit: 'm', size: 60, whole: 'minutes of an hour' },
-  { name: 'hour', min: 0, max: 23, words: [], unit: 'h', size: 24, whole: 'hours of a day' },
-  { name: 'day-of-month', min: 1, max: 31, words: [], unit: 'd', size: 31, whole: 'days of a month' },
-  { name: 'month', min: 1, max: 12, words: MONTHS, unit: null, size: 12, whole: 'months of a year' },
-  { name: 'day-of-week', min: 0, max: 7, words: WEEKDAYS, unit: 'd', size: 7, whole: 'days of a week' },
+  { name: 'second', key: 'second', min: 0, max: 59, words: [], unit: 's', size: 60, whole: 'seconds of a minute' },
+  { name: 'minute', key: 'minute', min: 0, max: 59, words: [], unit: 'm', size: 60, whole: 'minutes of an hour' },
+  { name: 'hour', key: 'hour', min: 0, max: 23, words: [], unit: 'h', size: 24, whole: 'hours of a day' },
+  {
+    name: 'day-of-month',
+    key: 'dayOfMonth',
+    min: 1,
+    max: 31,
+    words: [],
+    unit: 'd',
+    size: 31,
+    whole: 'days of a month',
+  },
+  { name: 'month', key: 'month', min: 1, max: 12, words: MONTHS, unit: null, size: 12, whole: 'months of a year' },
+  {
+    name: 'day-of-week',
+    key: 'dayOfWeek',
+    min: 0,
+    max: 7,
+    words: WEEKDAYS,
+    unit: 'd',
+    size: 7,
+    whole: 'days of a week',
+  },
 ];
 
 /** One entry of a list: values, of weekdays also which of the month, of days of the month also the last one. */
@@ -75,8 +98,8 @@ function readItem(rule: FieldRule, field: string, item: string): FieldItem {
   const step = stepText === undefined ? 1 : wholeNumber(stepText);
   if (step === undefined || step < 1)
     return refuse(`the step "${shown(stepText ?? '')}" must be a whole number from 1 up, such as */5`);
-  const bounds = readRange(rule, range, stepText !== undefined, refuse);
-  return { values: valuesOf(rule, bounds, step, refuse), nth: null };
+  checkOrder(rule, readRange(rule, range, stepText !== undefined, refuse), step, refuse);
+  return { values: valuesOf(rule, item), nth: null };
 }
 
 type Refuse = (problem: string) => never;
@@ -98,12 +121,17 @@ function readRange(rule: FieldRule, text: string, hasStep: boolean, refuse: Refu
   return { from, to: hasStep ? max : from };
 }
 
-function valuesOf(rule: FieldRule, { from, to }: Range, step: number, refuse: Refuse): number[] {
-  if (from > to) {
-    const range = rule.name === 'day-of-week' && to === 0 ? `${from}-7` : aroundTheEnd(rule, from, to);
-    return refuse(`the range ${from}-${to} ends before it begins; write ${step === 1 ? range : `a list, or ${range}`}`);
-  }
-  return Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, index) => from + index * step);
+function checkOrder(rule: FieldRule, { from, to }: Range, step: number, refuse: Refuse): void {
+  if (from <= to) return;
+  const range = rule.name === 'day-of-week' && to === 0 ? `${from}-7` : aroundTheEnd(rule, from, to);
+  refuse(`the range ${from}-${to} ends before it begins; write ${step === 1 ? range : `a list, or ${range}`}`);
+}
+
+/** What an entry means that was found to be right. Sunday is 0 alone. */
+function valuesOf({ key }: FieldRule, item: string): number[] {
+  const alone = KEYS.map((each) => (each === key ? item : '*')).join(' ');
+  const values = CronExpressionParser.parse(alone, { currentDate: 0, tz: 'UTC' }).fields[key].values.map(Number);
+  return key === 'dayOfWeek' ? [...new Set(values.map((value) => value % 7))] : values;
 }
 
 /** `22-2` of hours as `22-23,0-2`. */
@@ -120,7 +148,7 @@ function readNth(rule: FieldRule, item: string, refuse: Refuse): FieldItem {
   const { from, to } = readRange(rule, day, false, refuse);
   if (from !== to && day !== '*')
     return refuse(`"${shown(item)}": ${mark} takes one weekday, such as 5${mark === 'L' ? 'L' : '#3'}`);
-  const values = valuesOf(rule, { from, to }, 1, refuse);
+  const values = valuesOf(rule, day);
   if (mark === 'L') return { values, nth: 'last' };
   const count = wholeNumber(nth);
   if (count === undefined || count < 1 || count > 5)
