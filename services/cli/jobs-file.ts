@@ -114,15 +114,20 @@ function fixed({ spec, nextAt }: JobView): JobSpec {
   return spec.schedule.kind === 'in' && nextAt !== null ? { ...spec, schedule: { kind: 'at', at: nextAt } } : spec;
 }
 
-/** Without what is the default anyway. */
+/** Without what is the default anyway, and means the same when it is not said. */
 function briefly(spec: JobSpec): object {
-  const wire = toWireJob(spec) as Record<string, unknown>;
-  const means = (job: object): boolean => isDeepStrictEqual(readJobSpec(job), spec);
+  const whole = toWireJob(spec);
+  const wire = { ...whole } as Record<string, unknown>;
+  const means = (job: object): boolean => {
+    const read = readJobSpec(job);
+    return !('rejection' in read) && isDeepStrictEqual(toWireJob(read), whole);
+  };
   for (const key of Object.keys(wire)) {
     const { [key]: value, ...without } = wire;
     if (means(without)) delete wire[key];
     else if (key !== 'payload' && key !== 'labels' && typeof value === 'object' && value !== null) {
-      const inner = value as Record<string, unknown>;
+      const inner = { ...(value as Record<string, unknown>) };
+      wire[key] = inner;
       for (const field of Object.keys(inner)) {
         const { [field]: _dropped, ...rest } = inner;
         if (means({ ...wire, [key]: rest })) delete inner[field];

@@ -39,6 +39,7 @@ import { keepWebhookKey, readDevFile, withDevFile, writeDevFile } from './dev-fi
 import { runCli } from './program.ts';
 
 const CONNECTIONS = 4;
+const CLOSE_MS = 3_000;
 const JAVA = 17;
 
 const env = process.env;
@@ -191,6 +192,7 @@ const deps: CliDeps = {
 };
 
 const code = await runCli(process.argv.slice(2), deps);
-await deps.disconnect();
+// The answer is there: a server that is away does not hold it back.
+await Promise.race([deps.disconnect(), clock.sleep(CLOSE_MS)]);
 // A user's handlers may hold connections and timers of their own: they would keep a stopped executor alive.
 process.stdout.write('', () => process.exit(code));

@@ -59,7 +59,8 @@ export class OutcomeStream {
     let pauseMs = FIRST_PAUSE_MS;
     while (!this.stop.signal.aborted) {
       try {
-        await this.connection(() => {
+        const answersWithinMs = this.lastId === undefined ? Math.max(0, deadline - clock.now()) : SILENCE_MS;
+        await this.connection(answersWithinMs, () => {
           pauseMs = FIRST_PAUSE_MS;
           onReady();
         });
@@ -80,10 +81,11 @@ export class OutcomeStream {
   }
 
   /** One connection, until it ends. */
-  private async connection(onReady: () => void): Promise<void> {
+  private async connection(answersWithinMs: number, onReady: () => void): Promise<void> {
     const { api, clock, query } = this.deps;
     const silent = new AbortController();
-    let cancel = clock.after(SILENCE_MS, () => silent.abort());
+    const giveUp = (): void => silent.abort(new Error('it did not answer in time'));
+    let cancel = clock.after(answersWithinMs, giveUp);
     const signal = AbortSignal.any([this.stop.signal, silent.signal]);
     try {
       const headers = { accept: 'text/event-stream', ...(this.lastId && { 'last-event-id': this.lastId }) };
@@ -98,7 +100,7 @@ export class OutcomeStream {
       const text = new TextDecoder();
       for await (const chunk of body ?? []) {
         cancel();
-        cancel = clock.after(SILENCE_MS, () => silent.abort());
+        cancel = clock.after(SILENCE_MS, giveUp);
         parser.feed(text.decode(chunk as Uint8Array, { stream: true }));
       }
     } finally {

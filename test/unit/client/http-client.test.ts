@@ -6,10 +6,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import type { BelfryClient } from '../../../services/client/client.ts';
+import { BelfryClient } from '../../../services/client/client.ts';
+import { HttpTransport } from '../../../services/client/http/transport.ts';
 import { Belfry } from '../../../services/client/main.ts';
 import type { BelfryError } from '../../../services/core/errors.ts';
 import type { Outcome, Rejection } from '../../../services/core/records.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 import { NO_LOG, outcome as outcomeOf } from '../cli/support.ts';
 import { MemoryApi } from './memory-api.ts';
 
@@ -231,6 +233,24 @@ describe('the client over HTTP', () => {
     await api.tell(outcomeOf({ runId: 'second' }), outcomeOf({ runId: 'third' }));
     await due.promise;
     assert.deepEqual(heard, ['while away', 'second', 'third']);
+  });
+
+  it('says in time that it cannot listen, where something takes the connection and never answers', async () => {
+    const hole = createServer(() => undefined);
+    await once(hole.listen(0, '127.0.0.1'), 'listening');
+    const clock = new VirtualClock();
+    const ids = { uuid: () => 'id', random: () => 0 };
+    const url = `http://127.0.0.1:${(hole.address() as AddressInfo).port}`;
+    const client = new BelfryClient({ transport: new HttpTransport({ url, clock, ids, log: NO_LOG }), ids });
+    const began = clock.now();
+    clock.start();
+    const error = await thrown(client.onOutcome(() => undefined));
+    assert.deepEqual([error.code, clock.now() - began <= 11_000], ['api_unavailable', true]);
+    assert.match(error.message, /did not answer in time/);
+    clock.stop();
+    await client.close();
+    hole.closeAllConnections();
+    hole.close();
   });
 
   it('leaves no place taken by streams whose listeners go while they begin', async () => {
