@@ -2,6 +2,7 @@
 import { checkBacklog } from './backlog.ts';
 import { checkCalls } from './calls.ts';
 import { checkCancels } from './cancels.ts';
+import { checkCarried } from './carried.ts';
 import { checkChains } from './chains.ts';
 import { checkEnqueued } from './enqueued.ts';
 import { checkEventRuns } from './event-runs.ts';
@@ -30,6 +31,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkEnqueued(history),
     ...checkWebhooks(history, options),
     ...checkHttp(history),
+    ...checkCarried(history),
     ...checkBacklog(history, options),
   ];
 }

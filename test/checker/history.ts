@@ -178,6 +178,8 @@ export type History = {
   /** Ids of the events that a listener to the API's stream heard of, who came before all else and always came back. */
   streams?: readonly { tenant: string; events: readonly string[] }[];
   faults: readonly Fault[];
+  /** Records of runs that lack what a newer release wrote into earlier ones; absent: nobody looked. */
+  dropped?: readonly { runId: string; topic: string }[];
   /** In the order of time; absent: nobody has any. */
   quotas?: readonly QuotaChange[];
   /** All faults are over from here on. */
@@ -207,6 +209,7 @@ export const INVARIANTS = {
   I13: 'one delivery per webhook and outcome that it hears of; none else',
   I14: 'a refused command stands among the rejected; a job beyond the quota of its tenant is refused, and no other',
   I15: 'users of the HTTP API are told what is so: of their commands, of the jobs there are, of each outcome',
+  I16: 'what a newer release wrote into the records of a run is carried through all its attempts',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

@@ -7,6 +7,7 @@ import { jobKey } from '../../services/core/topics.ts';
 import type { Mutation } from './mutation.ts';
 import type { Surroundings } from './node.ts';
 import { override } from './override.ts';
+import { narrowed } from './skew.ts';
 
 export const EXTRA_MUTATIONS: readonly Mutation[] = [
   {
@@ -82,6 +83,19 @@ export const EXTRA_MUTATIONS: readonly Mutation[] = [
           return override(producer, {
             send: (records) => producer.send(records.map((record) => newNoticeOnRepeat(record, world))),
           });
+        },
+      }),
+  },
+  {
+    name: 'carry',
+    what: 'fields of records that this release does not know are dropped where they are read',
+    breaks: 'I16',
+    broker: (client) =>
+      override(client, {
+        group: (options, listener) => {
+          const onBatch: typeof listener.onBatch = (batch) =>
+            listener.onBatch({ ...batch, records: batch.records.map(narrowed) });
+          return client.group(options, override(listener, { onBatch }));
         },
       }),
   },

@@ -27,6 +27,7 @@ import type { Seat } from './plan.ts';
 import { Process } from './process.ts';
 import { Random } from '../support/random.ts';
 import { linked, type LinkOptions } from './store-link.ts';
+import { skewed, type SkewOptions } from './skew.ts';
 import { SOURCE } from '../support/life-sources.ts';
 
 const HISTORY_MS = 30 * 86_400_000;
@@ -49,6 +50,8 @@ export type Surroundings = {
   hasQuotas: boolean;
   /** Whether a few jobs are a flood. */
   hasFloods: boolean;
+  /** How records of other releases come in; null: all are of this one. */
+  skew: SkewOptions | null;
   calls: Calls;
   log(node: string, level: string, fields: object, message: string): void;
   onEffect: (call: string, args: readonly unknown[]) => void;
@@ -68,7 +71,8 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const process = new Process(name, world.sim, random.int(-MAX_SKEW_MS, MAX_SKEW_MS), random);
   process.client = world.broker.client(name);
   const client = jumping(process.client, process);
-  const broker = world.mutation?.broker?.(client, world) ?? client;
+  const spoken = world.mutation?.broker?.(client, world) ?? client;
+  const broker = world.skew === null ? spoken : skewed(spoken, world.skew);
   const log = logOf(name, world);
   const link: LinkOptions = { process, sim: world.sim, onEffect: world.onEffect, onCommitted: world.onCommitted };
   const memoryTimers: TimerStore = new MemoryTimerStore(world.db);

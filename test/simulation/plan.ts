@@ -74,11 +74,13 @@ export type Plan = {
   quotas: readonly QuotaChange[];
   /** Whether timers take and hold so little at once that a few jobs are a flood. */
   hasFloods: boolean;
+  /** Whether some records are those of a newer release, or of the former one. */
+  isMixed: boolean;
   faults: readonly PlannedFault[];
 };
 
 /** Of seeds, what not every one has: what it has, it has enough of, and none takes long. */
-const SHARES = { quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15, floods: 0.25 };
+const SHARES = { quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15, floods: 0.25, mixed: 0.25 };
 const ENQUEUED_SHARE = 0.5;
 
 export function planOf(seed: number): Plan {
@@ -102,6 +104,7 @@ export function planOf(seed: number): Plan {
     webhooks: hasWebhooks ? webhooksOf(new Random(`webhooks ${seed}`), jobIdsOf(actions)) : [],
     quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
     hasFloods,
+    isMixed: new Random(`mixed ${seed}`).chance(SHARES.mixed),
     faults: [
       ...faultsOf(new Random(`faults ${seed}`), seats),
       ...supplantOf(new Random(`supplant ${seed}`), seats),

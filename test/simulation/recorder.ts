@@ -32,6 +32,8 @@ export class Recorder implements Calls {
   /** Processes that gave up. */
   readonly fatals: string[] = [];
   readonly lines: string[] = [];
+  /** Records that lost what a newer release wrote. */
+  readonly drops: { runId: string; topic: string }[] = [];
   private readonly sim: VirtualTime;
   private readonly db: MemoryDatabase;
   private readonly isTraced: boolean;
@@ -78,6 +80,11 @@ export class Recorder implements Calls {
     if (call === 'settle') this.sight((args[1] as Settlement[]).map(({ runId }) => runId));
     else if (call === 'transaction') this.sight(args as string[]);
   }
+
+  readonly dropped = (runId: string, topic: string): void => {
+    this.drops.push({ runId, topic });
+    this.trace('records', 'a field of a newer release is lost', { runId, topic });
+  };
 
   fault(fault: Fault): Fault {
     this.faults.push(fault);

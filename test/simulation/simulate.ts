@@ -91,6 +91,7 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
     commands: [...clients.commands(), ...clients.emits(), ...recorder.commands],
     acks: clients.acks,
     rejected: clients.rejected(),
+    dropped: recorder.drops,
     ...(world.plan.enqueued && {
       enqueued: {
         committed: [...world.transactions.committed],

@@ -59,6 +59,7 @@ export class World {
       schedulesNext: plan.enqueued !== null && plan.quotas.every(({ quotas }) => quotas.jobs === null),
       hasQuotas: plan.quotas.length > 0,
       hasFloods: plan.hasFloods,
+      skew: plan.isMixed ? { ...{ seed: plan.seed, topics: this.topics }, onDropped: recorder.dropped } : null,
       calls: recorder,
       log: (node, level, fields, message) => recorder.said(node, level, fields, message),
       onEffect: (call, args) => {

@@ -73,8 +73,8 @@ export const commandSchemas = {
   backfill: record('a backfill command', { ...head('backfill'), ...backfillFields }),
 };
 
-/** Belfry's own, from one timer to another. */
-const upstreamCommand = record('an upstream command', {
+/** Belfry's own, from one timer to another. Fields that a newer release wrote are let pass. */
+const upstreamCommand = z.looseObject({
   ...head('trigger'),
   type: z.literal('upstream'),
   upstream: name(JOB_ID),
