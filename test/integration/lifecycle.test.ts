@@ -130,8 +130,8 @@ describe('the life of a job', { timeout: 120_000, concurrency: true }, () => {
   });
 
   it('a cancelled job never runs: not its next occurrence, not a retry that waits', async () => {
-    await belfry.client.schedule('cancelled', custom('record', inMs(1_200)));
-    await belfry.client.schedule('its-neighbour', custom('record', inMs(1_500)));
+    await belfry.client.schedule('cancelled', custom('record', inMs(4_000)));
+    await belfry.client.schedule('its-neighbour', custom('record', inMs(4_300)));
     assert.equal((await belfry.client.cancel('cancelled')).state, 'CANCELLED');
     await belfry.client.schedule('retrying', custom('fails', NOW, { retry: { initialDelay: '1h', maxDelay: '1h' } }));
     await belfry.untilRow(
