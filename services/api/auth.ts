@@ -1,8 +1,11 @@
 /**
  * Who makes a request, and whether they may.
  *
- * A key is looked up once in a while: one that is revoked works for KNOWN_MS at the most. Its use is noted once a minute.
- * Wrong keys are answered alike, whatever is wrong with them, and an address may try only so many.
+ * A route is closed unless it says who may use it. A key is looked up once in a while: one that is revoked works for KNOWN_MS at
+ * the most. Its use is noted once a minute. Wrong keys are answered alike, whatever is wrong with them.
+ *
+ * Invariant: a key is judged before anything is counted, and failures alone count against an address or a key's prefix: so
+ * nobody who tries wrong keys can lock out one that is right, not even from the same address.
  */
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -11,6 +14,7 @@ import { isUsable, readKey } from '../core/api-key.ts';
 import { messageOf } from '../core/errors.ts';
 import { SCOPES, type ApiKeys, type Scope, type StoredKey } from '../core/ports/api-keys.ts';
 import type { Api, ApiDeps, Caller } from './deps.ts';
+import { networkOf } from './network.ts';
 import { RequestError } from './problem.ts';
 
 const KNOWN_MS = 5_000;
@@ -24,10 +28,15 @@ const EVERYTHING: Caller = {
   actor: { kind: 'key', id: null, name: 'BELFRY_AUTH=off' },
 };
 
-/** Adds the checks to every route that names a scope. */
+/** Adds the checks to every route. @throws Error for one that does not say who may use it */
 export async function addAuth(api: Api, deps: ApiDeps): Promise<void> {
   await api.register(rateLimit, { global: false });
-  const ofAddress = api.createRateLimit({ max: WRONG_KEYS_A_MINUTE, timeWindow: 60_000 });
+  const wrong = { max: WRONG_KEYS_A_MINUTE, timeWindow: 60_000 };
+  const ofAddress = api.createRateLimit({ ...wrong, keyGenerator: ({ ip }) => `address ${networkOf(ip)}` });
+  const ofPrefix = api.createRateLimit({
+    ...wrong,
+    keyGenerator: (request) => `prefix ${prefixOf(request) ?? networkOf(request.ip)}`,
+  });
   const ofKey = api.createRateLimit({
     max: deps.requestsPerSecond,
     timeWindow: 1_000,
@@ -35,14 +44,21 @@ export async function addAuth(api: Api, deps: ApiDeps): Promise<void> {
   });
   const callerOf = deps.keys === null ? () => Promise.resolve(EVERYTHING) : keyHolders(deps, deps.keys);
   api.decorateRequest('caller', undefined as unknown as Caller);
+  api.addHook('onRoute', (route) => {
+    const { method, url, config, schema } = route;
+    const scope = config?.scope;
+    if (scope === undefined) throw new Error(`The route ${String(method)} ${url} does not say who may use it.`);
+    // The document tells the scopes, one of which a key needs, as roles of the scheme `key`.
+    const security = scope === 'public' ? [] : [scope].flat().map((each) => ({ key: [each] }));
+    if (deps.keys !== null) route.schema = { ...schema, security };
+  });
   api.addHook('onRequest', async (request, reply) => {
-    const { scope } = request.routeOptions.config;
+    const { scope = 'public' } = request.routeOptions.config; // what is no route at all has none
     if (deps.keys === null) refuseOtherSites(request);
-    if (scope === undefined) return;
-    refuseWhen(await ofAddress(request, { increment: false }), reply);
+    if (scope === 'public') return;
     const caller = await callerOf(request);
     if (caller === undefined) {
-      await ofAddress(request);
+      for (const limit of [ofAddress, ofPrefix]) refuseWhen(await limit(request), reply);
       reply.header('www-authenticate', 'Bearer realm="belfry"');
       throw new RequestError('unauthorized', 'Send a valid key: Authorization: Bearer bfy_…', [
         { header: 'Authorization', detail: 'holds no valid key' },
@@ -98,10 +114,11 @@ function keyHolders(deps: ApiDeps, keys: ApiKeys): (request: FastifyRequest) => 
  * Without keys the browser of whoever sits at this machine must not be lent to other sites: neither by their requests, nor by a
  * name of theirs that leads here.
  */
-function refuseOtherSites({ headers, hostname }: FastifyRequest): void {
+function refuseOtherSites({ headers }: FastifyRequest): void {
   const site = headers['sec-fetch-site'];
   const foreign = site !== undefined && site !== 'same-origin' && site !== 'none';
-  const host = hostname.replace(/:\d+$/, '');
+  // As the browser wrote it, whatever a proxy says.
+  const host = (headers.host ?? '').replace(/:\d+$/, '');
   if (!foreign && ['localhost', '127.0.0.1', '[::1]'].includes(host)) return;
   throw new RequestError(
     'forbidden',

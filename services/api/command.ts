@@ -19,6 +19,8 @@ export type Commanded = {
   jobId: string;
   /** @param by acts for the caller */
   send: (by: BelfryClient, options: Required<Omit<CommandOptions, 'pg'>>) => Promise<CommandResult>;
+  /** A job that it makes is answered with 201. */
+  creates?: boolean;
 };
 
 /**
@@ -29,13 +31,13 @@ export async function answerCommand(
   deps: ApiDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  { jobId, send }: Commanded,
+  { jobId, send, creates = false }: Commanded,
 ): Promise<unknown> {
   const { tenant, actor } = request.caller;
   const by = deps.client.actingFor(actor);
-  const commandId = idempotencyKeyOf(request) ?? deps.ids.uuid();
+  const commandId = commandIdOf(deps, request);
   const location = `/api/jobs/${encodeURIComponent(jobId)}`;
-  reply.header('belfry-command-id', commandId.replaceAll(/[^\x21-\x7e]/g, '?'));
+  reply.header('belfry-command-id', commandId);
   const result = await answeredInTime(send(by, { tenant, commandId, timeoutMs: ANSWER_MS }));
   if (result === undefined) {
     reply.code(202).header('location', location);
@@ -44,6 +46,7 @@ export async function answerCommand(
   const job = await deps.inspect.job(tenant, jobId);
   if (job === undefined) throw new RequestError('unknown_job', `The job ${jobId} is gone.`);
   reply.header('belfry-outcome', result.outcome);
+  if (creates && result.outcome === 'applied' && result.version === 1) reply.code(201).header('location', location);
   return jobAnswer(reply, job);
 }
 
@@ -53,7 +56,18 @@ export function jobAnswer(reply: FastifyReply, job: Job): object {
   return jobJson(job);
 }
 
-/** The header `Idempotency-Key`, which becomes the command's id; quotes around it, as its draft has them, are no part of it. */
+/**
+ * The id of the command that a request makes: its `Idempotency-Key`, so that the same request sent again has one effect, or a new one.
+ * A key that no header can carry back as it is becomes an id that is derived from it: the answer's `Belfry-Command-Id` is
+ * always the cause of what the command made.
+ */
+export function commandIdOf({ ids }: Pick<ApiDeps, 'ids'>, request: FastifyRequest): string {
+  const key = idempotencyKeyOf(request);
+  if (key === undefined) return ids.uuid();
+  return /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(key) ? key : `key-${hash('sha256', key, 'hex')}`;
+}
+
+/** The header `Idempotency-Key`; quotes around it, as its draft has them, are no part of it. */
 export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
   const written = headers['idempotency-key'];
   if (written === undefined) return undefined;

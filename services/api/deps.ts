@@ -43,6 +43,8 @@ export type ApiDeps = {
   version: string;
   /** Requests a second that one key may make. */
   requestsPerSecond: number;
+  /** Proxies whose word on the client's address counts: their networks, or whether the one so many hops away is one. Absent: none. */
+  trustProxy?: string[] | ((address: string, hop: number) => boolean);
   /** What waits for executors; undefined while it is not known. */
   queueDepth(): readonly QueueDepth[] | undefined;
   /** A request was answered. */
@@ -63,8 +65,8 @@ export type Api = FastifyInstance<Server, IncomingMessage, ServerResponse, Fasti
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the key must permit, one of several; absent: anybody may. */
-    scope?: Scope | readonly Scope[];
+    /** What the key must permit, one of several. A route without it is refused when it is added. */
+    scope?: Scope | readonly Scope[] | 'public';
   }
   interface FastifyRequest {
     caller: Caller;
@@ -75,6 +77,7 @@ declare module 'fastify' {
     description?: string;
     tags?: readonly string[];
     hide?: boolean;
+    security?: readonly Readonly<Record<string, readonly string[]>>[];
   }
 }
 export type { FastifySchema };

@@ -42,6 +42,7 @@ const LOOPBACK = '127.0.0.1';
 export async function startApiService(config: Config, log: Log): Promise<{ port: number; stop(): Promise<void> }> {
   requireServers(config, { kafka: true, database: true });
   const host = hostOf(config);
+  const { trustProxy: trusted } = config;
   const metrics = new Metrics('api');
   const readiness = new ServiceReadiness();
   const service: { api?: Api; kafka?: Polled<number> } = {};
@@ -103,6 +104,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
       },
       version: (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version,
       requestsPerSecond: config.apiRate,
+      trustProxy: typeof trusted === 'number' ? (_address, hop) => hop < trusted : [...trusted],
       queueDepth: () => depth.value,
       answered: apiMetrics(metrics),
     });

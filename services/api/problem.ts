@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<string, readonly [status: number, title: string]>> 
   not_found: [404, 'There is no such thing'],
   unknown_job: [404, 'There is no such job'],
   unknown_run: [404, 'There is no such run'],
+  method_not_allowed: [405, 'The address takes other methods'],
   conflict: [409, 'The state of things forbids this'],
   cycle: [409, 'Jobs would wait for each other for ever'],
   version_mismatch: [412, 'The job has another version'],

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { instant, mapOf, name, record, word } from '../core/spec/fields.ts';
 import { JOB_STATES, JOB_TYPES, PRIORITIES, RUN_STATUSES, type Job } from '../core/model.ts';
 import { JOB_ORDERS, type JobFilter, type JobOrder } from '../core/ports/inspect.ts';
-import { COMMAND_ID, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE, RUN_ID, type NameRule } from '../core/spec/names.ts';
+import { CAUSE, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE, RUN_ID, type NameRule } from '../core/spec/names.ts';
 
 const MOST = 200;
 const USUAL = 50;
@@ -124,7 +124,7 @@ function readCursor(text: string, sort: string): Omit<NonNullable<JobOrder['afte
 
 const runFilter = {
   status: word(RUN_STATUSES).optional(),
-  cause: name(COMMAND_ID).optional(),
+  cause: name(CAUSE).optional(),
   since: instant.optional(),
   until: instant.optional(),
   cursor: name(RUN_ID).optional(),

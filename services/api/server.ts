@@ -4,12 +4,13 @@
  */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { BelfryError } from '../core/errors.ts';
 import { addAudit } from './routes/audit.ts';
 import { addAuth } from './auth.ts';
 import type { Api, ApiDeps } from './deps.ts';
+import { rememberMethods } from './methods.ts';
 import { problem, problemOf, type Problem } from './problem.ts';
 import { addBackfill } from './routes/backfill.ts';
 import { addBatch } from './routes/batch.ts';
@@ -39,6 +40,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   const api: Api = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
+    trustProxy: deps.trustProxy ?? false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // The framework's own message repeats the whole address; hooks do not run for what no route can take.
     frameworkErrors: (_error, _request, reply: FastifyReply) => {
@@ -54,15 +56,21 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
     if (error instanceof BelfryError && error.retryable) reply.header('retry-after', '1');
     return answerProblem(reply, told);
   });
-  api.setNotFoundHandler((request, reply) =>
-    answerProblem(reply, problem('not_found', `There is no ${request.method} here; see /docs.`)),
-  );
+  const methodsAt = rememberMethods(api);
+  api.setNotFoundHandler((request, reply) => {
+    const methods = methodsAt(request.url);
+    if (methods.length === 0) return answerProblem(reply, problem('not_found', 'There is nothing here; see /docs.'));
+    const allowed = methods.join(', ');
+    reply.header('allow', allowed);
+    return answerProblem(reply, problem('method_not_allowed', `${request.method} is not for this; ${allowed} is.`));
+  });
   api.addHook('onSend', async (_request, reply) => {
     safely(reply);
   });
   measure(api, deps);
-  await addDocuments(api, deps);
+  api.addHook('onRoute', openDocuments);
   await addAuth(api, deps);
+  await addDocuments(api, deps);
   await api.register(async (scoped) => {
     const routes = scoped as Api;
     for (const add of [
@@ -109,9 +117,13 @@ function measure(api: Api, { answered, clock }: ApiDeps): void {
   });
 }
 
+/** The pages of a plugin, which knows no scopes. */
+function openDocuments(route: RouteOptions): void {
+  if (/^\/docs(\/|$)/.test(route.url)) route.config = { ...route.config, scope: 'public' };
+}
+
 /** `/openapi.json`, made of the schemas that validate, and `/docs`, which shows it. */
-async function addDocuments(api: Api, { version, keys }: ApiDeps): Promise<void> {
-  const security = keys === null ? {} : { security: [{ key: [] }] };
+async function addDocuments(api: Api, { version }: ApiDeps): Promise<void> {
   await api.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -120,7 +132,6 @@ async function addDocuments(api: Api, { version, keys }: ApiDeps): Promise<void>
         version,
         description: 'Jobs in, runs out. Errors are problem+json (RFC 9457), with `type: urn:belfry:problem:<code>`.',
       },
-      ...security,
       components: {
         securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'bfy_<prefix>_<secret>' } },
       },
@@ -129,5 +140,5 @@ async function addDocuments(api: Api, { version, keys }: ApiDeps): Promise<void>
     transformObject: createJsonSchemaTransformObject({}),
   });
   await api.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
-  api.get('/openapi.json', { schema: { hide: true } }, () => api.swagger());
+  api.get('/openapi.json', { config: { scope: 'public' }, schema: { hide: true } }, () => api.swagger());
 }

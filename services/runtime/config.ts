@@ -3,6 +3,7 @@
  * All durations are milliseconds here; users write `30s`.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { BelfryError } from '../core/errors.ts';
 import { parseDuration } from '../core/spec/duration.ts';
@@ -48,6 +49,8 @@ export type Config = Readonly<{
   auth: 'keys' | 'off';
   /** Requests a second that one key may make. */
   apiRate: number;
+  /** Proxies whose `X-Forwarded-For` the API believes: how many stand before it, or their addresses and networks. */
+  trustProxy: number | readonly string[];
   logLevel: string;
 }>;
 
@@ -78,6 +81,20 @@ const sources = z.string().transform((text, context) =>
     return [];
   }),
 );
+const proxies = z.string().transform((text, context) => {
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  const wrong = list(text).find((item) => !isNetwork(item));
+  if (wrong !== undefined) {
+    const message = `"${wrong}" is neither a number of proxies nor an address or network such as 10.0.0.0/8`;
+    context.addIssue({ code: 'custom', message });
+  }
+  return list(text);
+});
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return more.length === 0 && most > 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+}
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
 
@@ -101,6 +118,7 @@ const variables = z.object({
   BELFRY_API_HOST: z.string().optional(),
   BELFRY_AUTH: z.enum(['keys', 'off']).default('keys'),
   BELFRY_API_RATE: count(1, 1_000_000).default(1_000),
+  BELFRY_TRUST_PROXY: proxies.default([]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   BELFRY_TOPIC_PREFIX: z
     .string()
@@ -163,6 +181,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     host: v.BELFRY_API_HOST,
     auth: v.BELFRY_AUTH,
     apiRate: v.BELFRY_API_RATE,
+    trustProxy: v.BELFRY_TRUST_PROXY,
     logLevel: v.LOG_LEVEL,
   });
 }

@@ -2,7 +2,7 @@
 import { backfillFields } from '../../core/spec/parse-command.ts';
 import { formatInstant } from '../../core/spec/instant.ts';
 import { record } from '../../core/spec/fields.ts';
-import { ANSWER_MS, answeredInTime, idempotencyKeyOf } from '../command.ts';
+import { ANSWER_MS, answeredInTime, commandIdOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { jobIdParams } from '../query.ts';
 import { accepted, answers, backfilled } from '../resources.ts';
@@ -24,8 +24,8 @@ export function addBackfill(api: Api, { client, ids }: ApiDeps): void {
     async (request, reply) => {
       const { id: jobId } = request.params;
       const { from, to, ...rest } = request.body;
-      const commandId = idempotencyKeyOf(request) ?? ids.uuid();
-      reply.header('belfry-command-id', commandId.replaceAll(/[^\x21-\x7e]/g, '?'));
+      const commandId = commandIdOf({ ids }, request);
+      reply.header('belfry-command-id', commandId);
       const span = { from: formatInstant(from), to: formatInstant(to) };
       const { tenant, actor } = request.caller;
       const result = await answeredInTime(

@@ -7,7 +7,7 @@ import { name, record, word } from '../../core/spec/fields.ts';
 import { EVENT, EVENT_ID, JOB_ID } from '../../core/spec/names.ts';
 import { checkPayloadLimits } from '../../core/spec/payload.ts';
 import type { Outcome } from '../../core/records.ts';
-import { ANSWER_MS, answeredInTime, idempotencyKeyOf } from '../command.ts';
+import { ANSWER_MS, answeredInTime, commandIdOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { OutcomeFeed } from '../outcome-feed.ts';
 import { positionText, readPosition, type Position } from '../position.ts';
@@ -20,6 +20,7 @@ const MOST_STREAMS = 200;
 const KEEP_ALIVE_MS = 15_000;
 /** A listener that reads so much too slowly is let go; it comes back with Last-Event-ID. */
 const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
+/** Headers of a stream. */
 const HEAD = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
@@ -54,6 +55,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const after = lastEventOf(request.headers['last-event-id']);
+      if (request.method === 'HEAD') return reply.headers(HEAD).send();
       if (streams.size >= MOST_STREAMS) {
         throw new RequestError('overloaded', `There are ${streams.size} streams already.`);
       }
@@ -116,7 +118,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const { tenant } = request.caller;
       const { name: event } = request.params;
-      const { payload = null, eventId = idempotencyKeyOf(request) ?? deps.ids.uuid() } = request.body;
+      const { payload = null, eventId = commandIdOf(deps, request) } = request.body;
       refuse(checkPayloadLimits(payload, ['payload']));
       const result = await answeredInTime(deps.client.emit(event, payload, { tenant, eventId, timeoutMs: ANSWER_MS }));
       if (result !== undefined) return { eventId, event, outcome: result.outcome, matched: result.matched };

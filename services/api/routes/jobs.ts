@@ -9,7 +9,8 @@ import { checkPayload, checkPayloadLimits } from '../../core/spec/payload.ts';
 import { toWireJob } from '../../core/spec/to-wire.ts';
 import { BelfryError } from '../../core/errors.ts';
 import type { Rejection } from '../../core/records.ts';
-import { answerCommand, idempotencyKeyOf, jobAnswer, jobIdOf } from '../command.ts';
+import { answerCommand, commandIdOf, jobAnswer, jobIdOf } from '../command.ts';
+import { asPrecondition, conditionOf, refuseConditions } from '../conditions.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { cursorOf, firstPage, jobIdParams, jobsQuery } from '../query.ts';
@@ -29,16 +30,15 @@ export function addJobs(api: Api, deps: ApiDeps): void {
         ...{ tags, operationId: 'createJob', summary: 'Create a job; an id that exists is a conflict' },
         description: 'With an `Idempotency-Key` the same request may be sent again: it has one effect.',
         body: identifiedJobSchema,
-        response: answers({ 201: job, 202: accepted }),
+        response: answers({ 200: job, 201: job, 202: accepted }),
       },
     },
     (request, reply) => {
       const { spec } = request.body;
-      const jobId = request.body.jobId ?? jobIdOf(idempotencyKeyOf(request) ?? deps.ids.uuid());
+      const jobId = request.body.jobId ?? jobIdOf(commandIdOf(deps, request));
       refuse(checkPayload(spec.type, spec.payload, deps.spec, ['payload']));
-      reply.code(201).header('location', `/api/jobs/${encodeURIComponent(jobId)}`);
       return answerCommand(deps, request, reply, {
-        jobId,
+        ...{ jobId, creates: true },
         send: (by, options) => by.schedule(jobId, toWireJob(spec), { ...options, ifExists: 'reject' }),
       });
     },
@@ -84,7 +84,8 @@ export function addJobs(api: Api, deps: ApiDeps): void {
       config: { scope: 'write' },
       schema: {
         ...{ tags, operationId: 'putJob', summary: 'Create a job, or replace it' },
-        description: '`If-Match: "3"` replaces version 3 alone, `If-None-Match: *` replaces nothing.',
+        description:
+          '`If-Match: "3"` replaces version 3 alone, `If-Match: *` only a job that exists, `If-None-Match: *` replaces nothing.',
         params: jobIdParams,
         body: jobSchema,
         response: answers({ 200: job, 201: job, 202: accepted }),
@@ -93,17 +94,12 @@ export function addJobs(api: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const { id: jobId } = request.params;
       const spec = request.body;
-      const condition = conditionOf(request);
       refuse(checkPayload(spec.type, spec.payload, deps.spec, ['payload']));
+      const condition = await conditionOf(deps, request, jobId);
       return answerCommand(deps, request, reply, {
-        jobId,
-        send: async (by, options) => {
-          const result = await asPrecondition(condition, () =>
-            by.schedule(jobId, toWireJob(spec), { ...options, ...condition }),
-          );
-          if (result.outcome === 'applied' && result.version === 1) reply.code(201);
-          return result;
-        },
+        ...{ jobId, creates: true },
+        send: (by, options) =>
+          asPrecondition(condition, () => by.schedule(jobId, toWireJob(spec), { ...options, ...condition?.options })),
       });
     },
   );
@@ -188,35 +184,4 @@ export function refuse(rejection: Rejection | undefined): void {
   if (rejection === undefined) return;
   const { code, message, field } = rejection;
   throw new BelfryError(code, message, { field });
-}
-
-type Condition = { ifVersion: number } | { ifExists: 'reject' };
-
-function conditionOf({ headers }: FastifyRequest): Condition | undefined {
-  const { 'if-match': match, 'if-none-match': none } = headers;
-  if (match === undefined && none === undefined) return undefined;
-  if (match === undefined && none === '*') return { ifExists: 'reject' };
-  const version = /^"(\d{1,9})"$/.exec(match ?? '')?.[1];
-  if (none === undefined && Number(version) > 0) return { ifVersion: Number(version) };
-  const detail = 'must be one ETag such as "3"; If-None-Match takes * alone, and not beside it';
-  throw new RequestError('invalid', `If-Match ${detail}`, [{ header: 'If-Match', detail }]);
-}
-
-/** Commands other than schedule know no versions: a condition must not be taken for kept. */
-function refuseConditions({ headers }: FastifyRequest): void {
-  for (const header of ['If-Match', 'If-None-Match']) {
-    if (headers[header.toLowerCase()] === undefined) continue;
-    const detail = 'is taken by PUT alone';
-    throw new RequestError('invalid', `${header} ${detail}`, [{ header, detail }]);
-  }
-}
-
-/** A refusal is the condition's doing where there is one. */
-async function asPrecondition<T>(condition: Condition | undefined, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (condition === undefined || !(error instanceof BelfryError) || error.code !== 'conflict') throw error;
-    throw new RequestError('version_mismatch', error.message);
-  }
 }

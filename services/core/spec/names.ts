@@ -31,6 +31,9 @@ export const EVENT: NameRule = JOB_ID;
 /** Room for the topic, partition and offset of a record of the user's own. */
 export const EVENT_ID: NameRule = plainText(1, 300);
 
+/** What made a run: the id of a command or of an event, or the ids of all runs that it runs after. */
+export const CAUSE: NameRule = plainText(1, 4_096);
+
 /** Not a job type: executors have the handlers of types under those names. */
 export const HANDLER: NameRule = {
   allowed: `${plainText(1, 200).allowed}, and none of ${JOB_TYPES.join(', ')}`,
