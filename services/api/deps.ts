@@ -10,6 +10,7 @@ import type { Audit } from '../core/ports/audit.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Codec } from '../core/ports/codec.ts';
+import type { IdempotencyKeys } from '../core/ports/idempotency-keys.ts';
 import type { Inspect } from '../core/ports/inspect.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Rejections } from '../core/ports/rejections.ts';
@@ -34,6 +35,7 @@ export type ApiDeps = {
   webhookKey: Buffer | undefined;
   audit: Audit;
   rejections: Rejections;
+  idempotencyKeys: IdempotencyKeys;
   secretBytes(count: number): Buffer;
   clock: Clock;
   ids: Ids;

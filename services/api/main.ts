@@ -7,6 +7,7 @@ import { Registry } from '../adapters/codec/registry.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { PostgresApiKeys } from '../adapters/postgres/api-keys.ts';
 import { PostgresAudit } from '../adapters/postgres/audit.ts';
+import { PostgresIdempotencyKeys } from '../adapters/postgres/idempotency-keys.ts';
 import { PostgresRejections } from '../adapters/postgres/rejections.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
@@ -96,6 +97,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
       webhookKey: config.webhookKey,
       audit: new PostgresAudit(pg),
       rejections: new PostgresRejections(pg),
+      idempotencyKeys: new PostgresIdempotencyKeys(pg),
       secretBytes: (count) => ids.bytes(count),
       spec: {
         allowInlineSecrets: config.allowInlineSecrets,

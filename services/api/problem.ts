@@ -24,6 +24,7 @@ const KINDS: Readonly<Record<string, readonly [status: number, title: string]>> 
   version_mismatch: [412, 'The job has another version'],
   too_large: [413, 'The request is too large'],
   unsupported_media_type: [415, 'Send JSON'],
+  idempotency_key_reused: [422, 'The Idempotency-Key stands for another request'],
   never_fires: [422, 'The schedule has no occurrence ahead'],
   rate_limited: [429, 'Too many requests'],
   not_migrated: [503, 'Belfry is not set up yet'],

@@ -10,6 +10,7 @@ import { BelfryError } from '../core/errors.ts';
 import { addAudit } from './routes/audit.ts';
 import { addAuth } from './auth.ts';
 import type { Api, ApiDeps } from './deps.ts';
+import { addIdempotency } from './idempotency.ts';
 import { rememberMethods } from './methods.ts';
 import { problem, problemOf, type Problem } from './problem.ts';
 import { addBackfill } from './routes/backfill.ts';
@@ -73,6 +74,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   await addDocuments(api, deps);
   await api.register(async (scoped) => {
     const routes = scoped as Api;
+    addIdempotency(routes, deps);
     for (const add of [
       addJobs,
       addBackfill,

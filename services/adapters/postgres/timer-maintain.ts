@@ -2,6 +2,7 @@
  * Housekeeping of the timer's tables and of the days of `runs`. Any number of processes may run it at once: rows that
  * another holds are left to it or to the next time, so that it never makes a step wait.
  */
+import { IDEMPOTENCY_KEPT_MS } from '../../core/ports/idempotency-keys.ts';
 import { REJECTED_KEPT_MS } from '../../core/rejected-record.ts';
 import { dayRangeOf } from '../../core/run-id.ts';
 import { storedText } from '../../core/stored-text.ts';
@@ -38,6 +39,11 @@ const FORGET_AUDIT = sliced('audit', `at < ${keptFrom('audit')}`);
 
 const PAGES_OF_REJECTED = pagesOf('rejected_records');
 const FORGET_REJECTED = sliced('rejected_records', 'rejected_at < $3');
+
+const PAGES_OF_KEYS = pagesOf('idempotency_keys');
+const FORGET_KEYS = sliced('idempotency_keys', 'at < $3');
+const PAGES_OF_CANCELS = pagesOf('cancelled_runs');
+const FORGET_CANCELS = sliced('cancelled_runs', 'at < $3');
 
 const DAYS = {
   name: 'maintain_days',
@@ -76,6 +82,8 @@ export async function maintain(pg: Pg, now: number, historyMs: number, signal?: 
   await forget(pool, PAGES_OF_ARRIVALS, FORGET_ARRIVALS, keptFrom);
   await forget(pool, PAGES_OF_AUDIT, FORGET_AUDIT, keptFrom);
   await forget(pool, PAGES_OF_REJECTED, FORGET_REJECTED, now - REJECTED_KEPT_MS);
+  await forget(pool, PAGES_OF_KEYS, FORGET_KEYS, now - IDEMPOTENCY_KEPT_MS);
+  await forget(pool, PAGES_OF_CANCELS, FORGET_CANCELS, keptFrom);
   await pool.query(FORGET_REPLAYS, [dayRangeOf(keptFrom).fromId]);
   const after = await daysOf(pool);
   return {

@@ -126,6 +126,47 @@ describe('the API at its edge', () => {
       assert.equal((await ask('GET', `/api/runs?cause=${'e'.repeat(length)}`)).status, 200, String(length));
   });
 
+  it('refuses a key that was sent with another request, whichever command that is', async () => {
+    const again = { 'idempotency-key': 'k' };
+    const first = () => ask('PUT', '/api/jobs/a', again, JOB);
+    assert.equal((await first()).status, 201);
+    const others: [string, string, object?][] = [
+      ['PUT', '/api/jobs/a', { ...JOB, handler: 'other' }],
+      ['PUT', '/api/jobs/b', JOB],
+      ['DELETE', '/api/jobs/a'],
+      ['POST', '/api/jobs/a/trigger', {}],
+      ['POST', '/api/events/user.signup', {}],
+      ['POST', '/api/jobs/batch', { jobs: [JOB] }],
+      ['POST', '/api/jobs/a/backfill', { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' }],
+    ];
+    const sent = api.commands.length;
+    for (const [method, path, body] of others) {
+      const response = await ask(method, path, again, body);
+      const { type, errors } = (await response.json()) as Problem;
+      assert.deepEqual(
+        [response.status, type, errors?.[0]?.header],
+        [422, 'urn:belfry:problem:idempotency_key_reused', 'Idempotency-Key'],
+        `${method} ${path}`,
+      );
+    }
+    assert.equal(api.commands.length, sent);
+    assert.equal((await first()).status, 200);
+    key = await api.key(['admin'], 'other');
+    assert.notEqual((await ask('DELETE', '/api/jobs/a', again)).status, 422, 'keys are a tenant’s own');
+  });
+
+  it('lets one of two requests with one key win when they come at once', async () => {
+    const both = ['a', 'b'].map((id) => ask('PUT', `/api/jobs/${id}`, { 'idempotency-key': 'race' }, JOB));
+    const statuses = (await Promise.all(both)).map(({ status }) => status);
+    assert.deepEqual(statuses.sort(), [201, 422]);
+  });
+
+  it('takes no key for a request that is not valid', async () => {
+    const once = { 'idempotency-key': 'fix' };
+    assert.equal((await ask('PUT', '/api/jobs/a', once, { type: 'CUSTOM' })).status, 400);
+    assert.equal((await ask('PUT', '/api/jobs/a', once, JOB)).status, 201);
+  });
+
   it('lets a valid key in however many wrong ones come from its address, which are slowed down', async () => {
     const wrong = key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A');
     const statuses: number[] = [];

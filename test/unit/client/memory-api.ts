@@ -9,6 +9,7 @@ import { MemoryApiKeys } from '../../../services/adapters/memory/api-keys.ts';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
 import { MemoryAudit } from '../../../services/adapters/memory/audit.ts';
+import { MemoryIdempotencyKeys } from '../../../services/adapters/memory/idempotency-keys.ts';
 import { MemoryRejections } from '../../../services/adapters/memory/rejections.ts';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryBroker } from '../../../services/adapters/memory/broker.ts';
@@ -125,6 +126,7 @@ export class MemoryApi {
       ...{ webhooks: new MemoryWebhooks(db), webhookKey: Buffer.alloc(32, 1) },
       audit: new MemoryAudit(db),
       rejections: this.rejections,
+      idempotencyKeys: new MemoryIdempotencyKeys(),
     });
   }
 
