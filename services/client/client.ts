@@ -79,6 +79,11 @@ export class BelfryClient<H extends Handlers = Handlers> {
     return this.command('cancel', jobId, options, {});
   }
 
+  /** Cancels one run of a job: one that has not started ends CANCELLED, a running one gets its signal. Others go on. */
+  cancelRun(jobId: string, runId: string, options: CommandOptions = {}): Promise<CommandResult> {
+    return this.command('cancel', jobId, options, { runId });
+  }
+
   pause(jobId: string, options: CommandOptions = {}): Promise<CommandResult> {
     return this.command('pause', jobId, options, {});
   }

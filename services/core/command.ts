@@ -26,6 +26,8 @@ export type BackfillCommand = Head & {
   /** The most runs that it may make; with more it is refused. */
   limit: number;
 };
+/** As sent it is a `cancel` with a `runId`. */
+export type CancelRunCommand = Head & { type: 'cancelRun'; runId: string };
 export type SimpleCommand = Head & { type: 'cancel' | 'pause' | 'resume' };
 
 /**
@@ -36,4 +38,11 @@ export type UpstreamCommand = Head & { type: 'upstream'; upstream: string; runId
 
 /** A command after validation (`spec/parse-command.ts`): every default is filled in. */
 export type Command =
-  ScheduleCommand | TriggerCommand | ReplayCommand | EmitCommand | BackfillCommand | SimpleCommand | UpstreamCommand;
+  | ScheduleCommand
+  | TriggerCommand
+  | ReplayCommand
+  | EmitCommand
+  | BackfillCommand
+  | CancelRunCommand
+  | SimpleCommand
+  | UpstreamCommand;

@@ -91,10 +91,9 @@ export class Heartbeat {
   }
 
   private async cancels(entries: readonly RunningEntry[]): Promise<void> {
-    const jobs = entries.map(({ task }) => ({ tenant: task.due.tenant, jobId: task.due.jobId }));
-    const generations = await this.deps.store.cancelGenerations(jobs);
-    entries.forEach(({ task, attempt }, index) => {
-      if ((generations[index] ?? 0) > task.due.cancelGen) attempt.abort('cancelled');
+    const cancelled = await this.deps.store.cancelled(entries.map(({ task }) => task.due));
+    entries.forEach(({ attempt }, index) => {
+      if (cancelled[index] === true) attempt.abort('cancelled');
     });
   }
 

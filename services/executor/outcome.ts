@@ -48,7 +48,11 @@ export function settlementOf(
     case 'completed':
       return { ...ended, status: 'COMPLETED', result: verdict.result, resultTruncated: verdict.truncated };
     case 'cancelled':
-      return { ...ended, status: 'CANCELLED', error: { code: 'cancelled', message: 'the job was cancelled' } };
+      return {
+        ...ended,
+        status: 'CANCELLED',
+        error: { code: 'cancelled', message: 'the run, or its job, was cancelled' },
+      };
     case 'handed_back':
       // What must not be tried twice and has begun can only be given up.
       if (due.delivery === 'at_most_once') return settlementOf(task, token, LOST, policy, random01);

@@ -102,20 +102,20 @@ export class Starter {
 
   private async start(incarnation: Incarnation, claimed: readonly Claimed[]): Promise<void> {
     const { store, begin, end, lookAgain } = this.deps;
-    const jobs = claimed.map(({ task }) => ({ tenant: task.due.tenant, jobId: task.due.jobId }));
-    let generations: number[] | undefined;
+    const dues = claimed.map(({ task }) => task.due);
+    let cancelled: boolean[] | undefined;
     do {
       await this.safe(incarnation);
-      generations = await untilKnown(
+      cancelled = await untilKnown(
         this.deps,
         'reading cancels',
-        () => store.cancelGenerations(jobs),
+        () => store.cancelled(dues),
         () => incarnation.alive,
       );
-    } while (generations !== undefined && incarnation.alive && !this.stopped && !isSafe(incarnation));
-    if (generations === undefined || !isSafe(incarnation)) return lookAgain(claimed.map(({ task }) => task));
+    } while (cancelled !== undefined && incarnation.alive && !this.stopped && !isSafe(incarnation));
+    if (cancelled === undefined || !isSafe(incarnation)) return lookAgain(claimed.map(({ task }) => task));
     claimed.forEach(({ task, owned }, index) => {
-      if ((generations[index] ?? 0) > task.due.cancelGen) end(task, owned, { kind: 'cancelled' });
+      if (cancelled[index] === true) end(task, owned, { kind: 'cancelled' });
       else begin(task, owned);
     });
   }

@@ -1,6 +1,6 @@
 /** What a command is decided in, and what comes of it. */
 import type { AppliedCommand } from '../core/model.ts';
-import type { Arrival, StoredRun } from '../core/ports/timer-store.ts';
+import type { Arrival, StoredRun, TimerRow } from '../core/ports/timer-store.ts';
 import type { Rejection } from '../core/records.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { DecideContext, Effects } from './effects.ts';
@@ -16,12 +16,16 @@ export type CommandContext = DecideContext & {
   offset: AppliedCommand['offset'];
   /** Whether this trigger, replay or delivery was applied before. */
   seen: boolean;
-  /** The run that a replay names, if it exists. */
+  /** The run that a replay or a cancel names, if it exists. */
   stored: StoredRun | undefined;
   /** Of the job: what the store knows of arrivals, and what this step did to them. */
   arrivals: readonly Arrival[];
   /** Runs that arrived, and the one that arrives. */
   runs: ReadonlyMap<string, StoredRun>;
+  /** Of the run that a cancel names: its row of `timers` while it waits for its time, and whether it is parked. */
+  waiting: { timer: TimerRow | undefined; isParked: boolean };
+  /** Whether a KAFKA_MESSAGE is on its way: nothing can stop it. */
+  isPublishing(runId: string): boolean;
   hasTopic(topic: string): boolean;
   /** What is stored of the occurrences that a backfill asks for; undefined: it was not looked up. */
   occurrenceRuns: (runId: string) => StoredRun | null | undefined;

@@ -14,6 +14,7 @@ import { skipPassed } from '../core/occurrences/due.ts';
 import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
 import { rejected, type Applied, type CommandContext } from './applied.ts';
 import { applyBackfill } from './apply-backfill.ts';
+import { applyCancelRun } from './apply-cancel-run.ts';
 import { applyReplay, applyTrigger } from './apply-run-commands.ts';
 import { applySchedule, keepsPhase } from './apply-schedule.ts';
 import { applyUpstream } from './apply-upstream.ts';
@@ -36,6 +37,7 @@ export function applyCommand(job: Job | undefined, command: JobCommand, context:
   if (command.type === 'trigger') return applyTrigger(job, command, context);
   if (command.type === 'replay') return applyReplay(job, command, context);
   if (command.type === 'upstream') return applyUpstream(job, command, context);
+  if (command.type === 'cancelRun') return applyCancelRun(job, command, context);
   if (job?.recentCommands.includes(command.commandId) === true) return { outcome: 'duplicate' };
   return remember(applyOnce(job, command, context), job, command, context);
 }

@@ -18,8 +18,9 @@ export function auditOf(
   record: ConsumedRecord,
   now: number,
 ): AuditEntry | undefined {
-  const { type: action, tenant, jobId, commandId } = command;
-  if (action === 'upstream') return undefined;
+  const { type, tenant, jobId, commandId } = command;
+  if (type === 'upstream') return undefined;
+  const action = type === 'cancelRun' ? 'cancel' : type;
   const actor = senderOf(record);
   const after = applied.effects.job ?? before;
   if (before === undefined && action === 'schedule' && actor.id === null && actor.name === null) return undefined;
@@ -44,6 +45,7 @@ function changesOf(
     case 'trigger':
       return command.hasPayload ? [{ field: 'payload', from: undefined, to: digestOf(command.payload) }] : [];
     case 'replay':
+    case 'cancelRun':
       return [{ field: 'runId', from: undefined, to: command.runId }];
     case 'backfill':
       return [{ field: 'occurrences', from: undefined, to: applied.occurrences?.length ?? 0 }];

@@ -239,10 +239,11 @@ class Decision {
     if (job !== undefined) this.plan.merge(applyCompletion(job, completion, this.context(job)));
   }
 
-  /** A retry waits for its time, or for nothing when its job was cancelled meanwhile. */
+  /** A retry waits for its time, or for nothing when it or its job was cancelled meanwhile. */
   private retry(due: DueRecord): void {
     const { tenant, jobId, runId } = due;
-    const cancelled = (this.plan.job(due)?.cancelGen ?? 0) > due.cancelGen;
+    const ofJob = (this.plan.job(due)?.cancelGen ?? 0) > due.cancelGen;
+    const cancelled = ofJob || this.knowledge.cancelledRuns.has(runId);
     const dueAt = cancelled ? Math.min(due.dueAt, this.options.now) : due.dueAt;
     this.plan.addTimer({
       partition: this.gathered.owned.partition,
@@ -302,9 +303,11 @@ class Decision {
   }
 
   private commandContext(record: ConsumedRecord, command: JobCommand): CommandContext {
-    const { stored, missingTopics, occurrenceRuns } = this.knowledge;
+    const { stored, missingTopics, occurrenceRuns, waiting } = this.knowledge;
     const ref = seenRefOf(command);
-    const run = command.type === 'replay' ? stored.get(command.runId) : undefined;
+    const runId = command.type === 'replay' || command.type === 'cancelRun' ? command.runId : '';
+    const run = stored.get(runId);
+    const timer = waiting.timers.find((each) => each.runId === runId && !this.plan.isRemoved(each));
     return {
       ...this.context(this.plan.job(command)),
       partition: this.gathered.owned.partition,
@@ -317,6 +320,8 @@ class Decision {
       stored: run && { ...run, replays: [...run.replays, ...this.plan.plannedReplays(run.runId)] },
       arrivals: command.type === 'upstream' ? this.plan.arrivalsOf(command) : [],
       runs: stored,
+      waiting: { timer, isParked: waiting.parked.has(runId) },
+      isPublishing: (id) => this.gathered.owned.exactPending.has(id),
       hasTopic: (topic) => !missingTopics.has(topic),
       occurrenceRuns: (runId) => occurrenceRuns.get(runId),
     };

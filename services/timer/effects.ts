@@ -20,6 +20,8 @@ export type Effects = {
   ended: EndedRun[];
   replays: { original: string; replay: string }[];
   arrivals: Arrival[];
+  /** Runs that executors are to end. */
+  cancelledRuns: string[];
 };
 
 /** What every decision is made in. */
@@ -35,7 +37,7 @@ export type DecideContext = {
 };
 
 export function noEffects(): Effects {
-  return { addTimers: [], removeTimers: [], dues: [], ended: [], replays: [], arrivals: [] };
+  return { addTimers: [], removeTimers: [], dues: [], ended: [], replays: [], arrivals: [], cancelledRuns: [] };
 }
 
 /** A run that the timer ends itself, before any attempt. */

@@ -10,6 +10,7 @@ import type {
   TimerRow,
   TimerStore,
 } from '../core/ports/timer-store.ts';
+import { RUN_ID } from '../core/spec/names.ts';
 import { INTAKES, jobKey, type Intake, type Topics } from '../core/topics.ts';
 import type { TimerLimits } from './deps.ts';
 import { dueTopicOf, scheduledRun } from './due-record.ts';
@@ -47,6 +48,10 @@ export type Knowledge = {
   missingTopics: ReadonlySet<string>;
   /** Of each emit, by `subscriberKey`. */
   subscribers: ReadonlyMap<string, Subscribers>;
+  /** What waits of the runs that cancels name. */
+  waiting: Awaited<ReturnType<TimerStore['waitingRuns']>>;
+  /** Of the runs whose retry was read. */
+  cancelledRuns: ReadonlySet<string>;
   /** What is stored of the occurrences that backfills ask for; null: nothing. */
   occurrenceRuns: ReadonlyMap<string, StoredRun | null>;
 };
@@ -135,9 +140,12 @@ export async function learn(
     topicCache.missing(dueTopics(all, inputs, known, topics)),
     readSubscribers(inputs, store),
     readOccurrences(inputs, known, now, store),
+    readWaiting(all, store),
+    readCancelled(inputs, store),
   ]);
-  const [{ stored, existing }, retries, missingTopics, subscribers, occurrenceRuns] = needs;
-  return { known, stored, existing, arrivals, downstreams, retries, missingTopics, subscribers, occurrenceRuns };
+  const [{ stored, existing }, retries, missingTopics, subscribers, occurrenceRuns, waiting, cancelledRuns] = needs;
+  const ofRuns = { stored, existing, retries, waiting, cancelledRuns, occurrenceRuns };
+  return { ...ofRuns, known, arrivals, downstreams, missingTopics, subscribers };
 }
 
 async function readJobs(all: readonly Gathered[], inputs: readonly Input[], store: TimerStore): Promise<Known> {
@@ -200,6 +208,28 @@ export function subscriberKey({ tenant, jobId, after }: JobRef & { after: string
   return `${jobKey(tenant, jobId)}/${after}`;
 }
 
+const NOTHING_WAITS: Knowledge['waiting'] = { timers: [], parked: new Set() };
+
+async function readWaiting(all: readonly Gathered[], store: TimerStore): Promise<Knowledge['waiting']> {
+  const named = all.flatMap((gathered) =>
+    inputsOf(gathered).flatMap((input) => {
+      if (input.kind !== 'command' || input.command.type !== 'cancelRun') return [];
+      const { tenant, jobId, runId } = input.command;
+      return [{ tenant, jobId, runId, partition: gathered.owned.partition }];
+    }),
+  );
+  return named.length === 0 ? NOTHING_WAITS : store.waitingRuns(named);
+}
+
+const NONE_CANCELLED: ReadonlySet<string> = new Set();
+
+async function readCancelled(inputs: readonly Input[], store: TimerStore): Promise<ReadonlySet<string>> {
+  const retried = inputs.flatMap((input) =>
+    input.kind === 'retry' && RUN_ID.holds(input.due.runId) ? [input.due.runId] : [],
+  );
+  return retried.length === 0 ? NONE_CANCELLED : store.cancelledRuns(retried);
+}
+
 /** What is there already of the occurrences that backfills ask for. */
 async function readOccurrences(
   inputs: readonly Input[],
@@ -232,7 +262,8 @@ async function readRuns(
   for (const input of inputs) {
     if (input.kind !== 'command') continue;
     const { command } = input;
-    if (command.type === 'replay' || command.type === 'upstream') named.push(command.runId);
+    if (command.type === 'replay' || command.type === 'upstream' || command.type === 'cancelRun')
+      named.push(command.runId);
     if (command.type !== 'schedule') continue;
     const { schedule, type } = command.job;
     if (type !== 'KAFKA_MESSAGE' && schedule.kind !== 'at') continue;
@@ -265,7 +296,10 @@ async function readRetries(
     if (input.kind !== 'command') continue;
     const { command } = input;
     const job = jobs.get(jobKey(command.tenant, command.jobId));
-    const cancels = command.type === 'cancel' || (command.type === 'trigger' && command.overlap === 'cancel_running');
+    const cancels =
+      command.type === 'cancel' ||
+      command.type === 'cancelRun' ||
+      (command.type === 'trigger' && command.overlap === 'cancel_running');
     if (job !== undefined && cancels) cancelled.set(jobKey(job.tenant, job.jobId), job);
   }
   if (cancelled.size === 0) return new Map();

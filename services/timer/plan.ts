@@ -64,6 +64,7 @@ export class Plan {
   private readonly audited: AuditEntry[] = [];
   private readonly left: TimerRow[] = [];
   private readonly rejected: RejectedRecord[] = [];
+  private readonly cancelled = new Set<string>();
 
   /** @param placeOf tells floods from usual load */
   constructor(fence: Fence, known: KnownToPlan, records: Records, now: number, placeOf: PlaceOf) {
@@ -90,6 +91,7 @@ export class Plan {
     for (const emission of effects.dues) this.emit(emission);
     this.replays.push(...effects.replays);
     for (const arrival of effects.arrivals) this.arrive(arrival);
+    for (const runId of effects.cancelledRuns) this.cancelled.add(runId);
   }
 
   /** Arrivals at a job, as far as they are known. */
@@ -218,6 +220,7 @@ export class Plan {
       subscriptions: this.subscriptions(),
       audit: this.audited,
       rejected: this.rejected,
+      cancelledRuns: [...this.cancelled],
     };
     return { step, batches, exactRunIds, left: this.left };
   }

@@ -27,6 +27,7 @@ export function seenRefOf(command: Command | InternalCommand): (JobRef & { comma
     case 'pause':
     case 'resume':
     case 'backfill':
+    case 'cancelRun': // again it finds the run cancelled
     case 'upstream': // what arrived is kept as long as the history
       return undefined;
   }

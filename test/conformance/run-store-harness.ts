@@ -10,6 +10,8 @@ export type RunStoreHarness = {
   /** As if `ms` had passed for leases and parked runs. */
   pass: (ms: number) => Promise<void>;
   setCancelGeneration: (tenant: string, jobId: string, generation: number) => Promise<void>;
+  /** As a timer's step marks it. */
+  cancelRun: (runId: string) => Promise<void>;
   /** Columns that the port only writes. */
   stored: (runId: string) => Promise<{ due: DueRecord | null; progress: unknown }>;
   /** Commands enqueued for the timer, by their ids. */

@@ -104,6 +104,21 @@ export function limitsConformance(harness: () => RunStoreHarness): void {
     assert.deepEqual(await store.takeCancelled(without, 5), [], 'once');
   });
 
+  it('hands out those that nobody has in hand and that were cancelled by themselves', async () => {
+    const { cancelRun } = harness();
+    const { store, queue, lease, limit, dues } = await under(1);
+    const [first, waiting, cancelled, handedOver] = dues;
+    await admitOne(store, lease, admission(first, [limit]));
+    for (const due of [waiting, cancelled])
+      assert.equal(await admitOne(store, lease, admission(due, [limit])), 'waits');
+    const parked = { kind: 'handed_over', executor: null, queue, priority: 'medium', handler: 'gone' } as const;
+    await store.park([{ ...parked, runId: handedOver.runId, due: handedOver, parkedAt: 0 }]);
+    for (const { runId } of [cancelled, handedOver]) await cancelRun(runId);
+    const taken = await store.takeCancelled(lease, 5);
+    assert.deepEqual(ids(taken).sort(), [cancelled.runId, handedOver.runId].sort());
+    assert.deepEqual(await store.takeCancelled(lease, 5), [], 'once');
+  });
+
   it('lets nobody pass those who wait, nor the one that was just woken', async () => {
     const { store, lease, limit, dues } = await under(1);
     const first = admission(dues[0], [limit]);

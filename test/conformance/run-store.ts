@@ -212,7 +212,7 @@ function settleConformance(harness: () => RunStoreHarness): void {
 }
 
 function cancelConformance(harness: () => RunStoreHarness): void {
-  it('reads the cancel generations of jobs in the order asked, 0 for a job that is gone', async () => {
+  it('tells which runs were cancelled with their jobs, in the order asked', async () => {
     const { store, setCancelGeneration } = harness();
     const [a, b, gone] = newDues(3) as [
       ReturnType<typeof newDue>,
@@ -221,7 +221,15 @@ function cancelConformance(harness: () => RunStoreHarness): void {
     ];
     await setCancelGeneration(a.tenant, a.jobId, 2);
     await setCancelGeneration(b.tenant, b.jobId, 5);
-    assert.deepEqual(await store.cancelGenerations([b, gone, a, b]), [5, 0, 2, 5]);
-    assert.deepEqual(await store.cancelGenerations([]), []);
+    const later = { ...a, cancelGen: 2 };
+    assert.deepEqual(await store.cancelled([b, gone, later, a, b]), [true, false, false, true, true]);
+    assert.deepEqual(await store.cancelled([]), []);
+  });
+
+  it('tells which runs were cancelled by themselves', async () => {
+    const { store, cancelRun } = harness();
+    const [a, b] = newDues(2) as [ReturnType<typeof newDue>, ReturnType<typeof newDue>];
+    await cancelRun(a.runId);
+    assert.deepEqual(await store.cancelled([b, a, { ...b, jobId: a.jobId }]), [false, true, false]);
   });
 }

@@ -170,6 +170,7 @@ export function stepOf(
       subscriptions: [],
       audit: [],
       rejected: [],
+      cancelledRuns: [],
     },
     ...effects,
   };

@@ -28,6 +28,21 @@ export function timerStoreRowsConformance(stored: () => TimerStore, owner: () =>
       assert.deepEqual(await me.timers(T0 + 10), []);
     });
 
+    test('of runs that wait are found by the runs, and so are those that were cancelled by themselves', async () => {
+      const me = await owner();
+      const [jobId, other] = [newJobId(), newJobId()];
+      const waiting = timerIn(me.partition, { jobId, kind: 'run', topic: '' });
+      const once = timerIn(me.partition, { jobId: other });
+      await me.step({ addTimers: [waiting, once] });
+      const named = [waiting, once].map((row) => ({ ...row, tenant: 'default' }));
+      const found = await stored().waitingRuns(named);
+      assert.deepEqual(found, { timers: [waiting], parked: new Set() });
+      await me.step({ cancelledRuns: [waiting.runId] });
+      await me.step({ cancelledRuns: [waiting.runId] });
+      const cancelled = await stored().cancelledRuns([once.runId, waiting.runId]);
+      assert.deepEqual(cancelled, new Set([waiting.runId]));
+    });
+
     test('of several partitions are limited each', async () => {
       const [one, two] = [await owner(), await owner()];
       for (const me of [one, two]) {

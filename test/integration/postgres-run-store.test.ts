@@ -39,6 +39,9 @@ runStoreConformance(
         await sql(pool, 'UPDATE parked SET parked_at = parked_at - $1::bigint', [ms]);
         await sql(pool, 'UPDATE places SET expires_at = expires_at - $1::bigint', [ms]);
       },
+      cancelRun: async (runId) => {
+        await sql(pool, `SELECT cancel_runs('{0}', '{0}', ARRAY[$1::uuid])`, [runId]);
+      },
       setCancelGeneration: async (tenant, jobId, generation) => {
         await sql(
           pool,

@@ -100,7 +100,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'cancel-gen',
     what: 'executors do not see that a job was cancelled',
     breaks: 'I8',
-    runStore: (store) => override(store, { cancelGenerations: async (jobs) => jobs.map(() => 0) }),
+    runStore: (store) => override(store, { cancelled: async (runs) => runs.map(() => false) }),
   },
   {
     name: 'active-set',

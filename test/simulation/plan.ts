@@ -151,7 +151,7 @@ const STORE_CALLS = {
     'reclaim',
     'settle',
     'settle',
-    'cancelGenerations',
+    'cancelled',
     'park',
     'unpark',
     'takeParked',

@@ -16,6 +16,7 @@ runStoreConformance('memory', async () => {
     setCancelGeneration: async (tenant, jobId, cancelGen) => {
       db.jobs.set(jobKey(tenant, jobId), { tenant, jobId, cancelGen } as Job);
     },
+    cancelRun: async (runId) => void db.cancelledRuns.set(runId, Date.now()),
     stored: async (runId) => {
       const { due, progress } = db.runs.get(runId) ?? { due: null, progress: null };
       return { due, progress };

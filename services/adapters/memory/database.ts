@@ -70,6 +70,8 @@ export class MemoryDatabase {
   /** Who listens to what, by job. */
   readonly subscriptions = new Map<string, Subscription>();
   readonly runs = new Map<string, RunEntry>();
+  /** Runs that were cancelled by themselves, and when. */
+  readonly cancelledRuns = new Map<string, number>();
   readonly leases = new Map<string, LeaseEntry>();
   readonly parked = new Map<string, ParkedEntry>();
   /** Places under limits, by `name runId`. */
@@ -107,6 +109,11 @@ export class MemoryDatabase {
   /** 0 for a job that is gone. */
   cancelGenerationOf({ tenant, jobId }: JobRef): number {
     return this.jobs.get(jobKey(tenant, jobId))?.cancelGen ?? 0;
+  }
+
+  /** With its job since it was decided, or by itself. */
+  isCancelled(run: Pick<DueRecord, 'tenant' | 'jobId' | 'runId' | 'cancelGen'>): boolean {
+    return this.cancelGenerationOf(run) > run.cancelGen || this.cancelledRuns.has(run.runId);
   }
 
   /** What the SQL function `enqueue` does; its transaction commits at once. */

@@ -56,8 +56,10 @@ export class MemoryParked {
 
   takeCancelled(lease: Lease, limit: number): ParkedRun[] {
     const cancelled = [...this.db.parked.values()]
-      .filter(({ kind, queue }) => kind === 'waiting' && queue === lease.queue)
-      .filter(({ due }) => this.db.cancelGenerationOf(due) > due.cancelGen);
+      .filter(({ kind, queue }) => kind !== 'detached' && queue === lease.queue)
+      .filter(({ kind, due }) =>
+        kind === 'waiting' ? this.db.isCancelled(due) : this.db.cancelledRuns.has(due.runId),
+      );
     return this.detach(
       lease,
       cancelled.slice(0, limit).map(({ limitName: _, most: __, ...row }) => row),

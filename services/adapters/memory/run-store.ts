@@ -124,8 +124,8 @@ export class MemoryRunStore implements RunStore {
     }
   }
 
-  async cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
-    return jobs.map((job) => this.db.cancelGenerationOf(job));
+  async cancelled(runs: Parameters<RunStore['cancelled']>[0]): Promise<boolean[]> {
+    return runs.map((run) => this.db.isCancelled(run));
   }
 
   async enqueue(command: EnqueuedCommandInput): Promise<void> {

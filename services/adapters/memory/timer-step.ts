@@ -77,6 +77,7 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
   }
   for (const entry of step.audit) db.appendAudit(entry);
   db.indexRejected(step.rejected);
+  for (const runId of step.cancelledRuns) if (!db.cancelledRuns.has(runId)) db.cancelledRuns.set(runId, db.now());
   for (const { original, replay } of step.replays) {
     db.replays.set(original, (db.replays.get(original) ?? new Set()).add(replay));
   }

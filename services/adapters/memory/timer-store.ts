@@ -79,6 +79,23 @@ export class MemoryTimerStore implements TimerStore {
     return timers.filter(({ kind, tenant, jobId }) => kind === 'retry' && keys.has(jobKey(tenant, jobId)));
   }
 
+  async waitingRuns(runs: Parameters<TimerStore['waitingRuns']>[0]): ReturnType<TimerStore['waitingRuns']> {
+    const timers = runs.flatMap(({ partition, runId }) => {
+      const at = scheduledMsOf(runId);
+      const rows = this.db.timers.get(partition) ?? [];
+      return rows.filter((row) => row.kind === 'run' && row.runId === runId && row.fireAt === at);
+    });
+    const parked = runs.filter(({ runId, tenant, jobId }) => {
+      const due = this.db.parked.get(runId)?.due;
+      return due?.tenant === tenant && due.jobId === jobId;
+    });
+    return { timers, parked: new Set(parked.map(({ runId }) => runId)) };
+  }
+
+  async cancelledRuns(runIds: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set(runIds.filter((runId) => this.db.cancelledRuns.has(runId)));
+  }
+
   async read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known> {
     const found = new Map<string, Job>();
     for (const { tenant, jobId } of jobs) {
@@ -184,6 +201,7 @@ export class MemoryTimerStore implements TimerStore {
     for (const [key, job] of jobs) {
       if (!isOpen(job) && job.updatedAt < keptFrom(job.tenant) && job.active.length === 0) jobs.delete(key);
     }
+    for (const [runId, at] of this.db.cancelledRuns) if (at < before) this.db.cancelledRuns.delete(runId);
     for (const [key, seenAt] of seenCommands) if (seenAt < now - REMEMBER_COMMANDS_MS) seenCommands.delete(key);
     for (const [key, { tenant, runId, arrivedAt }] of arrivals) {
       if (arrivedAt < keptFrom(tenant) && !runs.has(runId)) arrivals.delete(key);

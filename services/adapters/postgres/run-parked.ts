@@ -62,8 +62,8 @@ const TAKE_ORPHANS = {
 const TAKE_CANCELLED = {
   name: 'take_cancelled',
   text: `UPDATE parked p SET kind = 'detached', executor = $1, limit_name = NULL, most = NULL, parked_at = now_ms()
-         FROM cancelled_waiting($2, $3::int) AS cancelled (id)
-         WHERE p.run_id = cancelled.id AND p.kind = 'waiting'
+         FROM (SELECT * FROM cancelled_waiting($2, $3::int) UNION SELECT * FROM cancelled_parked($2, $3::int)) AS cancelled (id)
+         WHERE p.run_id = cancelled.id AND p.kind IN ('waiting', 'handed_over')
            AND EXISTS (SELECT FROM leases l WHERE l.executor = $1 AND NOT l.dead)
          RETURNING p.*`,
 };

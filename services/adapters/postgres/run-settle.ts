@@ -7,12 +7,13 @@ import { inOrder, placeholders, settledOf, type SettledRow } from './run-rows.ts
 
 const SETTLE = { name: 'settle_runs', text: settleText('') };
 const PROGRESS = { name: 'note_progress', text: 'SELECT note_progress($1, $2, $3, $4)' };
-const CANCEL_GENERATIONS = {
-  name: 'cancel_generations',
-  // Few jobs were ever cancelled: the others are not answered.
-  text: `SELECT q.position, j.cancel_gen AS generation
-         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q (tenant, job_id, position)
-         JOIN jobs j ON j.tenant = q.tenant AND j.job_id = q.job_id WHERE j.cancel_gen > 0`,
+const CANCELLED = {
+  name: 'cancelled_of_runs',
+  // Few are: the others are not answered.
+  text: `WITH q AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::uuid[])
+                    WITH ORDINALITY AS q (tenant, job_id, cancel_gen, run_id, position))
+         SELECT q.position FROM q JOIN jobs j ON j.tenant = q.tenant AND j.job_id = q.job_id WHERE j.cancel_gen > q.cancel_gen
+         UNION ALL SELECT q.position FROM q JOIN cancelled_runs c ON c.run_id = q.run_id`,
 };
 
 /**
@@ -50,16 +51,17 @@ export function settleValues(lease: Lease, settlements: readonly Settlement[]): 
   ];
 }
 
-/** See RunStore.cancelGenerations. */
-export async function cancelGenerations(pg: Pg, jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
-  if (jobs.length === 0) return [];
-  const rows = await pg.query<{ position: number; generation: number }>(CANCEL_GENERATIONS, [
-    textArray(jobs.map(({ tenant }) => tenant)),
-    textArray(jobs.map(({ jobId }) => jobId)),
+/** See RunStore.cancelled. */
+export async function cancelled(pg: Pg, runs: Parameters<RunStore['cancelled']>[0]): Promise<boolean[]> {
+  if (runs.length === 0) return [];
+  const rows = await pg.query<{ position: number }>(CANCELLED, [
+    textArray(runs.map(({ tenant }) => tenant)),
+    textArray(runs.map(({ jobId }) => jobId)),
+    int4Array(runs.map(({ cancelGen }) => cancelGen)),
+    uuidArray(runs.map(({ runId }) => runId)),
   ]);
-  const generations = jobs.map(() => 0);
-  for (const { position, generation } of rows) generations[position - 1] = generation;
-  return generations;
+  const positions = new Set(rows.map(({ position }) => position));
+  return runs.map((_, index) => positions.has(index + 1));
 }
 
 /** See RunStore.progress. */

@@ -58,8 +58,8 @@ export class PostgresRunStore implements RunStore {
     return transaction(this.pg, this.clock, lease, timeoutMs, work);
   }
 
-  cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]> {
-    return settling.cancelGenerations(this.pg, jobs);
+  cancelled(runs: Parameters<RunStore['cancelled']>[0]): Promise<boolean[]> {
+    return settling.cancelled(this.pg, runs);
   }
 
   async enqueue(command: EnqueuedCommandInput): Promise<void> {

@@ -191,6 +191,11 @@ export const AUDIT_COLUMNS: Columns<Audited> = {
   changes: column(textArray, (entry) => JSON.stringify(entry.changes)),
 };
 
+export const CANCELLED_COLUMNS: Columns<{ partition: number; runId: string }> = {
+  partition: column(int4Array, (cancelled) => cancelled.partition),
+  run_id: column(uuidArray, (cancelled) => cancelled.runId),
+};
+
 /** Of the SQL function `index_rejected`; the partition is the one that its record was read in. */
 export const REJECTED_COLUMNS: Columns<RejectedRecord> = {
   partition: column(int4Array, (rejected) => rejected.partition),

@@ -7,6 +7,7 @@ import { textArray } from './arrays.ts';
 import {
   ARRIVAL_COLUMNS,
   AUDIT_COLUMNS,
+  CANCELLED_COLUMNS,
   EDGE_COLUMNS,
   ENQUEUED_COLUMNS,
   FINISHED_COLUMNS,
@@ -165,6 +166,16 @@ const EXTRAS: readonly Extra[] = [
       AUDIT_COLUMNS,
       (step) => within(step, step.audit).map((entry, order) => ({ ...entry, order })),
       ({ partition, order }) => `${partition} ${String(order).padStart(9, '0')}`,
+    ),
+  },
+  {
+    call: 'cancel_runs',
+    isIn: ({ cancelledRuns }) => cancelledRuns.length > 0,
+    ...group(
+      'cancelled_',
+      CANCELLED_COLUMNS,
+      ({ partition, cancelledRuns }) => cancelledRuns.map((runId) => ({ partition, runId })),
+      ({ runId }) => runId,
     ),
   },
   {

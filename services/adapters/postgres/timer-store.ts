@@ -16,9 +16,11 @@ import type {
   TimerStats,
   TimerStore,
 } from '../../core/ports/timer-store.ts';
+import type { DueRecord } from '../../core/records.ts';
+import { scheduledMsOf } from '../../core/run-id.ts';
 import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
 import { jobKey } from '../../core/topics.ts';
-import { int4Array, textArray, uuidArray } from './arrays.ts';
+import { int4Array, int8Array, textArray, uuidArray } from './arrays.ts';
 import { classify, sqlState } from './classify.ts';
 import { EDGES_REFUSED, edgesRefused } from './edges-refused.ts';
 import type { Pg } from './pool.ts';
@@ -59,6 +61,20 @@ const RETRY_TIMERS = {
          FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS u (tenant, job_id)) k
          JOIN timers t USING (tenant, job_id)
          WHERE t.kind = 'retry' ORDER BY t.partition, t.fire_at, t.run_id`,
+};
+
+const WAITING_RUNS = {
+  name: 'timer_waiting_runs',
+  text: `SELECT ${TIMER_FIELDS} FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS k (partition, fire_at, run_id)
+         JOIN timers t USING (partition, fire_at, run_id) WHERE t.kind = 'run'`,
+};
+const PARKED_RUNS = {
+  name: 'timer_parked_runs',
+  text: `SELECT p.run_id AS "runId", p.due FROM unnest($1::uuid[]) AS k (run_id) JOIN parked p USING (run_id)`,
+};
+const CANCELLED_RUNS = {
+  name: 'timer_cancelled_runs',
+  text: `SELECT c.run_id AS "runId" FROM unnest($1::uuid[]) AS k (run_id) JOIN cancelled_runs c USING (run_id)`,
 };
 
 const JOBS = {
@@ -224,6 +240,23 @@ export class PostgresTimerStore implements TimerStore {
     return this.pool.query<TimerRow>(RETRY_TIMERS, keysOf(jobs));
   }
 
+  async waitingRuns(runs: Parameters<TimerStore['waitingRuns']>[0]): ReturnType<TimerStore['waitingRuns']> {
+    const ids = uuidArray(runs.map(({ runId }) => runId));
+    const at = int8Array(runs.map(({ runId }) => scheduledMsOf(runId)));
+    const [timers, parked] = await Promise.all([
+      this.pool.query<TimerRow>(WAITING_RUNS, [int4Array(runs.map(({ partition }) => partition)), at, ids]),
+      this.pool.query<{ runId: string; due: string }>(PARKED_RUNS, [ids]),
+    ]);
+    const jobOf = new Map(runs.map(({ runId, tenant, jobId }) => [runId, { tenant, jobId }]));
+    const own = parked.filter(({ runId, due }) => isOf(jobOf.get(runId), due)).map(({ runId }) => runId);
+    return { timers, parked: new Set(own) };
+  }
+
+  async cancelledRuns(runIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await this.pool.query<{ runId: string }>(CANCELLED_RUNS, [uuidArray(runIds)]);
+    return new Set(found.map(({ runId }) => runId));
+  }
+
   async read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known> {
     const [found, remembered] = await Promise.all([this.readJobs(jobs), this.readSeen(commands)]);
     return { jobs: found, seen: remembered };
@@ -317,4 +350,9 @@ export class PostgresTimerStore implements TimerStore {
 /** Tenants and ids of jobs, as two parameters. */
 function keysOf(jobs: readonly JobRef[]): unknown[] {
   return [textArray(jobs.map(({ tenant }) => tenant)), textArray(jobs.map(({ jobId }) => jobId))];
+}
+
+function isOf(job: JobRef | undefined, due: string): boolean {
+  const { tenant, jobId } = JSON.parse(due) as DueRecord;
+  return job !== undefined && tenant === job.tenant && jobId === job.jobId;
 }

@@ -20,10 +20,12 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const LONGEST_WAIT_MS = 30_000;
 const tags = ['commands'];
 
-const SCOPES: Readonly<Record<CommandType, 'run' | 'write'>> = {
-  ...{ schedule: 'write', cancel: 'write', pause: 'write', resume: 'write' },
-  ...{ trigger: 'run', replay: 'run', emit: 'run', backfill: 'run' },
+const SCOPES: Readonly<Record<CommandType, readonly ('run' | 'write')[]>> = {
+  ...{ schedule: ['write'], cancel: ['write'], pause: ['write'], resume: ['write'] },
+  ...{ trigger: ['run'], replay: ['run'], emit: ['run'], backfill: ['run'] },
 };
+/** Whoever may start runs may stop them. */
+const SCOPES_OF_RUN_CANCEL = ['run', 'write'] as const;
 
 const commandsBody = record('a request', {
   commands: listOf(
@@ -96,12 +98,14 @@ function refusal(
 ): Rejection | { code: string; message: string } | undefined {
   if (Buffer.byteLength(JSON.stringify(written)) > MAX_COMMAND_BYTES)
     return { code: 'too_large', message: `a command has at most ${MAX_COMMAND_BYTES} bytes` };
-  const { tenant = caller.tenant, type } = (written ?? {}) as { tenant?: unknown; type?: unknown };
+  const { tenant = caller.tenant, type, runId } = (written ?? {}) as Record<string, unknown>;
   if (tenant !== null && tenant !== caller.tenant)
     return { code: 'forbidden', message: `The key acts for the tenant ${caller.tenant} alone.` };
   const known = COMMAND_TYPES.find((each) => each === type);
-  if (known !== undefined && !permits(caller, SCOPES[known])) {
-    const { code, message } = notPermitted(caller, SCOPES[known]);
+  const scopes =
+    known === undefined ? [] : known === 'cancel' && (runId ?? null) !== null ? SCOPES_OF_RUN_CANCEL : SCOPES[known];
+  if (known !== undefined && !scopes.some((scope) => permits(caller, scope))) {
+    const { code, message } = notPermitted(caller, scopes.join(' or '));
     return { code, message };
   }
   const parsed = parseCommand(written, spec);

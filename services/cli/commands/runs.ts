@@ -19,10 +19,14 @@ import {
 import { elapsed, facts, jobName, json, table, when } from '../output.ts';
 import { RUN_HEAD, runCells, whyText, workText } from '../views.ts';
 
+type CancelOptions = JsonOption & { tenant?: string; job?: string };
 type ListOptions = JsonOption & Omit<RunFilter, 'jobId'> & { job?: string; limit: number };
 
 export function addRuns({ program, deps, action }: Cli): void {
-  const runs = group(program, 'runs', 'Look at runs', ['belfry runs list --job report', 'belfry runs show RUN_ID']);
+  const runs = group(program, 'runs', 'Look at runs, and cancel one', [
+    'belfry runs list --job report',
+    'belfry runs show RUN_ID',
+  ]);
 
   const list = leaf(runs, 'list', 'List runs, the latest first', [
     'belfry runs list --job report',
@@ -36,6 +40,26 @@ export function addRuns({ program, deps, action }: Cli): void {
   leaf(runs, 'show', 'Show a run: what came of it, and why', ['belfry runs show 019ae2c0-5f00-8d3a-9c41-0b7e6a2f1d55'])
     .argument('<run-id>', 'the run', runIdArgument)
     .action(action((runId: string, options: JsonOption) => showRun(deps, runId, options)));
+
+  byTenant(
+    leaf(runs, 'cancel', 'Cancel one run: its job and the other runs go on', [
+      'belfry runs cancel 019ae2c0-5f00-8d3a-9c41-0b7e6a2f1d55',
+    ]),
+  )
+    .argument('<run-id>', 'the run', runIdArgument)
+    .option('--job <id>', 'its job, where nobody has begun the run, so that it is in no list yet', jobIdArgument)
+    .action(action((runId: string, options: CancelOptions) => cancelRun(deps, runId, options)));
+}
+
+async function cancelRun(deps: CliDeps, runId: string, options: CancelOptions): Promise<ExitCode> {
+  const run = await deps.inspect().run(runId);
+  const jobId = run?.jobId ?? options.job;
+  if (jobId === undefined) throw notFound(`There is no run ${runId}: with --job it is found also before it begins.`);
+  const tenant = run?.tenant ?? options.tenant ?? (await deps.tenant());
+  const { outcome } = await deps.client().cancelRun(jobId, runId, { tenant });
+  const text = outcome === 'unchanged' ? 'is cancelled already' : 'is cancelled: a running one ends within 10 s';
+  deps.print(options.json ? json({ runId, tenant, jobId, outcome }) : `${runId} of ${jobName(tenant, jobId)} ${text}`);
+  return EXIT.ok;
 }
 
 async function listRuns(deps: CliDeps, options: ListOptions): Promise<ExitCode> {

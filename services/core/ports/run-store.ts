@@ -175,8 +175,11 @@ export interface RunStore {
    * answer was lost is looked up; only when that fails too is it `store_unavailable`.
    */
   transaction<T>(lease: Lease, timeoutMs: number, work: (transaction: RunTransaction) => Promise<T>): Promise<T>;
-  /** The jobs' present cancel generations, in the order asked (0 for a job that is gone). Read after the claim's commit. */
-  cancelGenerations(jobs: readonly { tenant: string; jobId: string }[]): Promise<number[]>;
+  /**
+   * Which of these runs were cancelled, with their jobs since they were decided or by themselves, in the order asked. Read after the
+   * claim's commit, and with each heartbeat.
+   */
+  cancelled(runs: readonly Pick<DueRecord, 'tenant' | 'jobId' | 'runId' | 'cancelGen'>[]): Promise<boolean[]>;
   /** Enqueues a command for the timer; durable when this resolves. @throws BelfryError `invalid` */
   enqueue(command: EnqueuedCommandInput): Promise<void>;
   progress(
@@ -212,7 +215,10 @@ export interface RunStore {
   releaseParkedOfDead(): Promise<number>;
   /** Handed over longer than `olderThanMs`, and in all that time no live executor of its queue had the handler: taken, to end as `handler_not_found`. */
   takeOrphans(lease: Lease, olderThanMs: number, limit: number): Promise<ParkedRun[]>;
-  /** Those of its queue that wait for a place although their job was cancelled: taken, whatever their handler, to end so. */
+  /**
+   * Those of its queue that nobody has in hand although they were cancelled: by themselves, or with their job while they wait for
+   * a place. Taken, whatever their handler, to end so.
+   */
   takeCancelled(lease: Lease, limit: number): Promise<ParkedRun[]>;
 
   /** Makes the lease; `lengthMs` from now. Again is harmless. */

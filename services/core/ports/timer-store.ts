@@ -124,6 +124,8 @@ export type PartitionStep = {
   subscriptions: readonly Subscription[];
   /** What the audit log is told, in the order in which it happened. */
   audit: readonly AuditEntry[];
+  /** Runs that were cancelled by themselves: executors read it. */
+  cancelledRuns: readonly string[];
   /** For the index of rejected records; read in this partition. */
   rejected: readonly RejectedRecord[];
 };
@@ -196,6 +198,15 @@ export interface TimerStore {
   urgentTimers(partitions: readonly number[], before: number, limit: number): Promise<TimerRow[]>;
   /** The waiting retries of these jobs (kind `retry`), in order, so that a cancel can bring them forward. */
   retryTimers(jobs: readonly JobRef[]): Promise<TimerRow[]>;
+  /**
+   * What is known of runs of these jobs that wait: those of kind `run` whose time their id names, and the ids of those that are
+   * parked.
+   */
+  waitingRuns(
+    runs: readonly (JobRef & { partition: number; runId: string })[],
+  ): Promise<{ timers: readonly TimerRow[]; parked: ReadonlySet<string> }>;
+  /** Which of these runs were cancelled by themselves. */
+  cancelledRuns(runIds: readonly string[]): Promise<ReadonlySet<string>>;
   read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known>;
   /** Enqueued commands of these partitions: each one's first `limit`, in order, and no more than `maxBytes` but for the first. */
   enqueued(partitions: readonly number[], limit: number, maxBytes: number): Promise<EnqueuedCommand[]>;

@@ -264,6 +264,8 @@ export type BackfillCommandInput = HeadInput & {
 };
 
 export type SimpleCommandInput = HeadInput & { type: 'cancel' | 'pause' | 'resume' };
+/** Of one run: its job goes on. */
+export type CancelRunCommandInput = HeadInput & { type: 'cancel'; runId: string };
 
 /** A command as users write it: the value of a record on job.commands. */
 export type CommandInput =
@@ -272,4 +274,5 @@ export type CommandInput =
   | ReplayCommandInput
   | EmitCommandInput
   | BackfillCommandInput
-  | SimpleCommandInput;
+  | SimpleCommandInput
+  | CancelRunCommandInput;

@@ -34,9 +34,11 @@ const triggerCommand = record('a trigger command', {
   overlap: word(OVERLAPS).optional(),
 });
 
+const runId = name({ ...RUN_ID, holds: (text) => RUN_ID.holds(text.toLowerCase()) }).toLowerCase();
+
 const replayCommand = record('a replay command', {
   ...head('replay'),
-  runId: name({ ...RUN_ID, holds: (text) => RUN_ID.holds(text.toLowerCase()) }).toLowerCase(),
+  runId,
   force: flag.default(false),
 });
 
@@ -64,7 +66,8 @@ export const backfillFields = {
 /** The schema of each type of command. */
 export const commandSchemas = {
   schedule: scheduleCommand,
-  cancel: record('a cancel command', head('cancel')),
+  /** Of the job; with a runId, of that run alone. */
+  cancel: record('a cancel command', { ...head('cancel'), runId: runId.optional() }),
   pause: record('a pause command', head('pause')),
   resume: record('a resume command', head('resume')),
   trigger: triggerCommand,
@@ -155,6 +158,10 @@ function commandOf(written: Validated): Command {
   if (written.type === 'emit') {
     const { event, eventId = written.commandId, payload = null, jobId: _jobId, ...rest } = written;
     return { ...rest, jobId: event, eventId, payload };
+  }
+  if (written.type === 'cancel') {
+    const { runId, ...rest } = written;
+    return runId === undefined ? rest : { ...rest, type: 'cancelRun', runId };
   }
   return written;
 }

@@ -28,6 +28,9 @@ export function jobsOverHttp(stage: ApiStage): void {
     const body = greet(LATER);
     const answers = await Promise.all([1, 2, 3].map(() => ask('POST', '/api/jobs', { body, headers })));
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]));
+    assert.equal((await ask('POST', '/api/jobs', { body, headers })).status, 200, 'a repeat makes nothing');
+    const reused = await ask('PUT', `/api/jobs/${answers[0]?.body.jobId}`, { body, headers });
+    assert.deepEqual([reused.status, reused.body.type], [422, 'urn:belfry:problem:idempotency_key_reused']);
     assert.equal(new Set(answers.map((answer) => answer.body.jobId)).size, 1);
     const other = await ask('POST', '/api/jobs', { body });
     assert.notEqual(other.body.jobId, answers[0]?.body.jobId);
@@ -67,7 +70,8 @@ export function jobsOverHttp(stage: ApiStage): void {
     assert.deepEqual([third.status, third.headers.get('etag'), third.body.job.schedule.every], [200, '"3"', '3h']);
     assert.equal((await put({ 'if-match': '"2"' })).status, 412);
     assert.equal((await put({ 'if-none-match': '*' })).status, 412);
-    assert.equal((await put({ 'if-match': 'W/"3"' })).status, 400);
+    const weak = await put({ 'if-match': 'W/"3"' });
+    assert.deepEqual([weak.status, weak.body.errors[0].header], [412, 'If-Match']);
     const paused = await ask('POST', '/api/jobs/versioned/pause', { headers: { 'if-match': '"3"' } });
     assert.equal(paused.status, 400, 'a condition is never ignored');
   });

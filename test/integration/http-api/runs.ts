@@ -43,6 +43,47 @@ export function runsOverHttp(stage: ApiStage): void {
     assert.equal(none.status, 400);
   });
 
+  it('cancels one run: the others of its job and the job itself go on', async () => {
+    const work = { type: 'CUSTOM', handler: 'wait', payload: { ms: 60_000 }, schedule: LATER };
+    await create('busy', { ...work, overlap: 'buffer_all' });
+    await create('failing-slowly', { ...work, handler: 'fails', retry: { initialDelay: '1h' } });
+    const trigger = async (jobId: string): Promise<string> =>
+      (await ask('POST', `/api/jobs/${jobId}/trigger`, { body: {} })).headers.get('belfry-command-id')!;
+    const runOf = async (cause: string, status: string): Promise<Json> => {
+      for (const end = Date.now() + 30_000; ;) {
+        const [run] = (await ask('GET', `/api/runs?cause=${cause}`)).body.runs as Json[];
+        if (run?.status === status) return run;
+        assert.ok(Date.now() < end, `no run is ${status}`);
+      }
+    };
+    const running = await runOf(await trigger('busy'), 'RUNNING');
+    const next = await trigger('busy');
+    const retrying = await runOf(await trigger('failing-slowly'), 'RETRYING');
+    for (const { runId } of [running, retrying])
+      assert.equal((await ask('POST', `/api/runs/${runId}/cancel`)).status, 200);
+    await untilOutcomes('busy', 1);
+    await untilOutcomes('failing-slowly', 1);
+    for (const { runId } of [running, retrying]) {
+      const { body } = await ask('GET', `/api/runs/${runId}`);
+      assert.deepEqual([body.status, body.error.code], ['CANCELLED', 'cancelled']);
+    }
+    const waited = await runOf(next, 'RUNNING');
+    const again = await ask('POST', `/api/runs/${running.runId}/cancel`, { body: {} });
+    assert.deepEqual([again.status, again.headers.get('belfry-outcome')], [200, 'unchanged']);
+    assert.equal((await ask('GET', '/api/jobs/busy')).body.state, 'SCHEDULED');
+    const acme = await stage.belfry.key(['admin'], 'acme');
+    assert.equal((await ask('POST', `/api/runs/${waited.runId}/cancel`, { key: acme })).status, 404);
+    assert.equal((await ask('POST', `/api/runs/${waited.runId}/cancel`, { body: { jobId: 'busy' } })).status, 200);
+    await untilOutcomes('busy', 2);
+    await create('done', greet({ in: '0s' }));
+    await untilOutcomes('done', 1);
+    const [done] = (await ask('GET', '/api/jobs/done/runs')).body.runs as Json[];
+    assert.equal((await ask('POST', `/api/runs/${done.runId}/cancel`)).status, 409);
+    const nobody = '019b7a5c-2800-8000-8000-000000000001';
+    assert.equal((await ask('POST', `/api/runs/${nobody}/cancel`)).status, 404);
+    assert.equal((await ask('POST', `/api/runs/${nobody}/cancel`, { body: { jobId: 'busy' } })).status, 404);
+  });
+
   it('emits events, and runs occurrences that passed', async () => {
     await create('listens', greet({ on: 'user.signup' }));
     const emitted = await ask('POST', '/api/events/user.signup', {

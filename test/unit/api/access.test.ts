@@ -29,6 +29,7 @@ const BODIES: Readonly<Record<string, object>> = {
   sendCommands: { commands: [{ type: 'pause', commandId: 'c', jobId: 'mine' }], wait: '100ms' },
   preview: { schedule: { cron: '0 9 * * *' } },
   replayDead: { runIds: [RUN_ID] },
+  cancelRun: { jobId: 'mine' },
   discardDead: { runIds: [RUN_ID] },
   emitEvent: {},
   setTenant: {},

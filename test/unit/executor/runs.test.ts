@@ -256,6 +256,30 @@ describe('a run', () => {
     assert.equal(ran, false);
   });
 
+  it('that is cancelled by itself while it runs ends CANCELLED within 10 s, and another run of its job goes on', async () => {
+    let working = 0;
+    const node = cluster.start({ work: () => ((working += 1), forever()) });
+    const [due, other] = [cluster.due(), cluster.due({ scheduledFor: cluster.clock.now() + 1 })];
+    for (const each of [due, other]) await cluster.fire({ ...each, jobId: due.jobId });
+    await cluster.clock.until(() => working === 2, 'both run');
+    cluster.db.cancelledRuns.set(due.runId, cluster.clock.now());
+    await cluster.untilOutcome(due, 10_000);
+    assert.equal(cluster.outcomeOf(due)?.status, 'CANCELLED');
+    await cluster.clock.advance(10_000);
+    assert.equal(cluster.outcomeOf(other), undefined);
+    assert.deepEqual(node.fatal, []);
+  });
+
+  it('that is cancelled by itself before it starts never starts', async () => {
+    let ran = false;
+    const due = cluster.due();
+    cluster.db.cancelledRuns.set(due.runId, cluster.clock.now());
+    cluster.start({ work: () => (ran = true) });
+    await cluster.fire(due);
+    assert.equal((await cluster.untilOutcome(due)).status, 'CANCELLED');
+    assert.equal(ran, false);
+  });
+
   it('that is at_most_once is not tried again', async () => {
     const { outcome } = await outcomeOf(() => Promise.reject(new Error('once')), { delivery: 'at_most_once' });
     assert.deepEqual([outcome.status, outcome.attempt, cluster.retries.length], ['FAILED', 1, 0]);

@@ -32,6 +32,8 @@ function context(changes: Partial<CommandContext> = {}): CommandContext {
     arrivals: [],
     runs: new Map(),
     hasTopic: () => true,
+    waiting: { timer: undefined, isParked: false },
+    isPublishing: () => false,
     occurrenceRuns: () => null,
     ...changes,
   };
