@@ -35,6 +35,11 @@ export class BelfryError extends Error {
   }
 }
 
+/** Whether a store refused the data itself: tried again it is refused again. */
+export function isBadData(thrown: unknown): boolean {
+  return thrown instanceof BelfryError && thrown.code === 'bad_data';
+}
+
 /** The text of anything that was thrown: errors, strings, objects, undefined. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message === '' ? thrown.name : thrown.message;

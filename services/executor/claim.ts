@@ -4,11 +4,12 @@
  * Invariants: a slot is taken before the claim, so that nothing is claimed that cannot start at once; a claim whose answer
  * was lost is repeated with the same nonce until it is known.
  */
+import { bisect } from '../core/bisect.ts';
 import { claimAction, type ClaimAction } from '../core/claim.ts';
-import { BelfryError, messageOf } from '../core/errors.ts';
+import { BelfryError, isBadData, messageOf } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { Claim, RunRow, RunStore } from '../core/ports/run-store.ts';
+import type { RunRow, RunStore } from '../core/ports/run-store.ts';
 import type { Backlog } from './backlog.ts';
 import type { Undertaker } from './dead-leases.ts';
 import type { Incarnation, Incarnations } from './incarnation.ts';
@@ -16,7 +17,7 @@ import { LEASE_MS } from './incarnation.ts';
 import type { ExecutorMetrics } from './metrics.ts';
 import { LOST } from './outcome.ts';
 import type { Paces } from './paces.ts';
-import type { Places, Split } from './places.ts';
+import type { Places } from './places.ts';
 import type { Verdict } from './run.ts';
 import type { Slots } from './slots.ts';
 import { Starter } from './start.ts';
@@ -116,35 +117,57 @@ export class Claimer {
   }
 
   private async claim(incarnation: Incarnation, wanted: readonly Task[]): Promise<void> {
-    let split: Split | undefined;
-    try {
-      split = await this.deps.places.admit(incarnation, wanted);
-    } catch (error) {
-      return this.refused(incarnation, wanted, error);
-    }
-    if (split === undefined) return this.lookAgain(wanted);
-    this.lookAgain(split.held);
-    for (const task of split.waiting) this.letWait(task);
-    if (split.toClaim.length > 0) await this.claimAdmitted(incarnation, split.toClaim);
+    const toClaim: Task[] = [];
+    await this.each(incarnation, wanted, async (tasks) => {
+      const split = await this.deps.places.admit(incarnation, tasks);
+      if (split === undefined) return this.lookAgain(tasks);
+      this.lookAgain(split.held);
+      for (const task of split.waiting) this.letWait(task);
+      toClaim.push(...split.toClaim);
+    });
+    const claimed: Decision[] = [];
+    await this.each(incarnation, toClaim, async (tasks) => {
+      claimed.push(...(await this.claimAdmitted(incarnation, tasks)));
+    });
+    await this.carryOut(incarnation, claimed);
   }
 
-  private async claimAdmitted(incarnation: Incarnation, tasks: readonly Task[]): Promise<void> {
-    const { store } = this.deps;
+  /** Asks the store for tasks whose slots are taken. What it refuses goes its own way, the others go on. */
+  private async each(
+    incarnation: Incarnation,
+    all: readonly Task[],
+    ask: (tasks: readonly Task[]) => Promise<void>,
+  ): Promise<void> {
+    const work = async (tasks: readonly Task[]): Promise<void> => {
+      try {
+        await ask(tasks);
+      } catch (error) {
+        if (!(error instanceof BelfryError) || error.code !== 'lease_lost') throw error;
+        this.lookAgain(tasks);
+        this.deps.incarnations.died(incarnation.lease.executor, 'a claim found its lease dead');
+      }
+    };
+    await bisect(all, { work, isRefusal: isBadData, onRefused: (task, error) => this.refuse(task, error) });
+  }
+
+  private async claimAdmitted(incarnation: Incarnation, tasks: readonly Task[]): Promise<Decision[]> {
     const requests = tasks.map(({ due, nonce }) => ({ due, nonce }));
-    let claims: Claim[] | undefined;
-    try {
-      claims = await untilKnown(
-        this.deps,
-        'claiming',
-        () => store.claim(incarnation.lease, requests),
-        () => incarnation.alive,
-      );
-    } catch (error) {
-      return this.refused(incarnation, tasks, error);
+    const claims = await untilKnown(
+      this.deps,
+      'claiming',
+      () => this.deps.store.claim(incarnation.lease, requests),
+      () => incarnation.alive,
+    );
+    if (claims === undefined) {
+      this.lookAgain(tasks);
+      return [];
     }
-    if (claims === undefined) return this.lookAgain(tasks);
     const rows = new Map(claims.map((claim) => [claim.runId, claim.row]));
-    const all = tasks.map((task) => decide(task, rows.get(task.due.runId), incarnation));
+    return tasks.map((task) => decide(task, rows.get(task.due.runId), incarnation));
+  }
+
+  private async carryOut(incarnation: Incarnation, all: readonly Decision[]): Promise<void> {
+    if (all.length === 0) return;
     const decisions = all.filter(({ task, action }) => task.mayStart || !STARTS.has(action));
     this.lookAgain(all.filter((each) => !decisions.includes(each)).map(({ task }) => task));
     const own = decisions.filter(({ action }) => action === 'run');
@@ -165,40 +188,48 @@ export class Claimer {
     const mayTakeOver = lost.length > 0 && incarnation.hold.heldMs() >= LEASE_MS;
     if (mayTakeOver) await this.deps.undertaker.bury(lost.flatMap(({ row }) => row.executor ?? []));
     const wanted = decisions.filter((each) => each.action === 'reclaim' || (mayTakeOver && lost.includes(each)));
-    const taken = wanted.length === 0 ? [] : await this.compareAndSet(incarnation, wanted, lost);
-    const rows = new Map(taken.map((row) => [row.runId, row]));
+    this.lookAgain(lost.filter((each) => !wanted.includes(each)).map(({ task }) => task));
     const started: Decision[] = [];
-    for (const decision of [...wanted, ...lost.filter((each) => !wanted.includes(each))]) {
-      const { task, action } = decision;
-      const row = rows.get(task.due.runId);
-      if (row === undefined) this.lookAgain([task]);
-      else if (action === 'end_lost') this.end(task, { incarnation, token: row.token, row }, LOST);
-      else started.push({ task, row, action });
-      if (row !== undefined && action === 'take_over') this.deps.metrics.takenOver(1);
-    }
+    await bisect(wanted, {
+      work: async (some) => {
+        const rows = await this.compareAndSet(incarnation, some, lost);
+        for (const decision of some)
+          started.push(...this.taken(incarnation, decision, rows.get(decision.task.due.runId)));
+      },
+      isRefusal: isBadData,
+      onRefused: ({ task }, error) => this.refuse(task, error),
+    });
     return started;
+  }
+
+  /** Whether this executor got it to start: one or none. */
+  private taken(incarnation: Incarnation, { task, action }: Decision, row: RunRow | undefined): Decision[] {
+    if (row === undefined) this.lookAgain([task]);
+    if (row === undefined) return [];
+    if (action === 'take_over') this.deps.metrics.takenOver(1);
+    if (action !== 'end_lost') return [{ task, row, action }];
+    this.end(task, { incarnation, token: row.token, row }, LOST);
+    return [];
   }
 
   private async compareAndSet(
     incarnation: Incarnation,
     wanted: readonly Decision[],
     lost: readonly Decision[],
-  ): Promise<RunRow[]> {
+  ): Promise<ReadonlyMap<string, RunRow>> {
     const requests = wanted.map((each) => ({
       due: each.task.due,
       nonce: each.task.nonce,
       expectedToken: each.row.token,
       lostAttempt: lost.includes(each),
     }));
-    const { store } = this.deps;
-    return (
-      (await untilKnown(
-        this.deps,
-        'claiming again',
-        () => store.reclaim(incarnation.lease, requests),
-        () => incarnation.alive,
-      )) ?? []
+    const taken = await untilKnown(
+      this.deps,
+      'claiming again',
+      () => this.deps.store.reclaim(incarnation.lease, requests),
+      () => incarnation.alive,
     );
+    return new Map((taken ?? []).map((row) => [row.runId, row]));
   }
 
   private end(task: Task, owned: OwnedRun, verdict: Verdict): void {
@@ -245,22 +276,11 @@ export class Claimer {
     }
   }
 
-  private async refused(incarnation: Incarnation, tasks: readonly Task[], error: unknown): Promise<void> {
-    if (!(error instanceof BelfryError)) throw error;
-    if (error.code === 'lease_lost') {
-      this.lookAgain(tasks);
-      return this.deps.incarnations.died(incarnation.lease.executor, 'a claim found its lease dead');
-    }
-    if (error.code !== 'bad_data') throw error;
-    if (tasks.length > 1) {
-      for (const task of tasks) await this.claim(incarnation, [task]);
-      return;
-    }
-    for (const task of tasks) {
-      this.deps.log.error({ runId: task.due.runId, reason: messageOf(error) }, 'the database refuses a due record');
-      this.deps.free(task);
-      this.deps.refuse(task, 'the database refuses the due record');
-    }
+  /** The store refuses the record itself, by itself. */
+  private refuse(task: Task, error: unknown): void {
+    this.deps.log.error({ runId: task.due.runId, reason: messageOf(error) }, 'the database refuses a due record');
+    this.deps.free(task);
+    this.deps.refuse(task, 'the database refuses the due record');
   }
 }
 

@@ -145,7 +145,8 @@ export class Executor {
       onStale: (task) => this.stale(task),
     });
     this.publisher = new Publisher({ ...shared, onDone: (tasks) => this.finished(tasks) });
-    this.parking = new Parking(shared);
+    const refuse = (task: Task, reason: string): void => this.refuse(task, reason);
+    this.parking = new Parking({ ...shared, refuse });
     this.claimer = new Claimer({
       ...shared,
       open: () => this.settler.pending + this.publisher.pending < MOST_UNFINISHED,
@@ -153,10 +154,7 @@ export class Executor {
       begin: (task, owned) => this.begin(task, owned),
       conclude: (task, owned, verdict) => this.conclude(task, owned, verdict),
       republish: (task, row) => this.publisher.add({ task, records: recordsOfRow(records, task, row) }),
-      refuse: (task, message) => {
-        const error = { code: 'payload_invalid', message };
-        this.publisher.add({ task, records: recordsOfRefused(records, task, error, deps.clock.now(), worker) });
-      },
+      refuse,
       discard: (task) => this.discard(task),
     });
     this.heartbeat = new Heartbeat({ ...shared, running, parking: this.parking, onBeat: () => this.claimer.pump() });
@@ -319,6 +317,13 @@ export class Executor {
     } else if (task.parked) {
       this.parking.giveBack([task]).catch((error: unknown) => this.fatal(error));
     }
+  }
+
+  /** The store does not take the record: its run has no row, and is published as failed. */
+  private refuse(task: Task, message: string): void {
+    const { records, clock, worker } = this.deps;
+    const error = { code: 'payload_invalid', message };
+    this.publisher.add({ task, records: recordsOfRefused(records, task, error, clock.now(), worker) });
   }
 
   /**

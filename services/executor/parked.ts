@@ -5,6 +5,8 @@
  * Invariant: an offset is let go only after the row of `parked` is known to be written, and that row goes only after the
  * end of the attempt was published. In between, whoever finds the row brings the run to its end.
  */
+import { bisect } from '../core/bisect.ts';
+import { isBadData, messageOf } from '../core/errors.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { ParkedRun, ParkKind, RunStore } from '../core/ports/run-store.ts';
@@ -37,6 +39,8 @@ export type ParkingDeps = {
   incarnations: Incarnations;
   undertaker: Undertaker;
   queue: string;
+  /** The store refuses the record itself: it ends here. */
+  refuse: (task: Task, reason: string) => void;
   /** Offsets were let go. */
   onReleased: () => void;
   onFatal: (error: unknown) => void;
@@ -80,7 +84,7 @@ export class Parking {
       if (taker !== undefined) taker.free--;
       return taker !== undefined;
     });
-    if (chosen.length > 0 && (await this.park(chosen, 'handed_over'))) this.gone(chosen);
+    if (chosen.length > 0) this.gone(await this.park(chosen, 'handed_over'));
   }
 
   /** The runs go on here, but no offset waits for them. */
@@ -89,12 +93,13 @@ export class Parking {
     if (held.length === 0 || this.deps.incarnations.current === undefined) return;
     const parking = this.park(held, 'detached');
     for (const task of held) task.parking = parking;
-    if (!(await parking)) return;
-    for (const task of held) {
+    const parked = await parking;
+    for (const task of parked) {
       task.parked = true;
       task.release();
     }
-    this.deps.metrics.detached(held.length);
+    if (parked.length === 0) return;
+    this.deps.metrics.detached(parked.length);
     this.deps.onReleased();
   }
 
@@ -174,9 +179,9 @@ export class Parking {
     this.busy = true;
     while (this.strangers.length > 0) {
       const batch = this.strangers.slice(0, 500);
-      const known = await this.park(batch, 'handed_over');
+      const parked = await this.park(batch, 'handed_over');
       this.strangers.splice(0, batch.length);
-      if (known) this.gone(batch);
+      this.gone(parked);
     }
     this.busy = false;
   }
@@ -204,8 +209,26 @@ export class Parking {
     for (const task of tasks) this.leaving.delete(task);
   }
 
-  /** Answers whether the rows are known to be written. */
-  private async park(tasks: readonly Task[], kind: ParkKind): Promise<boolean> {
+  /** @returns those whose rows are known to be written */
+  private async park(tasks: readonly Task[], kind: ParkKind): Promise<Task[]> {
+    const parked: Task[] = [];
+    this.writing += tasks.length;
+    try {
+      await bisect(tasks, {
+        work: async (some) => {
+          if (await this.write(some, kind)) parked.push(...some);
+        },
+        isRefusal: isBadData,
+        onRefused: (task, error) => this.refused(task, kind, error),
+      });
+    } finally {
+      this.writing -= tasks.length;
+    }
+    return parked;
+  }
+
+  /** @returns undefined: whether it was written is not known */
+  private write(tasks: readonly Task[], kind: ParkKind): Promise<true | undefined> {
     const { clock, store, queue, incarnations, goOn } = this.deps;
     const executor = kind === 'detached' ? (incarnations.current?.lease.executor ?? null) : null;
     const entries = tasks.map(({ due, handler }) => ({
@@ -218,13 +241,14 @@ export class Parking {
       due,
       parkedAt: clock.now(),
     }));
-    const write = (): Promise<true> => store.park(entries).then(() => true);
-    this.writing += entries.length;
-    try {
-      return (await untilKnown(this.deps, 'parking', write, goOn)) ?? false;
-    } finally {
-      this.writing -= entries.length;
-    }
+    return untilKnown(this.deps, 'parking', () => store.park(entries).then(() => true), goOn);
+  }
+
+  /** What runs goes on, held by its offset as before; what was to be somebody else's ends here. */
+  private refused(task: Task, kind: ParkKind, error: unknown): void {
+    const fields = { runId: task.due.runId, reason: messageOf(error) };
+    this.deps.log.error(fields, 'the database refuses to park a run');
+    if (kind !== 'detached') this.deps.refuse(task, 'the database refuses the due record');
   }
 }
 

@@ -6,6 +6,7 @@
  * transaction failed is published again before anything else (its events have the same ids); offsets of partitions that
  * are not held any more are not committed, and what only they held is left to their new owner, who finds the settled row.
  */
+import { bisect } from '../core/bisect.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import { Pace } from '../core/pace.ts';
 import type { Broker, TransactionalProducer } from '../core/ports/broker.ts';
@@ -92,7 +93,7 @@ export class Publisher {
       // From here on what these tasks hold counts as done: this very batch is committed before anything else.
       for (const { task } of this.underWay)
         for (const { partition, offset } of task.sources) partition.watermark.done(offset);
-      await this.publish(this.underWay, true);
+      await this.publish(this.underWay);
       if (!this.deps.goOn()) break;
       const tasks = this.underWay.map((each) => each.task);
       this.underWay = [];
@@ -113,8 +114,30 @@ export class Publisher {
     return batch.filter((each) => each.task.mine);
   }
 
-  /** Resolves when all of it is committed, or when the executor gives up at its end. */
-  private async publish(batch: readonly Publication[], withOffsets: boolean): Promise<void> {
+  /**
+   * Resolves when all of it is committed, or when the executor gives up at its end. A record that the broker will never take
+   * must not stop the others: its run is settled, only its news is lost. Then the offsets come last, when all that stands
+   * below them is published.
+   */
+  private async publish(batch: readonly Publication[]): Promise<void> {
+    let isWhole = true;
+    await bisect(batch, {
+      work: (some) => this.transact(some, isWhole),
+      isRefusal: (error) => {
+        isWhole = false;
+        return error instanceof BelfryError && error.code === 'record_refused';
+      },
+      isSuspect: ({ records }, error) => records.some(({ topic }) => topic === (error as BelfryError).ids.topic),
+      onRefused: ({ task }, error) => {
+        const fields = { ...(error as BelfryError).ids, ...task.ids, reason: messageOf(error) };
+        this.deps.log.error(fields, 'the broker refuses the event of a run; the run itself is in the history');
+      },
+    });
+    if (!isWhole || batch.length === 0) await this.transact([], true);
+  }
+
+  /** One transaction, repeated until it is committed. @throws BelfryError `record_refused` */
+  private async transact(batch: readonly Publication[], withOffsets: boolean): Promise<void> {
     const { partitions, incarnations, clock, log, metrics, goOn } = this.deps;
     const records = batch.flatMap((each) => each.records);
     for (; goOn(); await clock.sleep(RETRY_MS)) {
@@ -134,26 +157,9 @@ export class Publisher {
         metrics.publishFailed();
         log.warn({ code: error.code, reason: error.message, records: records.length }, 'publishing failed');
         if (error.code === 'producer_fenced') incarnations.died(incarnation.lease.executor, 'its producer was fenced');
-        else if (error.code === 'record_refused') return this.separate(batch, error, withOffsets);
         else if (!error.retryable) throw error;
       }
     }
-  }
-
-  /**
-   * One record will never be taken: it must not stop the others. Its run is settled, only its news is lost. The offsets
-   * come last, when all that stands below them is published.
-   */
-  private async separate(batch: readonly Publication[], error: BelfryError, withOffsets: boolean): Promise<void> {
-    const [only] = batch;
-    if (only === undefined) throw error;
-    if (batch.length > 1) {
-      for (const each of batch) await this.publish([each], false);
-    } else {
-      const fields = { ...error.ids, ...only.task.ids, reason: error.message };
-      this.deps.log.error(fields, 'the broker refuses the event of a run; the run itself is in the history');
-    }
-    if (withOffsets) await this.publish([], true);
   }
 
   private async producerOf(incarnation: Incarnation): Promise<TransactionalProducer> {

@@ -6,7 +6,8 @@
  * not at all; only what took effect is published. One that did not is no end: the run's row is looked at again, as if its
  * record had just been read, so that whatever became of the run is what is published.
  */
-import { BelfryError, messageOf } from '../core/errors.ts';
+import { bisect } from '../core/bisect.ts';
+import { isBadData, messageOf } from '../core/errors.ts';
 import { Pace } from '../core/pace.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -75,17 +76,22 @@ export class Settler {
     return this.waiting.splice(0, Math.min(LARGEST_BATCH, other === -1 ? LARGEST_BATCH : other));
   }
 
-  private async write(batch: readonly Settling[]): Promise<void> {
+  private write(batch: readonly Settling[]): Promise<void> {
+    return bisect(batch, {
+      work: (some) => this.settle(some),
+      isRefusal: isBadData,
+      onRefused: (settling, error) => this.refused(settling, error),
+    });
+  }
+
+  /** @throws BelfryError `bad_data` */
+  private async settle(batch: readonly Settling[]): Promise<void> {
     const [first] = batch;
     if (first === undefined) return;
     const { store, goOn } = this.deps;
-    let answers: Settled[] | undefined;
-    try {
-      const settlements = batch.map((each) => each.settlement);
-      answers = await untilKnown(this.deps, 'settling', () => store.settle(first.lease, settlements), goOn);
-    } catch (error) {
-      return this.refused(batch, error);
-    }
+    const settlements = batch.map((each) => each.settlement);
+    const write = (): Promise<Settled[]> => store.settle(first.lease, settlements);
+    const answers = await untilKnown(this.deps, 'settling', write, goOn);
     if (answers === undefined) return;
     const byRun = new Map(answers.map((settled) => [settled.runId, settled]));
     for (const settling of batch) {
@@ -96,26 +102,19 @@ export class Settler {
   }
 
   /** The store refuses the data of one of them: it fails for that, the others are written. */
-  private async refused(batch: readonly Settling[], error: unknown): Promise<void> {
-    if (!(error instanceof BelfryError) || error.code !== 'bad_data') throw error;
-    const [only] = batch;
-    if (batch.length > 1 || only === undefined) {
-      for (const each of batch) await this.write([each]);
-      return;
-    }
-    if (only.settlement.error?.code === 'result_invalid') throw error;
-    const { runId } = only.settlement;
+  private async refused(settling: Settling, error: unknown): Promise<void> {
+    if (settling.settlement.error?.code === 'result_invalid') throw error;
+    const { runId } = settling.settlement;
     this.deps.log.error({ runId, reason: messageOf(error) }, 'the database refuses the result of a run');
-    const refusal = { code: 'result_invalid', message: 'the database refuses the result' };
     const settlement: Settlement = {
-      ...only.settlement,
+      ...settling.settlement,
       status: 'FAILED',
-      attempt: only.task.due.attempt,
+      attempt: settling.task.due.attempt,
       retryInMs: null,
       result: null,
-      error: refusal,
-      due: only.task.due,
+      error: { code: 'result_invalid', message: 'the database refuses the result' },
+      due: settling.task.due,
     };
-    await this.write([{ ...only, settlement }]);
+    await this.write([{ ...settling, settlement }]);
   }
 }

@@ -64,7 +64,7 @@ export class Task extends Holding {
   /** A row of `parked` holds it: it is published whatever became of its offsets, and then unparked. */
   parked = false;
   /** Being parked: unpark only afterwards. */
-  parking: Promise<boolean> | null = null;
+  parking: Promise<unknown> | null = null;
   /** It is claimed only to come to this verdict; null: to run. */
   endAs: Verdict | null = null;
   /** Of its places under limits, from before the claim until its slot is free again. */

@@ -4,6 +4,7 @@
  * Invariants: one send is in flight; rows of a partition are produced in their order and repeated until they are
  * durable or the partition was let go (its next owner finds them in the store). Repeats are dropped downstream by id.
  */
+import { bisect } from '../core/bisect.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Broker, Producer } from '../core/ports/broker.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -42,6 +43,8 @@ export class Emitter {
   private running: Promise<void> = Promise.resolve();
   private producer: Producer | undefined;
   private closed = false;
+  /** Told already: a send that fails afterwards is repeated without them. */
+  private readonly refused = new WeakSet<OutgoingRecord>();
   /** Why the last send failed; undefined while all is well. */
   failure: string | undefined;
 
@@ -97,16 +100,24 @@ export class Emitter {
     return this.pending.slice(0, end < 0 ? undefined : end);
   }
 
+  /** Refused records are found among the others; some were written before then: readers drop repeats. */
   private async send(batches: readonly PendingBatch[]): Promise<void> {
-    this.producer ??= await this.broker.producer();
-    try {
-      const records = batches.flatMap((batch) => batch.records);
-      await this.producer.send(records);
-      this.produced(records.length);
-    } catch (thrown) {
-      if (!this.isRefused(thrown)) throw thrown;
-      for (const batch of batches) await this.sendSingly(this.producer, batch);
-    }
+    const producer = (this.producer ??= await this.broker.producer());
+    const items = batches
+      .flatMap((batch) => batch.records.map((record) => ({ batch, record })))
+      .filter(({ record }) => !this.refused.has(record));
+    await bisect(items, {
+      work: async (some) => {
+        await producer.send(some.map(({ record }) => record));
+        this.produced(some.length);
+      },
+      isRefusal: (error) => this.isRefused(error),
+      isSuspect: ({ record }, error) => isNamedBy(error, record),
+      onRefused: ({ batch, record }, error) => {
+        this.refused.add(record);
+        batch.onRefused(record, messageOf(error));
+      },
+    });
     this.pending = this.pending.slice(batches.length);
     for (const batch of batches) batch.onProduced();
   }
@@ -117,22 +128,15 @@ export class Emitter {
     const { topic } = thrown.ids;
     return topic !== undefined && !this.mustExist(topic);
   }
-
-  /** One record at a time, so that the refused ones stand alone. Some were written before: readers drop repeats. */
-  private async sendSingly(producer: Producer, batch: PendingBatch): Promise<void> {
-    for (const record of batch.records) {
-      try {
-        await producer.send([record]);
-        this.produced(1);
-      } catch (thrown) {
-        if (!this.isRefused(thrown)) throw thrown;
-        batch.onRefused(record, messageOf(thrown));
-      }
-    }
-  }
 }
 
 /** The broker will never take the record, whatever it is sent with. */
 export function isRefusal(thrown: unknown): boolean {
   return thrown instanceof BelfryError && thrown.code === 'record_refused';
+}
+
+/** Whether the broker's error is about the topic, and where it says so the partition, of this record. */
+function isNamedBy(error: unknown, { topic, partition }: OutgoingRecord): boolean {
+  const { ids } = error as BelfryError;
+  return ids.topic === topic && (ids.partition ?? partition) === partition;
 }

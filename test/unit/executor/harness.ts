@@ -20,7 +20,7 @@ import { dueRecord } from '../../support/due.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 export type Handlers = Record<string, Handler | ((ctx: HandlerContext) => unknown)>;
-type StoreFault = (method: string, when: 'before' | 'after') => void | Promise<void>;
+type StoreFault = (method: string, when: 'before' | 'after', args: readonly unknown[]) => void | Promise<void>;
 
 /** A dead run as it stands on its topic. */
 export type DeadRecord = {
@@ -225,9 +225,9 @@ export class Cluster {
         return async (...args: unknown[]): Promise<unknown> => {
           if (state.dead) return new Promise(() => undefined);
           await state.frozen;
-          await fault()?.(name, 'before');
+          await fault()?.(name, 'before', args);
           const answer: unknown = await Reflect.apply(method, target, args);
-          await fault()?.(name, 'after');
+          await fault()?.(name, 'after', args);
           await state.frozen;
           return answer;
         };
