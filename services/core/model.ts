@@ -168,8 +168,10 @@ export type AppliedCommand = {
   at: number;
   /** Its offset on job.commands, in the job's partition; null: it was enqueued in a transaction of its sender's. */
   offset: string | null;
-  /** Of `schedule`: since when the job has this very schedule, whatever else changed; absent: since then. */
+  /** Of `schedule`: since when the job has this rhythm, whatever else changed; absent: since then. */
   since?: number;
+  /** Of the `schedule` of a one-shot: the sender's trace, which its run continues. */
+  traceparent?: string;
 };
 
 /** A job as the timer that owns it sees it: one row of `jobs`. */

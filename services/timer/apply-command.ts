@@ -22,6 +22,7 @@ import { makeDue } from './due-record.ts';
 import { bringForward, endedRun, noEffects, type Effects } from './effects.ts';
 import { skipped } from './fire.ts';
 import { finishedIfDone, hasRunsLeft, jitterFor, retime, withNextAt } from './occurrence.ts';
+import { cancelPassed } from './passed.ts';
 
 /** So many applied commands of a job are remembered; triggers and replays are remembered by time. */
 const RECENT_COMMANDS = 16;
@@ -58,21 +59,25 @@ function remember(
   if (applied.outcome !== 'applied' || applied.effects.job === undefined) return applied;
   const { job } = applied.effects;
   const recentCommands = [...job.recentCommands, command.commandId].slice(-RECENT_COMMANDS);
-  const appliedCommands = appliedWith(before, command, context);
+  const appliedCommands = appliedWith(before, job, command, context);
   return { ...applied, effects: { ...applied.effects, job: { ...job, recentCommands, appliedCommands } } };
 }
 
 function appliedWith(
   before: Job | undefined,
+  after: Job,
   command: RememberedCommand,
-  { now, offset }: CommandContext,
+  { now, offset, traceparent }: CommandContext,
 ): AppliedCommand[] {
   const { type, commandId } = command;
   const schedule = before?.appliedCommands?.find((each) => each.type === 'schedule');
   const applied: AppliedCommand = { type, commandId, at: now, offset };
   if (command.type !== 'schedule') return [...(schedule === undefined ? [] : [schedule]), applied];
   const keeps = schedule !== undefined && before !== undefined && keepsPhase(before, command);
-  return [keeps ? { ...applied, since: schedule.since ?? schedule.at } : applied];
+  // One that was over, and whose new bounds go on, has its occurrences from now on.
+  const goesOn = keeps && (isOpen(before) || !isOpen(after));
+  const trace = isOneShot(command.job.schedule) && traceparent !== null ? { traceparent } : {};
+  return [{ ...applied, ...trace, ...(goesOn && { since: schedule.since ?? schedule.at }) }];
 }
 
 function applySimple(job: Job | undefined, command: SimpleCommand, context: CommandContext): Applied {
@@ -93,6 +98,7 @@ function applySimple(job: Job | undefined, command: SimpleCommand, context: Comm
 function cancel(job: Job, context: CommandContext): Applied {
   const effects = noEffects();
   const error = { code: 'cancelled', message: 'the job was cancelled before the run started' };
+  cancelPassed(job, context, effects);
   for (const run of job.buffered) {
     const due = makeDue(job, run, { dueAt: context.now, traceparent: null });
     effects.ended.push(endedRun(due, 'CANCELLED', context, { error }));
@@ -121,10 +127,9 @@ function pause(job: Job, context: CommandContext): Applied {
 /** What passed meanwhile is SKIPPED (paused); a one-shot whose time passed runs now. */
 function resume(job: Job, context: CommandContext): Applied {
   const effects = noEffects();
-  const { schedule } = job.spec;
   const open: Job = { ...job, state: 'SCHEDULED', pausedAt: null, updatedAt: context.now };
   const after = finishedIfDone(withNextAt(open, nextAfterPause(open, context, effects)));
-  retime(job, after, context.topics, effects, isOneShot(schedule) ? context.traceparent : null);
+  retime(job, after, context.topics, effects);
   return { outcome: 'applied', effects: { ...effects, job: after } };
 }
 

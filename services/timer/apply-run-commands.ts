@@ -7,6 +7,7 @@ import { checkPayload } from '../core/spec/payload.ts';
 import type { Applied, CommandContext } from './applied.ts';
 import { emissionOf, mustHear } from './due-record.ts';
 import { noEffects } from './effects.ts';
+import { retime } from './occurrence.ts';
 import { startRun } from './start-run.ts';
 
 /** Statuses of a replay that forbid another one. */
@@ -25,6 +26,8 @@ export function applyTrigger(job: Job | undefined, command: TriggerCommand, cont
   const due = { dueAt: context.now, traceparent: context.traceparent };
   const overlap = command.overlap ?? job.spec.overlap;
   const after = startRun(job, triggeredRun(job, command, context.now), overlap, due, context, effects);
+  // It cancels what was active, not what is still to come: a one-shot's timer holds the generation.
+  if (after.cancelGen !== job.cancelGen) retime(job, after, context.topics, effects);
   return { outcome: 'applied', effects: { ...effects, job: { ...after, updatedAt: context.now } } };
 }
 

@@ -1,13 +1,13 @@
 /** What happens when a timer strikes. One-shots and retries pass as they are; every other occurrence is decided here. */
 import type { Job } from '../core/model.ts';
-import { decideDue, type Decision } from '../core/occurrences/due.ts';
+import { decideDue, type Decided, type Decision } from '../core/occurrences/due.ts';
 import { afterEnd, isOneShot, nextOccurrence } from '../core/occurrences/schedule.ts';
 import type { TimerRow } from '../core/ports/timer-store.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { formatInstant } from '../core/spec/instant.ts';
 import { makeDue, scheduledRun } from './due-record.ts';
 import { endedRun, noEffects, type DecideContext, type Effects, type EndedRun } from './effects.ts';
-import { finishedIfDone, hasRunsLeft, jitterFor, retime, withNextAt } from './occurrence.ts';
+import { finishedIfDone, hasRunsLeft, jitterFor, retime, traceOf, withNextAt } from './occurrence.ts';
 import { startRun } from './start-run.ts';
 
 /** A timer whose due record is ready. */
@@ -28,28 +28,28 @@ export function finishedOnce(job: Job, now: number): Job {
 export function fireOccurrence(job: Job, context: DecideContext): Effects {
   const effects = noEffects();
   if (job.state !== 'SCHEDULED' || job.nextAt === null) return effects;
-  const { schedule, missed } = job.spec;
-  if (schedule.kind === 'on') return endEvents(job, context);
-  const maxRuns = isOneShot(schedule) ? null : schedule.maxRuns;
-  const decided = decideDue({
-    schedule,
-    anchorAt: job.anchorAt,
-    nextAt: job.nextAt,
-    now: context.now,
-    missed,
-    jitter: jitterFor(job),
-    runsLeft: maxRuns === null ? null : maxRuns - job.runCount,
-  });
-  let after = job;
-  for (const decision of decided.decisions) after = carryOut(after, decision, context, effects);
-  after = withNextAt(
-    { ...after, updatedAt: context.now },
-    nextAtAfter(after, decided.nextAt, decided.decisions, context),
-  );
-  after = finishedIfDone(after);
+  if (job.spec.schedule.kind === 'on') return endEvents(job, context);
+  const after = carryOutAll(job, occurrencesDue({ ...job, nextAt: job.nextAt }, context.now), context, effects);
   // The timer that struck is removed by whoever fires it.
   retime(undefined, after, context.topics, effects);
   return { ...effects, job: after };
+}
+
+/** What becomes of the occurrences of a job that came due by `now`. */
+export function occurrencesDue(job: Job & { nextAt: number }, now: number): Decided {
+  const { schedule, missed } = job.spec;
+  const { anchorAt, nextAt, runCount } = job;
+  const maxRuns = isOneShot(schedule) ? null : schedule.maxRuns;
+  const runsLeft = maxRuns === null ? null : maxRuns - runCount;
+  return decideDue({ schedule, anchorAt, nextAt, now, missed, jitter: jitterFor(job), runsLeft });
+}
+
+/** The job after these decisions; what else they do is added to `effects`. */
+export function carryOutAll(job: Job, { decisions, nextAt }: Decided, context: DecideContext, effects: Effects): Job {
+  let after = job;
+  for (const decision of decisions) after = carryOut(after, decision, context, effects);
+  after = { ...after, updatedAt: context.now };
+  return finishedIfDone(withNextAt(after, nextAtAfter(after, nextAt, decisions, context)));
 }
 
 /** The end of a job that listens to events. */
@@ -80,7 +80,7 @@ function carryOut(job: Job, decision: Decision, context: DecideContext, effects:
     return job;
   }
   const { scheduledFor } = decision;
-  const due = { dueAt: scheduledFor + jitterFor(job)(scheduledFor), traceparent: null };
+  const due = { dueAt: scheduledFor + jitterFor(job)(scheduledFor), traceparent: traceOf(job) };
   const skippedBefore = effects.ended.length;
   const after = startRun(job, scheduledRun(job, scheduledFor), job.spec.overlap, due, context, effects);
   return effects.ended.length > skippedBefore ? after : { ...after, runCount: after.runCount + 1 };

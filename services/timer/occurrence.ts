@@ -59,13 +59,22 @@ function nextFrom({ spec: { schedule }, anchorAt }: Job, nextAt: number): number
   return schedule.kind === 'fixedDelay' ? nextAt : nextIncluded(schedule, anchorAt, nextAt - 1);
 }
 
-/** Effects on `timers` when a job changes from `before` to `after`. */
+/** The trace that the run of a one-shot continues; null: none, or the schedule recurs. */
+export function traceOf({ spec, appliedCommands = [] }: Job): string | null {
+  if (!isOneShot(spec.schedule)) return null;
+  return appliedCommands.find(({ type }) => type === 'schedule')?.traceparent ?? null;
+}
+
+/**
+ * Effects on `timers` when a job changes from `before` to `after`. Whatever changes what the due record in a timer says of
+ * its job (`timerOf`) calls this: the timer fires as it was written.
+ */
 export function retime(
   before: Job | undefined,
   after: Job,
   topics: Topics,
   effects: Effects,
-  traceparent: string | null = null,
+  traceparent: string | null = traceOf(after),
 ): void {
   const key = before === undefined ? null : timerKeyOf(before);
   if (key !== null) effects.removeTimers.push(key);

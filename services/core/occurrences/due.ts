@@ -69,10 +69,10 @@ export function decideDue(input: DueInput): Decided {
 }
 
 /**
- * Skips the occurrence `nextAt` and all later ones whose time has passed, for a schedule that comes back from a pause.
- * One-shots are left as they are: they run.
+ * Skips the occurrence `nextAt` and all later ones whose time has passed, for a schedule that comes back from a pause, or
+ * that changes. One-shots are left as they are: they run.
  */
-export function skipPassed(input: PassedInput & { reason: 'paused' }): Decided {
+export function skipPassed(input: PassedInput & { reason: 'paused' | 'missed' }): Decided {
   const { schedule, nextAt, now, reason } = input;
   if (isOneShot(schedule)) return { decisions: [], nextAt };
   const next = firstWhoseDue(input, now, (dueAt) => dueAt <= now);

@@ -53,9 +53,23 @@ export function toWireSchedule(schedule: Schedule): ScheduleInput {
   }
 }
 
-/** Whether two schedules mean the same, so that a job keeps its phase, next occurrence and run count. */
+/** Whether two schedules mean the same. */
 export function sameSchedule(a: Schedule, b: Schedule): boolean {
   return isDeepStrictEqual(a, b);
+}
+
+/**
+ * Whether two schedules have the same rhythm: kind, expression, time zone and startAt. What bounds and thins them (endAt,
+ * exclude, jitter, maxRuns, dst) may differ: the job keeps its phase, next occurrence and run count.
+ */
+export function sameRhythm(a: Schedule, b: Schedule): boolean {
+  return sameSchedule(rhythmOf(a), rhythmOf(b));
+}
+
+function rhythmOf(schedule: Schedule): Schedule {
+  if (schedule.kind === 'at' || schedule.kind === 'in') return schedule;
+  const bare = { ...schedule, endAt: null, exclude: [], jitterMs: 0, maxRuns: null };
+  return bare.kind === 'cron' ? { ...bare, dst: { gap: 'shift', repeat: 'once' } } : bare;
 }
 
 /** A time zone stands beside `every` and `fixedDelay` only with days to exclude. */

@@ -2,65 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Job } from '../../../services/core/model.ts';
 import type { Arrival, StoredRun } from '../../../services/core/ports/timer-store.ts';
-import { parseCommand } from '../../../services/core/spec/parse-command.ts';
-import { topicsOf } from '../../../services/core/topics.ts';
-import type { Applied, CommandContext } from '../../../services/timer/applied.ts';
+import type { CommandContext } from '../../../services/timer/applied.ts';
 import { applyCommand, type JobCommand } from '../../../services/timer/apply-command.ts';
 import { applyUpstream } from '../../../services/timer/apply-upstream.ts';
 import { applyCompletion } from '../../../services/timer/completion.ts';
 import { scheduledRun } from '../../../services/timer/due-record.ts';
 import { fireOccurrence } from '../../../services/timer/fire.ts';
-
-const NOW = Date.UTC(2026, 0, 1);
-const HOUR = 3_600_000;
-const spec = { allowInlineSecrets: false, topicPrefix: '', allowTopics: null };
-
-function context(changes: Partial<CommandContext> = {}): CommandContext {
-  return {
-    now: NOW,
-    topics: topicsOf(''),
-    worker: 'timer',
-    retryTimers: () => [],
-    existing: new Set(),
-    partition: 0,
-    recordTimestampMs: NOW,
-    offset: '7',
-    traceparent: null,
-    spec,
-    seen: false,
-    stored: undefined,
-    arrivals: [],
-    runs: new Map(),
-    hasTopic: () => true,
-    waiting: { timer: undefined, isParked: false },
-    isPublishing: () => false,
-    occurrenceRuns: () => null,
-    ...changes,
-  };
-}
-
-let ids = 0;
-function command(value: Record<string, unknown>): JobCommand {
-  const parsed = parseCommand({ commandId: `c${++ids}`, tenant: 't', jobId: 'j', ...value }, spec);
-  if ('rejection' in parsed) throw new Error(parsed.rejection.message);
-  assert.notEqual(parsed.type, 'emit');
-  return parsed as JobCommand;
-}
-
-const schedule = (when: object, job: object = {}, head: object = {}): JobCommand =>
-  command({ type: 'schedule', job: { type: 'CUSTOM', handler: 'h', schedule: when, ...job }, ...head });
-
-function effectsOf(applied: Applied): Extract<Applied, { outcome: 'applied' }>['effects'] {
-  assert.equal(applied.outcome, 'applied');
-  return applied.effects;
-}
-
-const apply = (job: Job | undefined, what: JobCommand, changes?: Partial<CommandContext>): Job =>
-  effectsOf(applyCommand(job, what, context(changes))).job!;
-
-const every = { every: '1h' };
-const hourly = (): Job => apply(undefined, schedule(every));
-const later = (job: Job, changes: Partial<Job>): Job => ({ ...job, ...changes });
+import { apply, command, context, effectsOf, every, hourly, HOUR, later, NOW, schedule } from './deciding.ts';
 
 const states: { name: string; from: Job; what: JobCommand; to: Partial<Job> }[] = [
   {
@@ -82,10 +30,10 @@ const states: { name: string; from: Job; what: JobCommand; to: Partial<Job> }[] 
     to: { version: 2, state: 'FINISHED', nextAt: null, runCount: 3 },
   },
   {
-    name: 'an equal "in" of a finished job starts anew',
+    name: 'an equal "in" of a finished job leaves it finished',
     from: later(apply(undefined, schedule({ in: '1m' })), { state: 'FINISHED', nextAt: null, nextFireAt: null }),
     what: schedule({ in: '1m' }),
-    to: { version: 2, state: 'SCHEDULED', nextAt: NOW + 60_000 },
+    to: { version: 2, state: 'FINISHED', nextAt: null },
   },
   {
     name: 'another schedule of a finished job makes it SCHEDULED',
