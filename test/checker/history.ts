@@ -201,7 +201,7 @@ export const INVARIANTS = {
   I5: 'nothing starts early',
   I6: 'nothing is left to do within a bound after healing',
   I7: 'the DLQ holds the FAILED runs, and every terminal run has its event',
-  I8: 'nothing starts after an applied cancel',
+  I8: 'nothing starts after an applied cancel, and no scheduled run is cancelled for an earlier one',
   I9: 'no more runs at one time, or in one second, than their limits allow, while leases are honoured',
   I10: 'one run, or a recorded reason, per event and job that listened before, and per occurrence backfilled; none else',
   I11: 'one run after each set of upstream runs that have ended, or one that says why not',

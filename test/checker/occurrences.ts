@@ -5,6 +5,7 @@
  * is asked for when it lies after the answer to the schedule and before whatever changed that schedule was sent. One that
  * came due within a fail-over's time before such a change may have been decided by the change: it is not asked for.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { CheckOptions } from './options.ts';
 import {
   clockTime,
@@ -96,9 +97,11 @@ function* checkJob(
 function reignsOf(commands: readonly SentCommand[], history: History, { failoverMs }: CheckOptions): Reign[] {
   const reigns: Reign[] = [];
   let current: { reign: Reign; pausedAt: number | null; resumed: { pausedAt: number; at: number } | null } | undefined;
-  const end = (at: number): void => {
+  /** @param decides whether what passed in a pause is surely decided then */
+  const end = (at: number, decides: boolean): void => {
     if (current === undefined) return;
-    reigns.push({ ...current.reign, to: Math.min(at, current.pausedAt ?? at) - failoverMs, undisturbed: false });
+    const to = decides ? at : Math.min(at, current.pausedAt ?? at);
+    reigns.push({ ...current.reign, to: to - failoverMs, undisturbed: false });
     current = undefined;
   };
   for (const { type, answer, spec, sentAt } of commands) {
@@ -107,7 +110,8 @@ function reignsOf(commands: readonly SentCommand[], history: History, { failover
       continue;
     }
     if (answer !== null && answer.outcome !== 'applied') continue;
-    if (answer === null || type === 'cancel' || type === 'schedule') end(sentAt);
+    const changes = type === 'cancel' || (spec !== null && !isEqual(spec.schedule, current?.reign.spec.schedule));
+    if (answer === null || type === 'cancel' || type === 'schedule') end(sentAt, answer !== null && changes);
     if (answer === null) continue;
     if (type === 'schedule' && spec !== null) {
       const reign = { spec, answer, sentAt, from: answer.at, to: Infinity, undisturbed: true };
@@ -122,13 +126,19 @@ function reignsOf(commands: readonly SentCommand[], history: History, { failover
     }
   }
   if (current === undefined) return reigns;
-  if (current.pausedAt !== null) end(current.pausedAt);
+  if (current.pausedAt !== null) end(current.pausedAt, false);
   else reigns.push({ ...current.reign, to: (history.quietAt ?? history.healedAt) - failoverMs });
   return reigns;
 }
 
+function isEqual(a: JobAsSent['schedule'], b: JobAsSent['schedule'] | undefined): boolean {
+  return isDeepStrictEqual(a, b);
+}
+
 function missing(job: string, reign: Reign, view: View, history: History, options: CheckOptions): Iterable<string> {
   const { schedule } = reign.spec;
+  // What has ended and is scheduled again unchanged stays over: what it had, it had before.
+  if (reign.answer.state === 'FINISHED') return missingBefore(job, view);
   switch (schedule.kind) {
     case 'at':
       return missingAt(job, schedule.at, reign, view);
@@ -144,6 +154,10 @@ function missing(job: string, reign: Reign, view: View, history: History, option
     case 'cron':
       return missingRecurring(job, reign, view, history);
   }
+}
+
+function* missingBefore(job: string, view: View): Iterable<string> {
+  if ((view.times.get(job)?.size ?? 0) === 0) yield 'it is said to be FINISHED, and never ran';
 }
 
 /** However late it is applied, an `at` runs. */

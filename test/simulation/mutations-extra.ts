@@ -1,8 +1,8 @@
 /** Mutations of what not every seed asks for: limits of tenants, enqueued commands, fan-ins of three, webhooks. */
 import type { Limit, RunStore } from '../../services/core/ports/run-store.ts';
-import type { Arrival } from '../../services/core/ports/timer-store.ts';
+import type { Arrival, PartitionStep } from '../../services/core/ports/timer-store.ts';
 import type { ListeningWebhook } from '../../services/core/ports/webhooks.ts';
-import type { OutgoingRecord } from '../../services/core/records.ts';
+import type { DueRecord, OutgoingRecord } from '../../services/core/records.ts';
 import { jobKey } from '../../services/core/topics.ts';
 import type { Mutation } from './mutation.ts';
 import type { Surroundings } from './node.ts';
@@ -73,6 +73,18 @@ export const EXTRA_MUTATIONS: readonly Mutation[] = [
     timerStore: (store) => override(store, { arrivals: async (ended) => lastOfJob(await store.arrivals(ended)) }),
   },
   {
+    name: 'frozen-due',
+    what: 'a one-shot waits with the generation under which it was scheduled, whatever is cancelled meanwhile',
+    breaks: 'I8',
+    timerStore: (store) => override(store, { step: (steps) => store.step(steps.map(asScheduled)) }),
+  },
+  {
+    name: 'passed',
+    what: 'what passed in a pause is forgotten',
+    breaks: 'I1',
+    timerStore: (store) => override(store, { step: (steps) => store.step(steps.map(withoutPaused)) }),
+  },
+  {
     name: 'notices',
     what: 'a notice to a webhook that is produced again is another delivery',
     breaks: 'I13',
@@ -123,6 +135,18 @@ function withoutLimits(store: RunStore, isOff: (limit: Limit) => boolean): RunSt
         admissions.map((each) => ({ ...each, limits: each.limits.filter((limit) => !isOff(limit)) })),
       ),
   });
+}
+
+function asScheduled(step: PartitionStep): PartitionStep {
+  const frozen = (due: string): string => JSON.stringify({ ...(JSON.parse(due) as DueRecord), cancelGen: 0 });
+  const addTimers = step.addTimers.map((timer) =>
+    timer.kind === 'once' ? { ...timer, due: frozen(timer.due) } : timer,
+  );
+  return { ...step, addTimers };
+}
+
+function withoutPaused(step: PartitionStep): PartitionStep {
+  return { ...step, runs: step.runs.filter(({ outcome }) => outcome.reason !== 'paused') };
 }
 
 function newNoticeOnRepeat(record: OutgoingRecord, { broker, db }: Surroundings): OutgoingRecord {

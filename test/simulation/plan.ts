@@ -7,6 +7,7 @@ import { fanInOf } from '../support/fan-in.ts';
 import { floodOf } from '../support/flood.ts';
 import { quotasOf, type QuotaChange } from '../support/quotas.ts';
 import { Random } from '../support/random.ts';
+import { steeredOf } from '../support/steered.ts';
 import { webhooksOf, type PlannedWebhook } from '../support/webhooks.ts';
 
 export const START_AT = Date.UTC(2026, 0, 1);
@@ -80,7 +81,10 @@ export type Plan = {
 };
 
 /** Of seeds, what not every one has: what it has, it has enough of, and none takes long. */
-const SHARES = { quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15, floods: 0.25, mixed: 0.25 };
+const SHARES = {
+  ...{ quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15, floods: 0.25 },
+  ...{ mixed: 0.25, steered: 0.3 },
+};
 const ENQUEUED_SHARE = 0.5;
 
 export function planOf(seed: number): Plan {
@@ -93,7 +97,8 @@ export function planOf(seed: number): Plan {
   const hasFanIn = profile.chance(SHARES.fanIn);
   const hasWebhooks = profile.chance(SHARES.webhooks);
   const hasFloods = profile.chance(SHARES.floods);
-  const actions = actionsOf(seed, random, { hasFanIn, hasFloods });
+  const isSteered = profile.chance(SHARES.steered);
+  const actions = actionsOf(seed, random, { hasFanIn, hasFloods, isSteered });
   return {
     seed,
     partitions,
@@ -126,14 +131,15 @@ function seatsOf(random: Random): Seat[] {
 function actionsOf(
   seed: number,
   random: Random,
-  { hasFanIn, hasFloods }: { hasFanIn: boolean; hasFloods: boolean },
+  { hasFanIn, hasFloods, isSteered }: { hasFanIn: boolean; hasFloods: boolean; isSteered: boolean },
 ): Action[] {
   const surroundings = { epochMs: START_AT, prefix: '', listensUntil: LISTENS_UNTIL };
   const lives = livesOf(random, String(seed), surroundings);
   const listeners = sourceListenersOf(new Random(`sources ${seed}`), surroundings);
   const fanIn = hasFanIn ? fanInOf(new Random(`fan-in ${seed}`), jobIdsOf(lives), surroundings) : [];
   const flood = hasFloods ? floodOf(new Random(`flood ${seed}`), surroundings) : [];
-  return [...lives, ...listeners, ...fanIn, ...flood].sort((a, b) => a.at - b.at);
+  const steered = isSteered ? steeredOf(new Random(`steered ${seed}`), surroundings) : [];
+  return [...lives, ...listeners, ...fanIn, ...flood, ...steered].sort((a, b) => a.at - b.at);
 }
 
 function jobIdsOf(lives: readonly Action[]): string[] {
