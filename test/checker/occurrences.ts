@@ -2,8 +2,9 @@
  * I1 and I2: what acknowledged commands ask for is there, once.
  *
  * A command is applied at some time between when it was sent and when its answer stood on its topic. So an occurrence
- * is asked for when it lies after the answer to the schedule and before whatever changed that schedule was sent. One that
- * came due within a fail-over's time before such a change may have been decided by the change: it is not asked for.
+ * is asked for when it lies after the answer to the schedule and before whatever changed that schedule was sent: the change
+ * decides what passed and is undecided, be it in a pause or because no timer was there. Of a change without an answer that is
+ * not known, and in a pause that goes on nothing is decided: there a fail-over's time is left.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { CheckOptions } from './options.ts';
@@ -17,6 +18,9 @@ import {
   type Violation,
 } from './history.ts';
 import { occurrencesIn } from './schedule-times.ts';
+
+/** By how much the clock of a timer may be behind. */
+const CLOCK_MS = 1_000;
 
 /** A schedule in force. */
 type Reign = {
@@ -94,14 +98,16 @@ function* checkJob(
 }
 
 /** The schedules that were in force, from their answer until something may have changed them. */
-function reignsOf(commands: readonly SentCommand[], history: History, { failoverMs }: CheckOptions): Reign[] {
+function reignsOf(commands: readonly SentCommand[], history: History, options: CheckOptions): Reign[] {
+  const { failoverMs, toleranceMs } = options;
   const reigns: Reign[] = [];
   let current: { reign: Reign; pausedAt: number | null; resumed: { pausedAt: number; at: number } | null } | undefined;
-  /** @param decides whether what passed in a pause is surely decided then */
+  /** @param decides whether what passed is surely decided then */
   const end = (at: number, decides: boolean): void => {
     if (current === undefined) return;
-    const to = decides ? at : Math.min(at, current.pausedAt ?? at);
-    reigns.push({ ...current.reign, to: to - failoverMs, undisturbed: false });
+    const { reign, pausedAt } = current;
+    const to = decides ? at - CLOCK_MS - toleranceMs - jitterOf(reign.spec) : Math.min(at, pausedAt ?? at) - failoverMs;
+    reigns.push({ ...reign, to, undisturbed: false });
     current = undefined;
   };
   for (const { type, answer, spec, sentAt } of commands) {
@@ -110,8 +116,9 @@ function reignsOf(commands: readonly SentCommand[], history: History, { failover
       continue;
     }
     if (answer !== null && answer.outcome !== 'applied') continue;
-    const changes = type === 'cancel' || (spec !== null && !isEqual(spec.schedule, current?.reign.spec.schedule));
-    if (answer === null || type === 'cancel' || type === 'schedule') end(sentAt, answer !== null && changes);
+    const changes = spec === null || !isDeepStrictEqual(spec.schedule, current?.reign.spec.schedule);
+    const decides = changes || current?.pausedAt === null;
+    if (answer === null || type === 'cancel' || type === 'schedule') end(sentAt, answer !== null && decides);
     if (answer === null) continue;
     if (type === 'schedule' && spec !== null) {
       const reign = { spec, answer, sentAt, from: answer.at, to: Infinity, undisturbed: true };
@@ -131,8 +138,8 @@ function reignsOf(commands: readonly SentCommand[], history: History, { failover
   return reigns;
 }
 
-function isEqual(a: JobAsSent['schedule'], b: JobAsSent['schedule'] | undefined): boolean {
-  return isDeepStrictEqual(a, b);
+function jitterOf({ schedule }: JobAsSent): number {
+  return 'jitterMs' in schedule ? schedule.jitterMs : 0;
 }
 
 function missing(job: string, reign: Reign, view: View, history: History, options: CheckOptions): Iterable<string> {

@@ -60,6 +60,28 @@ describe('the checker', () => {
       const commands = [scheduled(), command('cancel', 10_500, { answer: refused })];
       assert.deepEqual(broken(without(kept({ commands }), 'run-2')), ['I1']);
     });
+    it('asks for what passed in a pause when the job is changed or cancelled then', () => {
+      const paused = [scheduled(), command('pause', 15_000)];
+      const schedule = { ...EVERY_10_S.schedule, maxRuns: 9 } as typeof EVERY_10_S.schedule;
+      const spec = { ...EVERY_10_S, schedule };
+      const answer = { ...scheduled().answer!, state: 'PAUSED', at: T0 + 35_020, nextFireAt: null };
+      const only = without(without(kept(), 'run-2'), 'run-3');
+      const over = [{ job: JOB, version: 1, state: 'CANCELLED' }];
+      const later = [
+        command('cancel', 35_000),
+        { ...command('schedule', 35_000), spec, answer },
+        { ...command('schedule', 35_000), spec: EVERY_10_S, answer },
+      ];
+      const found = later.map((last) => broken({ ...only, jobs: over, commands: [...paused, last] }));
+      assert.deepEqual(found, [['I1'], ['I1'], []], 'the same schedule again decides nothing');
+    });
+    it('takes FINISHED for an answer where the job ran before, and only there', () => {
+      const answer = { ...scheduled().answer!, state: 'FINISHED', at: T0 + 50_020, nextFireAt: null };
+      const again = { ...command('schedule', 50_000), spec: EVERY_10_S, answer };
+      assert.deepEqual(broken(kept({ commands: [scheduled(), again] })), []);
+      const history = { ...kept({ commands: [{ ...again, job: 'acme/other' }] }), runs: [], events: [], calls: [] };
+      assert.deepEqual(broken({ ...history, jobs: [{ job: 'acme/other', version: 1, state: 'FINISHED' }] }), ['I1']);
+    });
   });
 
   describe('I2, at most one run per occurrence', () => {
@@ -98,7 +120,7 @@ describe('the checker', () => {
     });
     it('catches an event that disagrees with the row', () => {
       const [first, ...others] = kept().events;
-      assert.deepEqual(broken(kept({ events: [{ ...first!, status: 'CANCELLED' }, ...others] })), ['I3']);
+      assert.deepEqual(broken(kept({ events: [{ ...first!, status: 'SKIPPED' }, ...others] })), ['I3']);
     });
     it('catches a stale writer: a terminal row that changed', () => {
       assert.deepEqual(broken(kept({ sightings: [{ runId: 'run-1', status: 'CANCELLED', result: null }] })), ['I3']);
@@ -207,6 +229,21 @@ describe('the checker', () => {
       [],
     );
     assert.deepEqual(broken(kept({ commands: [scheduled(), command('cancel', 45_000)] })), [], JOB);
+  });
+
+  it('I8: catches a scheduled run that is CANCELLED for what was over before its time', () => {
+    const cancelled = { ...replaced(2, { status: 'CANCELLED', result: null }), calls: kept().calls.slice(0, 2) };
+    const trigger = (atMs: number): SentCommand => command('trigger', atMs, { overlap: 'cancel_running' });
+    const started = (atMs: number): Pick<History, 'runs' | 'events'> => {
+      const manual = run('manual', atMs);
+      const events = [...cancelled.events, told(manual, { trigger: 'manual', cause: `c-${atMs}` })];
+      return { runs: [...cancelled.runs, manual], events };
+    };
+    const historyOf = (atMs: number): History =>
+      kept({ ...cancelled, ...started(atMs), commands: [scheduled(), trigger(atMs)] });
+    assert.ok(broken(historyOf(15_000)).includes('I8'));
+    assert.ok(!broken(historyOf(30_100)).includes('I8'));
+    assert.ok(broken(kept(cancelled)).includes('I8'), 'nobody cancelled it');
   });
 
   describe('I11, chains', () => {
