@@ -1,7 +1,15 @@
 /** From the flags of `belfry schedule` (and `preview`) to a job as its user would write it in a file. */
 import { Option, type Command } from 'commander';
-import { OVERLAPS, PRIORITIES, USER_JOB_TYPES, type Overlap, type Priority, type UserJobType } from '../core/model.ts';
-import type { ConcurrencyKeyInput, JobInput, ScheduleInput, UpstreamInput } from '../core/spec/input.ts';
+import {
+  MISSED_POLICIES,
+  OVERLAPS,
+  PRIORITIES,
+  USER_JOB_TYPES,
+  type Overlap,
+  type Priority,
+  type UserJobType,
+} from '../core/model.ts';
+import type { ConcurrencyKeyInput, JobInput, MissedInput, ScheduleInput, UpstreamInput } from '../core/spec/input.ts';
 import { usageError } from './exit.ts';
 import { jsonValue, oneOf, pair, whole } from './options.ts';
 
@@ -35,6 +43,8 @@ export type JobFlags = ScheduleFlags & {
   retries?: number;
   timeout?: string;
   overlap?: Overlap;
+  missed?: MissedInput['policy'];
+  missedWindow?: string;
   label?: Record<string, string>;
   concurrencyKey?: string;
   concurrencyLimit?: number;
@@ -80,6 +90,8 @@ export function addJobFlags(command: Command): Command {
     .option('--retries <n>', 'how often a failed attempt is tried again', whole('--retries', 0, 100))
     .option('--timeout <duration>', 'for one attempt: 30s')
     .addOption(oneOf('--overlap <policy>', 'what a run does while another is active', OVERLAPS))
+    .addOption(oneOf('--missed <policy>', 'what is run of times that no timer was there for', MISSED_POLICIES))
+    .option('--missed-window <duration>', 'run nothing that is later than this: the deadline of --at and --in')
     .option('--concurrency-key <text>', 'runs with the same key wait for each other')
     .option(
       '--concurrency-limit <n>',
@@ -111,8 +123,13 @@ export function jobInputOf(flags: JobFlags): JobInput {
   const schedule = scheduleInputOf(flags);
   return withoutUndefined({
     ...{ type, handler, schedule, priority, queue, timeout, overlap, retry, labels, concurrencyKey },
+    missed: missedOf(flags),
     payload: payloadOf(type, flags),
   }) as JobInput;
+}
+
+function missedOf({ missed: policy, missedWindow: window }: JobFlags): MissedInput | undefined {
+  return policy === undefined && window === undefined ? undefined : withoutUndefined({ policy, window });
 }
 
 /** @throws BelfryError `usage` for a limit of no key */

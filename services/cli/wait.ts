@@ -27,13 +27,14 @@ export function addWait(command: Command): Command {
 
 /**
  * Sends the command and waits for the first outcome that `isIt` recognises. Listens before it sends: no outcome is missed.
+ * @param send answers undefined, and has told why, when no run comes of the command
  * @throws BelfryError `no_answer` when none comes in time
  */
 export async function waitForRun(
   deps: CliDeps,
   options: JsonOption & WaitOption,
   job: { tenant: string; jobId: string },
-  send: () => Promise<CommandResult>,
+  send: () => Promise<CommandResult | undefined>,
   isIt: (outcome: Outcome, result: CommandResult) => boolean,
 ): Promise<ExitCode> {
   const heard: Outcome[] = [];
@@ -41,6 +42,7 @@ export async function waitForRun(
   const statuses = ['COMPLETED', 'FAILED', 'CANCELLED'] as const;
   await deps.client().onOutcome((outcome) => onOutcome(outcome), { ...job, statuses });
   const result = await send();
+  if (result === undefined) return EXIT.ok;
   const dueAt = Math.max(result.nextFireAt?.getTime() ?? 0, deps.clock.now());
   if (!options.json) deps.warn(`${result.outcome}; waiting for the run of ${jobName(job.tenant, job.jobId)}`);
 

@@ -66,8 +66,10 @@ export const RUN_SETTINGS = [
 ] as const;
 export type RunSetting = (typeof RUN_SETTINGS)[number];
 
+export const MISSED_POLICIES = ['skip', 'once', 'all'] as const;
+
 export type MissedPolicy = {
-  policy: 'skip' | 'once' | 'all';
+  policy: (typeof MISSED_POLICIES)[number];
   thresholdMs: number;
   /** Occurrences older than this at decision time are always skipped; null: none. */
   windowMs: number | null;

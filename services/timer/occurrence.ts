@@ -1,5 +1,6 @@
 /** A job's next occurrence and the timer that stands for it. */
 import { isOpen, type Job } from '../core/model.ts';
+import { deadlineMsOf } from '../core/occurrences/due.ts';
 import { isOneShot, jitterOf, nextIncluded } from '../core/occurrences/schedule.ts';
 import type { TimerKey, TimerRow } from '../core/ports/timer-store.ts';
 import { jobKey, type Topics } from '../core/topics.ts';
@@ -88,8 +89,8 @@ function timerKeyOf(job: Job): TimerKey | null {
 }
 
 /**
- * The timer of the job's next occurrence. A one-shot that nobody tracks carries its due record, so that firing reads
- * nothing; any other is decided from the job, which holds all that its due record needs.
+ * The timer of the job's next occurrence. A one-shot that nobody tracks and that has no deadline carries its due record, so
+ * that firing reads nothing; any other is decided from the job, which holds all that its due record needs.
  */
 function timerOf(job: Job, topics: Topics, traceparent: string | null): TimerRow | null {
   const { nextAt, nextFireAt, partition, tenant, jobId, spec } = job;
@@ -97,7 +98,8 @@ function timerOf(job: Job, topics: Topics, traceparent: string | null): TimerRow
   const run = scheduledRun(job, nextAt);
   const place = { partition, fireAt: nextFireAt, runId: run.runId, tenant, jobId };
   const topic = spec.schedule.kind === 'on' ? '' : dueTopicOf(topics, spec);
-  if (!isOneShot(spec.schedule) || mustHear(job)) return { ...place, kind: 'occurrence', topic, due: '' };
+  const isDecided = isOneShot(spec.schedule) && !mustHear(job) && deadlineMsOf(spec.missed) === null;
+  if (!isDecided) return { ...place, kind: 'occurrence', topic, due: '' };
   const due = makeDue(job, run, { dueAt: nextFireAt, traceparent });
   return { ...place, kind: 'once', topic, due: JSON.stringify(due) };
 }

@@ -70,6 +70,7 @@ const fields = {
     maxKeys: 5,
   }),
 };
+const deadline = some({ policy: fc.constantFrom('skip', 'once'), window: durations(1) });
 const missed = some({
   policy: fc.constantFrom('skip', 'once', 'all'),
   threshold: durations(1_000),
@@ -82,7 +83,8 @@ const required = ['type', 'handler', 'schedule'] as const;
 export const arbitraryJobs = (payload: fc.Arbitrary<unknown>) => {
   const common = { payload, ...fields };
   return fc.oneof(
-    fc.record({ ...custom, schedule: fc.oneof(oneShot, listening), ...common }, { requiredKeys: [...required] }),
+    fc.record({ ...custom, schedule: listening, ...common }, { requiredKeys: [...required] }),
+    fc.record({ ...custom, schedule: oneShot, missed: deadline, ...common }, { requiredKeys: [...required] }),
     fc
       .record({ ...custom, schedule: recurring, missed, ...common }, { requiredKeys: [...required] })
       // Any jitter goes with runs that may overlap.

@@ -19,7 +19,9 @@ export function steeredOf(random: Random, { epochMs, prefix }: Surroundings): Ac
   };
 
   let at = random.int(300, 3_000);
-  act(at, 'early', 'schedule', jobWith({ at: time(random.int(12_000, LAST_COMMAND_AT)) }, { overlap: 'allow' }));
+  const deadline = random.chance(0.3) ? { missed: { window: '2s' } } : {};
+  const once = { at: time(random.int(12_000, LAST_COMMAND_AT)) };
+  act(at, 'early', 'schedule', jobWith(once, { overlap: 'allow', ...deadline }));
   act((at += random.int(300, 4_000)), 'early', 'trigger', { overlap: random.pick(['skip', 'allow']) });
   act((at += random.int(100, 2_000)), 'early', 'trigger', { overlap: 'cancel_running' });
 

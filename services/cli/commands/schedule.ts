@@ -39,15 +39,30 @@ async function scheduleJob(deps: CliDeps, jobId: string, flags: Flags): Promise<
   const job = await jobOf(deps, flags);
   const client = deps.client();
   const send = (): Promise<CommandResult> => client.schedule(jobId, job, { tenant, ifExists, ifVersion });
-  if (!flags.wait) return answered(deps, flags, await send());
+  if (!flags.wait) return scheduled(deps, flags, await send());
+  const sendAndTell = async (): Promise<CommandResult | undefined> => {
+    const result = await send();
+    if (result.state !== 'FINISHED') return result;
+    scheduled(deps, flags, result);
+    return undefined;
+  };
   // Runs of an earlier version may end meanwhile.
   return waitForRun(
     deps,
     flags,
     { tenant, jobId },
-    send,
+    sendAndTell,
     ({ jobVersion }, { version }) => jobVersion >= (version ?? 0),
   );
+}
+
+/** One that has ended is not begun again by what it was scheduled with before. */
+function scheduled(deps: CliDeps, flags: Flags, result: CommandResult): ExitCode {
+  const told = answered(deps, flags, result);
+  if (result.state === 'FINISHED' && !flags.json) {
+    deps.warn(`It has had its runs. To run it once more: belfry jobs trigger ${result.jobId}`);
+  }
+  return told;
 }
 
 async function jobOf(deps: CliDeps, flags: Flags): Promise<JobInput> {

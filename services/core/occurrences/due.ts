@@ -54,7 +54,7 @@ const MAX_IN_TIME = 1_000;
  * Decides the occurrence `nextAt` and all later ones whose time, jitter included, has passed.
  *
  * One that is late by more than `thresholdMs` is missed. The missed policy chooses which of those still run; the
- * others, and excluded ones, are skipped. One-shots always run.
+ * others, and excluded ones, are skipped. One-shots run unless they are past their deadline.
  */
 export function decideDue(input: DueInput): Decided {
   const { schedule, now, missed } = input;
@@ -84,9 +84,18 @@ export function skipPassed(input: PassedInput & { reason: 'paused' | 'missed' })
   return { decisions, nextAt: next ?? afterSkip(input, decisions) };
 }
 
-function decideOneShot({ nextAt, now, jitter }: DueInput): Decided {
-  if (nextAt + jitter(nextAt) > now) return { decisions: [], nextAt };
-  return { decisions: [{ kind: 'run', scheduledFor: nextAt }], nextAt: null };
+function decideOneShot({ nextAt, now, missed }: DueInput): Decided {
+  if (nextAt > now) return { decisions: [], nextAt };
+  const isTooLate = now - nextAt > (deadlineMsOf(missed) ?? Infinity);
+  return { decisions: [isTooLate ? skip(nextAt, 'missed') : { kind: 'run', scheduledFor: nextAt }], nextAt: null };
+}
+
+/**
+ * How late a one-shot may be decided and still run, ms: its `window`, or with `skip` alone the threshold of a minute; null:
+ * however late.
+ */
+export function deadlineMsOf({ policy, thresholdMs, windowMs }: MissedPolicy): number | null {
+  return windowMs ?? (policy === 'skip' ? thresholdMs : null);
 }
 
 /**

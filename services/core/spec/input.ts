@@ -110,13 +110,13 @@ export type RetryInput = {
   jitter?: number;
 };
 
-/** What becomes of occurrences that nobody could decide in time; for recurring schedules only. */
+/** What becomes of occurrences that nobody could decide in time. A one-shot takes `policy` (skip, once) and `window`. */
 export type MissedInput = {
-  /** Run none of them, the latest, or the latest `limit` in order. Default: `once`. */
+  /** Run none of them, the latest, or the latest `limit` in order. Default: `once`; a one-shot with `skip` may be `1m` late. */
   policy?: 'skip' | 'once' | 'all';
   /** What is less late than this is not missed: it runs late. At least `1s`. Default: `1m`. */
   threshold?: string;
-  /** Occurrences older than this are skipped under every policy. Default: none. */
+  /** Occurrences older than this are skipped under every policy: the deadline of a one-shot. Default: none. */
   window?: string;
   /** 1 to 1,000. Default: 100. */
   limit?: number;

@@ -1,7 +1,15 @@
 /** A job as users write it → `JobSpec`, with every default filled in. */
 import { z } from 'zod';
-import { OVERLAPS, PRIORITIES, USER_JOB_TYPES, type JobSpec, type MissedPolicy } from '../model.ts';
-import { shortestIntervalOf } from '../occurrences/schedule.ts';
+import {
+  MISSED_POLICIES,
+  OVERLAPS,
+  PRIORITIES,
+  USER_JOB_TYPES,
+  type JobSpec,
+  type MissedPolicy,
+  type Schedule,
+} from '../model.ts';
+import { isOneShot, shortestIntervalOf } from '../occurrences/schedule.ts';
 import { formatDuration } from './duration.ts';
 import { DEFAULT_RETRY, resolvePolicy, settingsOf, type SaidPolicy } from '../run-policy.ts';
 import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
@@ -32,11 +40,11 @@ const retrySchema = record('retry', {
 });
 
 const missedSchema = record('missed', {
-  policy: word(['skip', 'once', 'all']).default('once'),
+  policy: word(MISSED_POLICIES).default('once'),
   // Below a second even an idle, healthy scheduler would count its own small delays as missed.
-  threshold: duration(1_000).default(60_000),
+  threshold: duration(1_000).optional(),
   window: duration(1).optional(),
-  limit: whole(1, 1_000).default(100),
+  limit: whole(1, 1_000).optional(),
 });
 
 const MOST_AT_ONCE = 10_000;
@@ -110,12 +118,23 @@ function contradictions({
   }
   const jitter = overlap === 'allow' ? undefined : jitterProblem(schedule);
   if (jitter !== undefined) found.push([['schedule', 'jitter'], jitter]);
-  if (missed !== undefined && !canMiss(schedule)) {
+  if (missed !== undefined) found.push(...missedContradictions(missed, schedule));
+  return found;
+}
+
+function missedContradictions(missed: z.output<typeof missedSchema>, schedule: Schedule): [string[], string][] {
+  if (canMiss(schedule)) return [];
+  if (!isOneShot(schedule)) {
     const why =
-      schedule.kind === 'after'
-        ? 'a chain has no time to miss'
-        : `${schedule.kind === 'on' ? 'what an event made' : 'a one-shot'} runs however late it is`;
-    found.push([['missed'], `belongs to cron, every and fixedDelay; ${why}`]);
+      schedule.kind === 'after' ? 'a chain has no time to miss' : 'what an event made runs however late it is';
+    return [[['missed'], `belongs to schedules with times; ${why}`]];
+  }
+  const found: [string[], string][] = [];
+  if (missed.policy === 'all')
+    found.push([['missed', 'policy'], 'must be skip or once: a one-shot has one time to miss']);
+  for (const field of ['threshold', 'limit'] as const) {
+    if (missed[field] === undefined) continue;
+    found.push([['missed', field], `belongs to cron, every and fixedDelay; the deadline of a one-shot is its window`]);
   }
   return found;
 }
@@ -146,11 +165,11 @@ function saidIn({ timeout, retry = {} }: Fields): SaidPolicy {
 }
 
 function missedOf(written: Fields['missed']): MissedPolicy {
-  const { policy, threshold, window, limit } = written ?? missedSchema.parse({});
-  return { policy, thresholdMs: threshold, windowMs: window ?? null, limit };
+  const { policy, threshold = 60_000, window = null, limit = 100 } = written ?? missedSchema.parse({});
+  return { policy, thresholdMs: threshold, windowMs: window, limit };
 }
 
-/** Whether the schedule has times that can be missed: not `at` or `in`, which run however late, nor what waits for others. */
+/** Whether the schedule comes again when a time of it is missed: not a one-shot, nor what waits for others. */
 export function canMiss({ kind }: JobSpec['schedule']): boolean {
   return kind === 'cron' || kind === 'every' || kind === 'fixedDelay';
 }

@@ -2,6 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Bounds, JobSpec, MissedPolicy, Schedule } from '../model.ts';
 import { saidBy } from '../run-policy.ts';
+import { deadlineMsOf } from '../occurrences/due.ts';
+import { isOneShot } from '../occurrences/schedule.ts';
 import { formatDuration } from './duration.ts';
 import type { BoundsInput, JobInput, MissedInput, RetryInput, ScheduleInput } from './input.ts';
 import { formatInstant } from './instant.ts';
@@ -21,7 +23,7 @@ export function toWireJob(spec: JobSpec): JobInput {
     queue: spec.queue,
     ...toWirePolicy(spec),
     overlap: spec.overlap,
-    ...(canMiss(spec.schedule) ? { missed: toWireMissed(spec.missed) } : {}),
+    ...missedOf(spec),
     delivery: spec.delivery,
     labels: { ...spec.labels },
     ...(spec.concurrencyKey === undefined ? {} : { concurrencyKey: { ...spec.concurrencyKey } }),
@@ -102,6 +104,14 @@ function toWirePolicy(spec: JobSpec): { retry?: RetryInput; timeout?: string } {
     ...(Object.keys(wire).length === 0 ? {} : { retry: wire }),
     ...(timeoutMs === undefined ? {} : { timeout: formatDuration(timeoutMs) }),
   };
+}
+
+/** Of a one-shot its deadline, if it has one. */
+function missedOf({ schedule, missed }: JobSpec): { missed?: MissedInput } {
+  if (canMiss(schedule)) return { missed: toWireMissed(missed) };
+  if (!isOneShot(schedule) || deadlineMsOf(missed) === null) return {};
+  const { policy, windowMs } = missed;
+  return { missed: { policy, ...(windowMs === null ? {} : { window: formatDuration(windowMs) }) } };
 }
 
 function toWireMissed({ policy, thresholdMs, windowMs, limit }: MissedPolicy): MissedInput {

@@ -1,5 +1,7 @@
 /** Reasons and error codes in words: what they mean, and what to do. */
 import type { Job, SkipReason } from '../model.ts';
+import { deadlineMsOf } from '../occurrences/due.ts';
+import { isOneShot } from '../occurrences/schedule.ts';
 import type { RunSummary } from '../ports/inspect.ts';
 import { span, time } from './words.ts';
 
@@ -38,7 +40,12 @@ const SKIPPED: Readonly<Record<SkipReason, (run: RunSummary, job: Job | undefine
 
 function missedText(job: Job | undefined): string {
   if (job === undefined) return '';
-  const { policy, thresholdMs, limit } = job.spec.missed;
+  const { schedule, missed } = job.spec;
+  const { policy, thresholdMs, limit } = missed;
+  if (isOneShot(schedule)) {
+    const deadlineMs = deadlineMsOf(missed);
+    return deadlineMs === null ? '' : `; the job may be ${span(deadlineMs)} late (missed: ${policy})`;
+  }
   const kept = { skip: 'none of them', once: 'only the latest', all: `the latest ${limit}` }[policy];
   return `; of those missed by more than ${span(thresholdMs)} the job runs ${kept} (missed: ${policy})`;
 }

@@ -55,6 +55,26 @@ void test('flags become the job that they describe, and the type follows from wh
   );
 });
 
+void test('what has ended and is sent again is said to be over, and waited for by nobody', async () => {
+  for (const wait of [[], ['--wait']]) {
+    const cli = new FakeCli();
+    cli.client.answer = () => ({ state: 'FINISHED', nextFireAt: null });
+    assert.equal(await cli.run('schedule', 'x', '--handler', 'h', '--in', '1m', ...wait), 0, cli.stderr);
+    assert.match(cli.stdout, /FINISHED/);
+    assert.match(cli.stderr, /belfry jobs trigger x/);
+  }
+});
+
+void test('a one-shot takes a deadline, a recurring job what becomes of missed times', async () => {
+  const base = { type: 'CUSTOM', handler: 'h' };
+  assert.deepEqual(await scheduled('--handler', 'h', '--in', '5m', '--missed-window', '1h'), {
+    ...{ ...base, schedule: { in: '5m' }, missed: { window: '1h' } },
+  });
+  assert.deepEqual(await scheduled('--handler', 'h', '--every', '5m', '--missed', 'all'), {
+    ...{ ...base, schedule: { every: '5m' }, missed: { policy: 'all' } },
+  });
+});
+
 void test('the answer tells the state and the next time', async () => {
   const cli = new FakeCli();
   await cli.run('schedule', 'x', '--handler', 'h', '--in', '1m');

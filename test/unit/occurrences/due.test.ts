@@ -83,9 +83,35 @@ describe('deciding due occurrences', () => {
       'run 0, run 1, next null',
     ],
     ['decides nothing when no run is left', { runsLeft: 0, now: HOUR }, 'next null'],
+    ['runs a one-shot however late', { schedule: { kind: 'at', at: 0 }, now: 1000 * DAY }, 'run 0, next null'],
     [
-      'runs a one-shot however late',
-      { schedule: { kind: 'at', at: 0 }, now: 1000 * DAY, missed: missed({ policy: 'skip' }) },
+      'runs a one-shot at its deadline',
+      { schedule: { kind: 'at', at: 0 }, now: HOUR, missed: missed({ windowMs: HOUR }) },
+      'run 0, next null',
+    ],
+    [
+      'skips a one-shot past its deadline',
+      { schedule: { kind: 'at', at: 0 }, now: HOUR + 1, missed: missed({ windowMs: HOUR }) },
+      'skip 0 missed, next null',
+    ],
+    [
+      'skips a one-shot past a deadline that is shorter than the threshold',
+      { schedule: { kind: 'at', at: 0 }, now: 5_001, missed: missed({ windowMs: 5_000 }) },
+      'skip 0 missed, next null',
+    ],
+    [
+      'skip alone: a one-shot may be as late as the threshold',
+      { schedule: { kind: 'at', at: 0 }, now: MINUTE, missed: missed({ policy: 'skip' }) },
+      'run 0, next null',
+    ],
+    [
+      'skip alone: skips a one-shot that is later',
+      { schedule: { kind: 'at', at: 0 }, now: MINUTE + 1, missed: missed({ policy: 'skip' }) },
+      'skip 0 missed, next null',
+    ],
+    [
+      'skip with a window: that is the deadline',
+      { schedule: { kind: 'at', at: 0 }, now: HOUR, missed: missed({ policy: 'skip', windowMs: HOUR }) },
       'run 0, next null',
     ],
     [
