@@ -211,7 +211,7 @@ export const why = z
     stories: z.array(
       z.object({
         at: maybeTime.meta({ description: 'The scheduled time; null: none is known.' }),
-        runId: z.string().nullable(),
+        runId: z.string().nullable().meta({ description: 'Of a run that is decided; null: there is none.' }),
         verdict: z.enum(VERDICTS),
         answer: z.string(),
         lines: z.array(z.object({ at: maybeTime, what: z.string(), text: z.string() })),

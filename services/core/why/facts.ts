@@ -47,7 +47,14 @@ export type Facts = {
 };
 
 const OF_RUNS = ['completed', 'failed', 'cancelled', 'skipped', 'running', 'retrying'] as const;
-const OF_DECIDED = ['waits_for_limit', 'waits_for_executor', 'waits_for_kafka', 'waits_for_turn', 'starting'] as const;
+/** Of runs that are decided and not begun. */
+export const OF_DECIDED = [
+  'waits_for_limit',
+  'waits_for_executor',
+  'waits_for_kafka',
+  'waits_for_turn',
+  'starting',
+] as const;
 const OF_OPEN = [
   ...(['not_due', 'overdue', 'deciding', 'paused'] as const),
   ...(['waits_for_upstream', 'waits_for_event', 'waits_for_run'] as const),

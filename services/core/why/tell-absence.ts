@@ -6,7 +6,9 @@ import type { Facts, Story } from './facts.ts';
 import { needsOf, tellDecided } from './tell-decided.ts';
 import { acceptedLines, line, span, steeringLines, time } from './words.ts';
 
-type Answer = Pick<Story, 'verdict' | 'answer' | 'advice'>;
+/** `runId` only of a run that is decided: of what is to come there is none yet, and of what never was there never is. */
+type Answer = Pick<Story, 'verdict' | 'answer' | 'advice'> & { runId?: string };
+/** `runId`: of the occurrence at that time, if the schedule makes a run of it. */
 type Asked = { facts: Facts; job: Job; at: number; runId: string; now: number };
 /** The first that has an answer tells it. */
 type Judge = (asked: Asked) => Answer | undefined;
@@ -22,7 +24,7 @@ export function tellAbsence(facts: Facts): Story {
   const asked = { facts, job, at, runId: scheduledRunId(job, at), now: facts.circumstances.now };
   for (const judge of JUDGES) {
     const told = judge(asked);
-    if (told !== undefined) return { ...base, runId: asked.runId, ...told };
+    if (told !== undefined) return { ...base, ...told };
   }
   return { ...base, ...never(asked) };
 }
@@ -112,9 +114,11 @@ function paused({ jobId }: Job, pausedAt: number | null, now: number): Answer {
 
 const JUDGES: readonly Judge[] = [
   function buffered({ job, runId, facts }) {
-    if (!job.buffered.some((run) => run.runId === runId || run.scheduledFor === facts.at)) return undefined;
+    const waiting = job.buffered.find((run) => run.runId === runId || run.scheduledFor === facts.at);
+    if (waiting === undefined) return undefined;
     const before = job.active.map((run) => run.runId).join(', ');
     return {
+      runId: waiting.runId,
       verdict: 'waits_for_turn',
       answer: `its time has come, and it waits for the run before it (overlap: ${job.spec.overlap}): ${before}`,
       advice: null,
@@ -123,7 +127,7 @@ const JUDGES: readonly Judge[] = [
   function decided({ facts, job, at, runId }) {
     const isActive = job.active.some((run) => run.runId === runId);
     return isActive || facts.circumstances.parked !== null || wasHandedOn(job, at, facts)
-      ? tellDecided(facts, needsOf(job))
+      ? { runId, ...tellDecided(facts, needsOf(job)) }
       : undefined;
   },
   function forgotten({ facts, at, job }) {
@@ -163,6 +167,7 @@ const JUDGES: readonly Judge[] = [
     );
     if (timer === undefined) return undefined;
     return {
+      runId: timer.runId,
       verdict: 'not_due',
       answer: `it is decided and waits for its time, in ${span(timer.fireAt - now)}`,
       advice: null,

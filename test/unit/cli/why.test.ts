@@ -42,9 +42,7 @@ describe('belfry why', () => {
 report, 2026-01-01T12:03:00.000Z (in 3 m): NOT DUE
   It is not due yet: it fires in 3m, at 2026-01-01T12:03:00.000Z.
 
-  2026-01-01T12:00:00.000Z  created  the job, which is at version 3 now
-
-  run 019b7970-9520-8240-bf7f-7d048b5c48af`,
+  2026-01-01T12:00:00.000Z  created  the job, which is at version 3 now`,
     );
   });
 

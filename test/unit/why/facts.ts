@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AppliedCommand, Job, JobSpec, Schedule } from '../../../services/core/model.ts';
 import { scheduledRunId } from '../../../services/core/occurrences/of-job.ts';
-import type { Circumstances, Facts, Verdict } from '../../../services/core/why/facts.ts';
+import {
+  OF_DECIDED,
+  type Circumstances,
+  type Facts,
+  type Story,
+  type Verdict,
+} from '../../../services/core/why/facts.ts';
 import { tell } from '../../../services/core/why/why.ts';
 import { job, NOW } from '../cli/support.ts';
 import { every, HOUR, MINUTE } from '../occurrences/schedules.ts';
@@ -58,6 +64,12 @@ export const listener = {
 
 export type Case = [asked: string, facts: Facts, verdict: Verdict, answer: RegExp, advice?: RegExp];
 
+/** Whether somebody decided the run that a story names. */
+function isDecided({ run, group, job, circumstances }: Facts, { runId, verdict }: Story): boolean {
+  const known = [run, group, ...(job?.active ?? []), ...(job?.buffered ?? []), ...circumstances.timers];
+  return known.some((each) => each?.runId === runId) || (OF_DECIDED as readonly string[]).includes(verdict);
+}
+
 /** A test of each answer. */
 export function tests(cases: readonly Case[]): void {
   for (const [asked, known, verdict, answer, advice] of cases) {
@@ -66,6 +78,7 @@ export function tests(cases: readonly Case[]): void {
       assert.equal(story.verdict, verdict, story.answer);
       assert.match(story.answer, answer);
       if (advice !== undefined) assert.match(story.advice ?? '', advice);
+      assert.ok(story.runId === null || isDecided(known, story), `it names ${story.runId}, which does not exist`);
     });
   }
 }
