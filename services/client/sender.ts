@@ -4,6 +4,7 @@
  *
  * Invariant: what is over (its time is up, or the client was closed) before its batch begins is never written.
  */
+import { bisect } from '../core/bisect.ts';
 import { BelfryError } from '../core/errors.ts';
 import { OpenOnce } from '../core/open-once.ts';
 import { Pace } from '../core/pace.ts';
@@ -77,14 +78,18 @@ export class Sender {
   }
 }
 
+/** One that Kafka never takes must not be the end of the others: it is found among them, and hears its own. */
 async function write(producer: Producer, batch: readonly Outgoing[]): Promise<void> {
   try {
-    await producer.send(batch.map(({ record }) => record));
-    for (const { delivery } of batch) delivery.stage = 'durable';
+    await bisect(batch, {
+      work: async (some) => {
+        await producer.send(some.map(({ record }) => record));
+        for (const { delivery } of some) delivery.stage = 'durable';
+      },
+      isRefusal: (error) => error instanceof BelfryError && error.code === 'record_refused',
+      onRefused: ({ delivery }, error) => delivery.fail(error),
+    });
   } catch (error) {
-    // One that Kafka never takes must not be the end of the others: alone, each hears its own.
-    if (batch.length > 1 && error instanceof BelfryError && error.code === 'record_refused') {
-      await Promise.all(batch.map((outgoing) => write(producer, [outgoing])));
-    } else for (const { delivery } of batch) delivery.fail(error);
+    for (const { delivery } of batch) if (delivery.stage !== 'durable') delivery.fail(error);
   }
 }

@@ -56,8 +56,8 @@ export class ExactLane {
   private position: bigint | undefined;
   /** Why the last try failed; undefined while all is well. */
   failure: string | undefined;
-  /** Above zero: so many runs are published one at a time, because the broker refused one among them. */
-  private singly = 0;
+  /** Above zero: the broker refused one among so many next runs. It is found by halves: the position moves forward only. */
+  private suspects = 0;
   /** Runs recorded as failed; undefined until the store was asked for those of a former owner. */
   private refused: Set<string> | undefined;
 
@@ -109,15 +109,15 @@ export class ExactLane {
     if (last !== undefined) {
       try {
         await this.transact(producer, steps);
-        this.singly = Math.max(0, this.singly - steps.length);
+        this.suspects = Math.max(0, this.suspects - steps.length);
       } catch (thrown) {
         const denied = steps.filter(({ run }) => isDenialOf(targetOf(run.due), thrown));
         if (!isRefusal(thrown) && denied.length === 0) throw thrown;
         // A failed transaction costs the producer: whoever goes on must fence and ask again, as after any other error.
         this.position = undefined;
-        if (denied.length > 0) await this.refuseAll(denied, messageOf(thrown));
-        else if (steps.length === 1) await this.refuse(last.run.due, messageOf(thrown));
-        else this.singly = steps.length;
+        if (denied.length > 0) return await this.refuseAll(denied, messageOf(thrown));
+        this.suspects = steps.length === 1 ? 0 : steps.length;
+        if (steps.length === 1) await this.refuse(last.run.due, messageOf(thrown));
         return;
       }
     }
@@ -141,9 +141,10 @@ export class ExactLane {
   /** The next runs to publish. Those whose topic cannot be written to are recorded as failed here. */
   private async publishable(position: bigint): Promise<Step[]> {
     const steps: Step[] = [];
+    const most = this.suspects > 0 ? Math.ceil(this.suspects / 2) : MAX_RUNS_PER_TRANSACTION;
     for (const row of this.rows) {
       for (const [index, run] of row.runs.entries()) {
-        if (steps.length >= (this.singly > 0 ? 1 : MAX_RUNS_PER_TRANSACTION)) return steps;
+        if (steps.length >= most) return steps;
         const behind = positionOf(row, index + 1);
         if (behind <= position || this.refused!.has(run.due.runId)) continue;
         const problem = await this.problemOf(run.due);

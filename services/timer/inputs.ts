@@ -8,6 +8,7 @@ import type { Codec } from '../core/ports/codec.ts';
 import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import { headOf, parseCommand, type CommandHead } from '../core/spec/parse-command.ts';
+import { checkPayload } from '../core/spec/payload.ts';
 import { parseInternal } from '../core/spec/parse-internal.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Completion } from './completion.ts';
@@ -56,10 +57,13 @@ function isInternal(command: Command | InternalCommand): command is InternalComm
 }
 
 /** Reads a retry; what is none is refused, since nobody but Belfry should write there. */
-export function readRetry(record: ConsumedRecord, partitions: number): Input {
+export function readRetry(record: ConsumedRecord, { partitions, spec }: Omit<ReadOptions, 'codec'>): Input {
   const read = readDue(record.value);
   if ('rejection' in read) return { kind: 'rejected', rejection: read.rejection, head: {} };
   const { due } = read;
+  // Messages have no retries, so nobody checked this one's payload; what the exact lane cannot publish would stop it.
+  const rejection = due.type === 'KAFKA_MESSAGE' ? checkPayload(due.type, due.payload, spec, ['payload']) : undefined;
+  if (rejection !== undefined) return { kind: 'rejected', rejection, head: {} };
   return forwardOf(jobKey(due.tenant, due.jobId), record, partitions) ?? { kind: 'retry', due };
 }
 

@@ -39,13 +39,13 @@ export class Intake {
   }
 
   accept(owned: OwnedPartition, batch: FetchedBatch): void {
-    const { topics, partitions, notices } = this.options;
+    const { topics, notices } = this.options;
     const topic = INTAKES.find((name) => topics[name] === batch.topic);
     if (topic === undefined) return;
     const queue = owned.queues[topic];
     const read: Record<Topic, (record: ConsumedRecord) => Input | 'later' | undefined> = {
       commands: () => 'later',
-      retry: (record) => readRetry(record, partitions),
+      retry: (record) => readRetry(record, this.options),
       completed: (record) => (notices?.mayConcern(record) === true ? 'later' : readOutcome(record)),
     };
     if (!queue.accept(batch, read[topic])) {

@@ -154,6 +154,27 @@ describe('the client, while Kafka is away', () => {
     await refused;
   });
 
+  it('sends 400 commands of which Kafka refuses one in about 2 log n requests', async () => {
+    const write = await broker.producer();
+    let sends = 0;
+    const send = async (records: readonly OutgoingRecord[]): Promise<void> => {
+      sends++;
+      if (records.some(({ value }) => value?.includes('too large')))
+        throw new BelfryError('record_refused', 'MESSAGE_TOO_LARGE', { ids: { topic: topics.commands } });
+      delete around.send;
+      await write.send(records);
+      around.send = send;
+    };
+    around.send = send;
+    const payloads = Array.from({ length: 400 }, (_, n) => (n === 123 ? 'too large' : 'small'));
+    const results = await Promise.allSettled(payloads.map((payload, n) => client.trigger(`job-${n}`, { payload })));
+    assert.deepEqual(
+      results.flatMap(({ status }, n) => (status === 'rejected' ? n : [])),
+      [123],
+    );
+    assert.ok(sends <= 20, `${sends} requests`);
+  });
+
   it('closes all it has, whatever of it fails, and then says so', async () => {
     around.tail = async () => ({ close: () => Promise.reject(new Error('the reader does not close')) });
     await transport.open();
