@@ -7,8 +7,11 @@ import { MAX_WORK } from '../../../services/core/filter/meter.ts';
 import { FanOutBudget, fanOut, type Emit, type FannedOut } from '../../../services/timer/fan-out.ts';
 
 const SIZE = 256 * 1024;
-/** What an evaluation may take of the processor. The best of a few is judged: the collector may come in between. */
-const MAX_MS = 50;
+/**
+ * What an evaluation may take of the processor, with room for whatever runs beside: 10 to 40 ms where nothing does. What is bounded for certain
+ * is the work; this holds the two together, and what is not linear takes seconds here.
+ */
+const MAX_MS = 400;
 const TRIES = 5;
 
 function timed<T>(run: () => T): { result: T; ms: number } {
