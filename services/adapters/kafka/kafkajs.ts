@@ -48,8 +48,6 @@ exchange<ProduceModule>('protocol/requests/produce/v3/request', (original) => (r
 
 exchange('protocol/recordBatch/record/v0/decoder', () => decodeRecord);
 
-exchange('cluster/index', tellingDenials);
-
 /** The original copies a partition's list for each message that joins it. */
 exchange('producer/groupMessagesPerPartition', () => groupByPartition);
 
@@ -72,6 +70,9 @@ exchange<new (options: GroupOfConsumer) => { memberId: string | null }>(
       }
     },
 );
+
+// Last: it loads connections, and with them the queue of requests.
+exchange('cluster/index', tellingDenials);
 
 const kafkajs = require('kafkajs') as typeof Kafkajs;
 
