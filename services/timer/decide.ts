@@ -22,8 +22,11 @@ import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';
 import { noEffects, type DecideContext, type Effects } from './effects.ts';
 import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
+import { failTimer } from './fail-timer.ts';
 import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
-import { subscriberKey, type Gathered, type Knowledge } from './gather.ts';
+import { subscriberKey, type Knowledge } from './gather.ts';
+import type { Gathered } from './gathered.ts';
+import { inputNames } from './input-names.ts';
 import type { ReadItem } from './intake-queue.ts';
 import { nextStartAt } from './occurrence.ts';
 import { Plan, type PlaceOf, type PlannedStep } from './plan.ts';
@@ -70,13 +73,20 @@ class Decision {
   }
 
   make(): PlannedStep {
-    const { items, enqueued, news } = this.gathered;
+    const { items, enqueued, news, quarantined = [] } = this.gathered;
     for (const run of news.publishedRuns) {
+      if (this.isCondemned(inputNames.published(run))) continue;
       this.plan.published(run);
       this.tellWebhooks(this.options.published?.get(run.outcome.runId) ?? []);
     }
-    for (const { run } of news.refusedRuns) this.plan.end(run);
-    for (const completion of news.swept) this.complete(completion);
+    for (const { run } of news.refusedRuns) if (!this.isCondemned(inputNames.refused(run))) this.plan.end(run);
+    for (const completion of news.swept) {
+      if (!this.isCondemned(inputNames.swept(completion))) this.complete(completion);
+    }
+    for (const { timer, record, rejection } of quarantined) {
+      if (timer !== null) this.plan.removeTimer(timer);
+      this.reject(record, rejection, {});
+    }
     this.applyItems('completed', items.completed);
     this.applyItems('retry', items.retry);
     this.applyItems('commands', items.commands);
@@ -86,6 +96,10 @@ class Decision {
       news.producedSeqs,
       enqueued.map(({ id }) => id),
     );
+  }
+
+  private isCondemned(name: string): boolean {
+    return this.gathered.condemned?.has(name) === true;
   }
 
   private applyItems(intake: Intake, items: readonly ReadItem[]): void {
@@ -268,6 +282,8 @@ class Decision {
   private fire(timer: TimerRow): void {
     // What is decided a little ahead is decided as of its time.
     const now = Math.max(this.options.now, timer.fireAt);
+    const verdict = this.gathered.condemned?.get(inputNames.timer(timer));
+    if (verdict !== undefined) return this.fail(timer, verdict.reason, now);
     if (timer.kind === 'occurrence') return this.fireOccurrence(timer, now);
     this.strike(timer, now);
     const job = this.plan.job(timer);
@@ -281,6 +297,13 @@ class Decision {
     if (timer.kind !== 'once') return;
     if (job === undefined) this.plan.finish(timer);
     else this.plan.setJob(finishedOnce(job, now));
+  }
+
+  private fail(timer: TimerRow, reason: string, now: number): void {
+    this.strike(timer, now);
+    const job = this.plan.job(timer);
+    this.plan.merge(failTimer(timer, job, reason, this.context(job)));
+    if (timer.kind === 'once') this.plan.finish(timer);
   }
 
   private fireOccurrence(timer: TimerRow, now: number): void {

@@ -8,6 +8,7 @@ import type { Tenants } from '../core/ports/tenants.ts';
 import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { EventSource } from './event-sources.ts';
+import type { FailurePolicy } from './failure-policy.ts';
 
 export type TimerDeps = {
   store: TimerStore;
@@ -34,6 +35,8 @@ export type TimerDeps = {
   tenants?: Tenants;
   /** Webhooks of tenants; without them nobody has any. */
   webhooks?: Webhooks;
+  /** Told what fails; the usual one unless given. */
+  failurePolicy?: FailurePolicy;
   metrics?: TimerMetrics;
   limits?: Partial<TimerLimits>;
 };

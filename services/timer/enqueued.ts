@@ -48,19 +48,28 @@ export class Enqueued {
     const ids = asked.map(({ partition }) => partition);
     const formerly = this.askedAt;
     this.askedAt = -Infinity;
-    // One at a time where one of them is in the way of the others.
-    const limit = asked.some(({ singly }) => singly > 0) ? 1 : limits.perStep;
     for (const partition of ids) this.noticed.delete(partition);
-    const rows = await store.enqueued(ids, limit, limits.bytesPerStep);
+    const rows = await store.enqueued(ids, limits.perStep, limits.bytesPerStep);
     this.askedAt = isPoll ? clock.now() : formerly;
     const items = new Map<number, EnqueuedItem[]>();
     for (const owned of asked) {
       const own = rows.filter(({ partition }) => partition === owned.partition);
       if (own.length === 0) continue;
       this.noticed.add(owned.partition); // until it is seen that there are no more
-      items.set(owned.partition, await Promise.all(own.map((row) => this.itemOf(owned, row))));
+      items.set(owned.partition, await this.itemsOf(owned, own));
     }
     return items;
+  }
+
+  /** Those of one partition, which has its turns beside those of the others. */
+  async readOf(owned: OwnedPartition): Promise<EnqueuedItem[]> {
+    const { store, limits } = this.options;
+    this.noticed.add(owned.partition); // what is left afterwards is asked for with those of the others
+    return this.itemsOf(owned, await store.enqueued([owned.partition], limits.perStep, limits.bytesPerStep));
+  }
+
+  private itemsOf(owned: OwnedPartition, rows: readonly EnqueuedCommand[]): Promise<EnqueuedItem[]> {
+    return Promise.all(rows.map((row) => this.itemOf(owned, row)));
   }
 
   private async itemOf(owned: OwnedPartition, row: EnqueuedCommand): Promise<EnqueuedItem> {

@@ -40,8 +40,8 @@ export type ExactOptions = {
 };
 
 type Row = { seq: number; runs: readonly ExactRun[] };
-/** One run of a row, and the position behind it. */
-type Step = { run: ExactRun; behind: bigint };
+/** One run of a row, what is written of it, and the position behind it. */
+type Step = { run: ExactRun; records: readonly OutgoingRecord[]; behind: bigint };
 
 const MAX_RUNS_PER_TRANSACTION = 1_000;
 const RUN_BITS = 20n;
@@ -138,7 +138,7 @@ export class ExactLane {
     return { producer: this.producer, position: this.position };
   }
 
-  /** The next runs to publish. Those whose topic cannot be written to are recorded as failed here. */
+  /** The next runs to publish. Those of which nothing can be written are recorded as failed here. */
   private async publishable(position: bigint): Promise<Step[]> {
     const steps: Step[] = [];
     const most = this.suspects > 0 ? Math.ceil(this.suspects / 2) : MAX_RUNS_PER_TRANSACTION;
@@ -147,41 +147,46 @@ export class ExactLane {
         if (steps.length >= most) return steps;
         const behind = positionOf(row, index + 1);
         if (behind <= position || this.refused!.has(run.due.runId)) continue;
-        const problem = await this.problemOf(run.due);
-        if (problem === undefined) steps.push({ run, behind });
-        else await this.refuse(run.due, problem);
+        const records = await this.recordsOf(run);
+        if (typeof records === 'string') await this.refuse(run.due, records);
+        else steps.push({ run, records, behind });
       }
     }
     return steps;
   }
 
-  private async problemOf(due: DueRecord): Promise<string | undefined> {
-    const topic = targetOf(due);
-    if (isOwnTopic(this.options.prefix, topic)) return `${topic} is one of Belfry's own topics`;
-    try {
-      const partitions = await this.options.broker.partitions(topic);
-      return partitions === undefined ? `there is no topic ${topic}` : undefined;
-    } catch (thrown) {
-      if (isDenialOf(topic, thrown)) return thrown.message;
-      throw thrown;
-    }
-  }
-
   private async transact(producer: TransactionalProducer, steps: readonly Step[]): Promise<void> {
     const { partition, prefix, records } = this.options;
-    const written: OutgoingRecord[] = [];
-    for (const { run } of steps) written.push(...(await this.recordsOf(run)));
+    const written = steps.flatMap((step) => step.records);
     const offset = steps.at(-1)!.behind;
     const offsets: GroupOffset[] = [{ groupId: groupOf(prefix), topic: records.topics.commands, partition, offset }];
     await producer.transact(written, offsets);
     this.position = offset;
   }
 
-  private async recordsOf(run: ExactRun): Promise<OutgoingRecord[]> {
-    const { broker, records, worker } = this.options;
-    const partitions = (await broker.partitions(targetOf(run.due))) ?? 1;
-    const { outcome } = completedRun(run, worker);
-    return [messageRecordOf(run.due, partitions), records.outcome(outcome, run.due.tracked, run.due.traceparent)];
+  /** The message and the outcome of a run; a text: why there can be none. Whatever stands in it, it must not stop those behind it. */
+  private async recordsOf(run: ExactRun): Promise<readonly OutgoingRecord[] | string> {
+    const { records, worker } = this.options;
+    const partitions = await this.partitionsOf(targetOf(run.due));
+    if (typeof partitions === 'string') return partitions;
+    try {
+      const { outcome } = completedRun(run, worker);
+      return [messageRecordOf(run.due, partitions), records.outcome(outcome, run.due.tracked, run.due.traceparent)];
+    } catch (thrown) {
+      return `no message can be made of it: ${messageOf(thrown)}`;
+    }
+  }
+
+  /** How many partitions the topic has; a text: why nothing can be written to it. */
+  private async partitionsOf(topic: string | undefined): Promise<number | string> {
+    if (topic === undefined) return 'its payload names no topic';
+    if (isOwnTopic(this.options.prefix, topic)) return `${topic} is one of Belfry's own topics`;
+    try {
+      return (await this.options.broker.partitions(topic)) ?? `there is no topic ${topic}`;
+    } catch (thrown) {
+      if (isDenialOf(topic, thrown)) return thrown.message;
+      throw thrown;
+    }
   }
 
   private async refuseAll(steps: readonly Step[], message: string): Promise<void> {
@@ -217,6 +222,11 @@ function positionOf({ seq, runs }: Row, run: number): bigint {
 }
 
 /** Whether this user may not write to the topic: that is for the runs that name it alone, where it is not one of Belfry's own. */
-function isDenialOf(topic: string, thrown: unknown): thrown is BelfryError {
-  return thrown instanceof BelfryError && thrown.code === 'broker_denied' && thrown.ids.topic === topic;
+function isDenialOf(topic: string | undefined, thrown: unknown): thrown is BelfryError {
+  return (
+    thrown instanceof BelfryError &&
+    thrown.code === 'broker_denied' &&
+    topic !== undefined &&
+    thrown.ids.topic === topic
+  );
 }

@@ -33,8 +33,10 @@ export function decodeExact(body: Buffer): ExactRun[] {
   }));
 }
 
-export function targetOf(due: DueRecord): string {
-  return payloadOf(due).topic;
+/** The topic of the message; undefined: the payload, which is somebody's, names none. */
+export function targetOf({ payload }: DueRecord): string | undefined {
+  const topic: unknown = (payload as { topic?: unknown } | null)?.topic;
+  return typeof topic === 'string' ? topic : undefined;
 }
 
 /** @param partitions of the target topic */

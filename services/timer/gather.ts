@@ -11,10 +11,11 @@ import type {
   TimerStore,
 } from '../core/ports/timer-store.ts';
 import { RUN_ID } from '../core/spec/names.ts';
-import { INTAKES, jobKey, type Intake, type Topics } from '../core/topics.ts';
+import { jobKey, type Intake, type Topics } from '../core/topics.ts';
 import type { TimerLimits } from './deps.ts';
 import { dueTopicOf, scheduledRun } from './due-record.ts';
 import type { EnqueuedItem } from './enqueued.ts';
+import { inputsOf, type Gathered } from './gathered.ts';
 import type { Input } from './inputs.ts';
 import type { ReadItem } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
@@ -22,17 +23,6 @@ import { placeOf } from './plan.ts';
 import { occurrencesToLookUp } from './apply-backfill.ts';
 import { seenRefOf } from './seen.ts';
 import type { TopicCache } from './topic-cache.ts';
-
-/** The inputs of one partition's step. They stay where they are until the step is accepted. */
-export type Gathered = {
-  owned: OwnedPartition;
-  items: Readonly<Record<Intake, readonly ReadItem[]>>;
-  /** Commands of their senders' own transactions. */
-  enqueued: readonly EnqueuedItem[];
-  due: readonly TimerRow[];
-  /** News of the lanes and of the sweep. */
-  news: Pick<OwnedPartition, 'publishedRuns' | 'refusedRuns' | 'swept' | 'producedSeqs'>;
-};
 
 /** What the decisions of a step need to know. */
 export type Knowledge = {
@@ -82,7 +72,6 @@ export function gather(
   const items = { completed: NONE, retry: NONE, commands: NONE };
   const gathered: Gathered = { owned, items, enqueued: NONE, due: NONE, news };
   if (!decides) return gathered;
-  if (owned.singly > 0) return gatherOne(gathered, now, enqueued);
   const take = (intake: Intake): ReadItem[] => owned.queues[intake].ready(limits.perStep, limits.bytesPerStep);
   const taken = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
   const due = owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep, aheadMs);
@@ -92,32 +81,6 @@ export function gather(
 /** Those that stand behind a flood go first; some of them may be near enough to be known. */
 function withOthers(due: readonly TimerRow[], others: readonly TimerRow[]): TimerRow[] {
   return [...new Map([...others, ...due].map((row) => [placeOf(row), row])).values()];
-}
-
-/** A single input: one of those that wait holds data that the store refuses. */
-function gatherOne(empty: Gathered, now: number, enqueued: readonly EnqueuedItem[]): Gathered {
-  for (const intake of INTAKES) {
-    const items = empty.owned.queues[intake].ready(1, 0);
-    if (items.length > 0) return { ...empty, items: { ...empty.items, [intake]: items } };
-  }
-  if (enqueued.length > 0) return { ...empty, enqueued: enqueued.slice(0, 1) };
-  return { ...empty, due: empty.owned.lookAhead.due(now, 1, 0) };
-}
-
-export function inputsOf({ items, enqueued }: Gathered): Input[] {
-  const read = INTAKES.flatMap((intake) => items[intake]).flatMap((item) => (item.record === null ? [] : [item.input]));
-  return enqueued.length === 0 ? read : [...read, ...enqueued.map(({ input }) => input)];
-}
-
-/** How many inputs a step has. */
-export function sizeOf(gathered: Gathered): number {
-  const { swept, refusedRuns, publishedRuns } = gathered.news;
-  return inputsOf(gathered).length + gathered.due.length + swept.length + refusedRuns.length + publishedRuns.length;
-}
-
-/** Whether only offsets and produced rows would be written: that can wait. */
-export function hasLeftovers({ items, news }: Gathered): boolean {
-  return news.producedSeqs.length > 0 || INTAKES.some((intake) => items[intake].length > 0);
 }
 
 /**

@@ -91,6 +91,13 @@ export class IntakeQueue {
     return ready;
   }
 
+  /** Whether the record at this offset is here, or may still come. */
+  mayHold(offset: bigint): boolean {
+    if (offset >= this.expected) return true;
+    for (let item = this.first; item !== undefined; item = item.behind) if (item.record?.offset === offset) return true;
+    return false;
+  }
+
   /** Forgets the first items: they are applied up to the offset `applied`. */
   drop(count: number, applied: bigint): void {
     let reached = applied;

@@ -27,10 +27,10 @@ export class Lanes {
   }
 
   /** Rows of an accepted step. */
-  emit(owned: OwnedPartition, { seq, lane, body, records }: PlannedBatch): void {
+  emit(owned: OwnedPartition, { seq, lane, records, runs }: PlannedBatch): void {
     owned.unproduced++;
     if (lane === 'plain') this.plain(owned, seq, records);
-    else this.exact(owned).enqueue(seq, decodeExact(body));
+    else this.exact(owned).enqueue(seq, runs);
   }
 
   /** Rows that a former owner left: produced in their order, none filtered out. */

@@ -38,10 +38,7 @@ export class OwnedPartition {
   swept: Completion[] = [];
   /** Runs in the exact lane that have no row yet. */
   readonly exactPending = new Set<string>();
-  /** While above zero, each step takes a single input: one of those ahead holds data that the store refuses. */
-  singly = 0;
-
-  /** Enqueued commands whose data the store refused: what is made of them instead. */
+  /** Enqueued commands whose edges the store refused: what is made of them instead. */
   readonly refusedEnqueued = new Map<number, Input>();
 
   /** What its tenants have made due lately. */

@@ -210,7 +210,8 @@ export class Ownership implements GroupListener {
     return { offsets: { ...offsets, completed } };
   }
 
-  private isKnown(partition: number): boolean {
+  /** Whether the partition is here, on its way here, or halted here. */
+  isKnown(partition: number): boolean {
     const { owned, taking, refused, stopped } = this;
     return owned.has(partition) || taking.has(partition) || refused.has(partition) || stopped.has(partition);
   }

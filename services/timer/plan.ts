@@ -23,13 +23,13 @@ import type { OutgoingRecord } from '../core/records.ts';
 import type { RejectedRecord } from '../core/rejected-record.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Effects, Emission, EndedRun } from './effects.ts';
-import { encodeExact } from './exact-message.ts';
+import { decodeExact, encodeExact, type ExactRun } from './exact-message.ts';
 
 /** The fence of a step: what its owner knows. */
 export type Fence = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
 
 /** Records of one outbox row, as the lane that produces them takes them. */
-export type PlannedBatch = OutboxBatch & { records: readonly OutgoingRecord[] };
+export type PlannedBatch = OutboxBatch & { records: readonly OutgoingRecord[]; runs: readonly ExactRun[] };
 
 /** What is stored of what the inputs of this step concern. */
 export type KnownToPlan = {
@@ -196,7 +196,10 @@ export class Plan {
     const batches: PlannedBatch[] = [];
     const batch = (lane: OutboxBatch['lane'], records: OutgoingRecord[]): void => {
       if (records.length === 0) return;
-      batches.push({ partition, seq: outboxSeq + batches.length, lane, body: encodeOutbox(records), records });
+      const body = encodeOutbox(records);
+      // Read back before it is stored: a row that cannot be read would stop its partition for good.
+      const runs = lane === 'exact' ? decodeExact(body) : [];
+      batches.push({ partition, seq: outboxSeq + batches.length, lane, body, records, runs });
     };
     batch('plain', this.plain);
     batch('exact', encodeExact(this.exact, this.now));

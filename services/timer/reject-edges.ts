@@ -1,7 +1,7 @@
 /** Schedule commands whose edges the store refused: they are rejected in the next turn, which decides everything else once more. */
 import type { ScheduleCommand } from '../core/command.ts';
 import { closedCycle, type RefusedEdges } from '../core/edges-refused.ts';
-import type { Gathered } from './gather.ts';
+import type { Gathered } from './gathered.ts';
 import type { Input } from './inputs.ts';
 
 /** A command that asks for edges; `become` puts another input in its place. */

@@ -1,96 +1,88 @@
 /**
- * The loop of a timer: gather, learn, decide, store, remember, over all its partitions at once.
+ * The loop of a timer: gather, load, decide, store, remember, over all its partitions at once.
  *
- * Invariant: one turn at a time. So what is decided in memory is decided from what the store holds, and batches grow
+ * Invariant: one turn of a partition at a time. So what is decided in memory is decided from what the store holds, and batches grow
  * with the load by themselves: what arrives during a turn waits for the next one, and an idle timer fires at once.
  */
-import type { Command } from '../core/command.ts';
-import { EdgesRefused } from '../core/edges-refused.ts';
-import { BelfryError, messageOf } from '../core/errors.ts';
-import type { Clock } from '../core/ports/clock.ts';
-import type { Log } from '../core/ports/log.ts';
-import type { TimerStore } from '../core/ports/timer-store.ts';
-import type { NotifyCommand } from '../core/internal-command.ts';
+import { messageOf } from '../core/errors.ts';
 import { INTAKES } from '../core/topics.ts';
 import { Pace } from '../core/pace.ts';
 import { backoffMs } from './backoff.ts';
-import { decide, type DecideOptions } from './decide.ts';
 import type { TimerLimits } from './deps.ts';
-import { gather, hasLeftovers, inputsOf, learn, sizeOf, type Gathered } from './gather.ts';
 import type { Enqueued } from './enqueued.ts';
-import type { Notices } from './notices.ts';
+import { FailurePolicy, isProof, judge } from './failure-policy.ts';
+import type { Gathered } from './gathered.ts';
+import { Gatherer } from './gatherer.ts';
+import { namesOf } from './input-names.ts';
 import { Others } from './others.ts';
-import type { Ownership } from './ownership.ts';
-import type { Input } from './inputs.ts';
 import type { OwnedPartition } from './owned.ts';
-import type { PlannedBatch, PlannedStep } from './plan.ts';
-import { rejectEdges } from './reject-edges.ts';
 import { StepSize } from './step-size.ts';
-import type { TopicCache } from './topic-cache.ts';
+import { Trials } from './trials.ts';
+import { Turn, type FailedTurn, type TurnOptions } from './turn.ts';
 import type { Wake } from './wake.ts';
 
-export type StepsOptions = Omit<DecideOptions, 'now' | 'published'> & {
-  /** What webhooks are to be sent; without it nobody has any. */
-  notices?: Notices | undefined;
-  store: TimerStore;
-  clock: Clock;
-  log: Log;
+export type StepsOptions = Omit<TurnOptions, 'others'> & {
   limits: TimerLimits;
-  ownership: Ownership;
-  topicCache: TopicCache;
   wake: Wake;
   enqueued: Enqueued;
-  emit(owned: OwnedPartition, batch: PlannedBatch): void;
-  /** The queues of a partition have room again. */
-  onRoom(owned: OwnedPartition): void;
+  failurePolicy?: FailurePolicy | undefined;
 };
 
-type Pair = { gathered: Gathered; planned: PlannedStep };
-
-/** Offsets and produced rows alone are written down this often. */
-const FLUSH_MS = 1_000;
+/** So many turns at the most between two turns of the event loop: whatever they find, and do not find, others are heard. */
+const TURNS_AT_ONCE = 16;
 /** The database's clock may correct ours: no wait is longer. */
 const MAX_WAIT_MS = 1_000;
-/** Does nothing. */
-const PASSED: Input = { kind: 'forward', partition: -1 };
-const EVERYTHING = Number.MAX_SAFE_INTEGER;
 
 export class Steps {
   private readonly options: StepsOptions;
-  private readonly others: Others;
+  private readonly gatherer: Gatherer;
+  private readonly turns: Turn;
+  private readonly policy: FailurePolicy;
+  private readonly trials: Trials;
   private readonly size: StepSize;
   private readonly pace: Pace;
   private isFull = false;
-  private stopping = false;
   /** Why the last turn failed; undefined while all is well. */
   failure: string | undefined;
 
   constructor(options: StepsOptions) {
+    const { clock, limits, ownership, wake } = options;
     this.options = options;
-    this.others = new Others(options);
-    this.size = new StepSize(options.limits.perStep);
-    this.pace = new Pace(options.clock, options.limits.stepEveryMs);
+    const others = new Others(options);
+    this.gatherer = new Gatherer({ ...options, others });
+    this.turns = new Turn({ ...options, others });
+    this.policy = options.failurePolicy ?? new FailurePolicy(options.log);
+    this.size = new StepSize(limits.perStep);
+    this.pace = new Pace(clock, limits.stepEveryMs);
+    this.trials = new Trials({
+      ...{ clock, ownership, gatherer: this.gatherer, turn: this.turns, policy: this.policy },
+      onFailed: (failed) => this.failed(failed),
+      onOver: () => wake.call(),
+    });
   }
 
-  /** Runs until `stop`; the turn under way is finished. */
+  /** Runs until `stop`; the turns under way are finished. */
   async run(): Promise<void> {
-    for (let failures = 0; !this.stopping;) {
+    const { clock, log, wake } = this.options;
+    for (let failures = 0, turns = 1; !this.gatherer.stopping; turns++) {
       try {
+        if (turns % TURNS_AT_ONCE === 0) await clock.sleep(0);
         await this.pace.wait(this.isFull);
         const worked = await this.turn();
         this.failure = undefined;
         failures = 0;
-        if (!worked) await this.options.wake.wait(this.waitMs());
+        if (!worked) await wake.wait(this.waitMs());
       } catch (thrown) {
         this.failure = messageOf(thrown);
-        this.options.log.warn({ err: thrown }, 'a step failed; trying again');
-        await this.options.clock.sleep(backoffMs(++failures));
+        log.warn({ err: thrown }, 'a step failed; trying again');
+        await clock.sleep(backoffMs(++failures));
       }
     }
+    await this.trials.stop();
   }
 
   stop(): void {
-    this.stopping = true;
+    this.gatherer.stopping = true;
     this.options.wake.call();
   }
 
@@ -100,203 +92,66 @@ export class Steps {
    * @returns whether there was anything
    */
   async turn(flush = false): Promise<boolean> {
-    const { store, clock, topicCache, records, quotas, notices } = this.options;
+    const { clock } = this.options;
     const begun = clock.now();
-    const limits = { ...this.options.limits, perStep: this.size.limit };
-    const { all, now } = await this.gatherAll(limits, flush);
+    const perStep = this.size.limit;
+    const { all, now } = await this.gatherer.all(this.partitions(), perStep, flush);
     this.isFull = false;
     if (all.length === 0) return false;
     this.pace.begin();
-    const inputs = all.flatMap(inputsOf);
-    const outcomes = all.flatMap(({ news }) => news.publishedRuns.map(({ outcome }) => outcome));
-    const [knowledge, published] = await Promise.all([
-      learn(all, inputs, { now, store, topicCache, topics: records.topics }),
-      notices?.ofPublished(outcomes) ?? new Map<string, readonly NotifyCommand[]>(),
-      quotas?.learn(inputs.flatMap(commandOf)),
-    ]);
-    const decided = all.filter(({ owned }) => owned.live);
-    await this.store(
-      decided.map((gathered) => ({
-        gathered,
-        planned: decide(gathered, knowledge, { ...this.options, published, now }),
-      })),
-    );
-    this.isFull = all.some(
-      ({ items, due }) => Math.max(due.length, ...INTAKES.map((intake) => items[intake].length)) >= limits.perStep,
-    );
+    const failed = await this.turns.run(all, now);
+    this.isFull = all.some((gathered) => isFull(gathered, perStep));
     this.size.took(clock.now() - begun, this.isFull);
+    if (failed.length > 0) await this.settle(failed);
     return true;
   }
 
-  /** What there is to do, and the moment at which that was so. */
-  private async gatherAll(limits: TimerLimits, flush: boolean): Promise<{ all: Gathered[]; now: number }> {
-    const { clock, ownership } = this.options;
-    const partitions = [...ownership.owned.values()];
-    const deciding = partitions.filter((owned) => this.mayDecide(owned));
-    const [enqueued] = await Promise.all([
-      this.options.enqueued.read(deciding),
-      this.refill(partitions.filter((owned) => owned.ready)),
-    ]);
-    const live = partitions.filter((owned) => owned.live);
-    const behind = this.others.take(
-      live.filter((owned) => this.mayDecide(owned)),
-      limits,
-    );
-    const now = Math.floor(clock.now());
-    // All that is nearly due goes with the first: else each would have a step of its own.
-    const aheadMs = this.wakeAt() <= now ? 2 * limits.leadMs : 0;
-    const all = live
-      .map((owned) => {
-        const sent = enqueued.get(owned.partition);
-        return gather(owned, this.mayDecide(owned), now, limits, aheadMs, sent, behind.get(owned));
-      })
-      .filter((gathered) => sizeOf(gathered) > 0 || isDoubtful(gathered) || this.mustFlush(gathered, now, flush));
-    return { all, now };
-  }
-
-  private mayDecide({ ready, unproduced }: OwnedPartition): boolean {
-    return ready && !this.stopping && unproduced < this.options.limits.unproduced;
-  }
-
-  private mustFlush(gathered: Gathered, now: number, flush: boolean): boolean {
-    return hasLeftovers(gathered) && (flush || now - gathered.owned.flushedAt >= FLUSH_MS);
-  }
-
-  private async refill(partitions: readonly OwnedPartition[]): Promise<void> {
-    const empty = partitions.filter(({ lookAhead }) => lookAhead.needsRefill());
-    if (empty.length === 0) return;
-    const limit = this.options.limits.lookAhead;
-    const rows = await this.options.store.timers(
-      empty.map(({ partition }) => partition),
-      EVERYTHING,
-      limit,
-    );
-    const byPartition = Map.groupBy(rows, ({ partition }) => partition);
-    for (const { partition, lookAhead } of empty) lookAhead.refill(byPartition.get(partition) ?? [], limit);
+  /** All that have their turns together. */
+  private partitions(): OwnedPartition[] {
+    return [...this.options.ownership.owned.values()].filter(({ partition }) => !this.policy.isOnTrial(partition));
   }
 
   /** How long nothing has to be done unless somebody calls. */
   private waitMs(): number {
     const now = this.options.clock.now();
-    return Math.min(this.wakeAt(), now + MAX_WAIT_MS) - now;
+    return Math.min(this.gatherer.wakeAt(this.partitions()), now + MAX_WAIT_MS) - now;
   }
 
-  /** When the first timer is to be decided. */
-  private wakeAt(): number {
-    const { ownership, limits } = this.options;
-    let wakeAt = Infinity;
-    for (const owned of ownership.owned.values()) {
-      if (this.mayDecide(owned)) wakeAt = Math.min(wakeAt, owned.lookAhead.nextWakeAt(limits.leadMs) ?? Infinity);
+  /**
+   * Failed turns of several partitions: each of these is tried by itself.
+   * @throws the cause, where the store does not even tell the time: nobody's input is to blame
+   */
+  private async settle(failed: readonly FailedTurn[]): Promise<void> {
+    for (const each of failed) this.failed(each);
+    const unproven = failed.find((each) => !isProof(each));
+    if (unproven !== undefined && !(await this.isStoreThere())) throw unproven.cause;
+    for (const each of failed) {
+      const { partition } = each.gathered.owned;
+      const names = namesOf(each.gathered);
+      if (names.length === 0) continue;
+      this.policy.failed(partition, each, names, each.isShared);
+      this.trials.begin(partition);
     }
-    return wakeAt;
+    if (unproven !== undefined && failed.every(({ gathered }) => namesOf(gathered).length === 0)) throw unproven.cause;
   }
 
-  private async store(pairs: readonly Pair[]): Promise<void> {
-    if (pairs.length === 0) return;
-    const { store, clock, metrics, ownership, log, quotas } = this.options;
-    const begun = clock.now();
-    // A rebalance while the step is on its way leaves them in doubt again.
-    for (const { gathered } of pairs) gathered.owned.isCertain = true;
-    let accepted: ReadonlySet<number>;
+  private failed({ phase, cause, gathered }: FailedTurn): void {
+    const { log, ownership } = this.options;
+    const { partition } = gathered.owned;
+    log.warn({ err: cause, partition, phase, inputs: namesOf(gathered).length }, 'a turn failed');
+    if (judge({ phase, cause }, 0, 0).partition === 'reacquire') ownership.takeAgain(gathered.owned);
+  }
+
+  private async isStoreThere(): Promise<boolean> {
     try {
-      accepted = await store.step(pairs.map(({ planned }) => planned.step));
-    } catch (thrown) {
-      quotas?.countAnew();
-      for (const { gathered } of pairs) gathered.owned.isCertain = false;
-      if (thrown instanceof BelfryError && thrown.code === 'bad_data') return this.isolate(pairs, thrown);
-      if (
-        thrown instanceof EdgesRefused &&
-        rejectEdges(
-          pairs.map(({ gathered }) => gathered),
-          thrown.refused,
-        )
-      )
-        return;
-      log.warn({ err: thrown }, 'the outcome of a step is unknown; taking its partitions again');
-      for (const { gathered } of pairs) ownership.takeAgain(gathered.owned);
-      throw thrown;
-    }
-    metrics.stepped(clock.now() - begun, pairs.length);
-    for (const pair of pairs) {
-      if (accepted.has(pair.gathered.owned.partition)) this.remember(pair);
-      else {
-        quotas?.countAnew();
-        metrics.refusedStep();
-        ownership.stepRefused(pair.gathered.owned);
-      }
-    }
-  }
-
-  /** The store holds it: memory follows, and the records go out. */
-  private remember({ gathered, planned }: Pair): void {
-    const { owned, items, news } = gathered;
-    if (!owned.live) return;
-    const { step, batches, exactRunIds, left } = planned;
-    owned.fence = { ...owned.fence, offsets: step.nextOffsets, outboxSeq: step.outboxSeq };
-    owned.flushedAt = this.options.clock.now();
-    for (const key of step.removeTimers) owned.lookAhead.remove(key);
-    this.others.removed(owned, step.removeTimers);
-    for (const timer of step.addTimers) owned.lookAhead.add(timer);
-    for (const timer of left) owned.lookAhead.hold(timer);
-    for (const intake of INTAKES) owned.queues[intake].drop(items[intake].length, step.nextOffsets[intake]);
-    forget(owned, news);
-    for (const runId of exactRunIds) owned.exactPending.add(runId);
-    for (const { id } of gathered.enqueued) owned.refusedEnqueued.delete(id);
-    if (owned.singly > 0) owned.singly--;
-    for (const batch of batches) this.options.emit(owned, batch);
-    this.options.onRoom(owned);
-  }
-
-  /** The store refused the data of one input: first the partition that has it is found, then the input. */
-  private async isolate(pairs: readonly Pair[], cause: BelfryError): Promise<void> {
-    if (pairs.length > 1) {
-      for (const pair of pairs) await this.store([pair]);
-      return;
-    }
-    const { gathered } = pairs[0]!;
-    const size = sizeOf(gathered);
-    if (size > 1) gathered.owned.singly = size;
-    else this.reject(gathered, cause);
-  }
-
-  /** The input that the store refuses by itself: answered as invalid, or, if it still is refused, passed over. */
-  private reject(gathered: Gathered, cause: BelfryError): void {
-    const { owned, items, due, news } = gathered;
-    this.options.log.error({ err: cause, partition: owned.partition }, 'the database refused the data of an input');
-    forget(owned, news);
-    for (const timer of due) owned.lookAhead.remove(timer);
-    const [input] = inputsOf(gathered);
-    if (input === undefined) return;
-    const rejection = { code: 'invalid', message: 'the database refused it' } as const;
-    for (const { id } of gathered.enqueued) {
-      const head = input.kind === 'command' ? input.command : {};
-      // One that is refused even so is passed over: an outcome that concerns nobody.
-      owned.refusedEnqueued.set(id, input.kind === 'rejected' ? PASSED : { kind: 'rejected', rejection, head });
-    }
-    for (const intake of INTAKES) {
-      const [item] = items[intake];
-      if (item === undefined) continue;
-      if (input.kind === 'rejected' || input.kind === 'completion') owned.queues[intake].pass(item);
-      else item.input = { kind: 'rejected', rejection, head: input.kind === 'command' ? input.command : {} };
+      await this.options.store.databaseNow();
+      return true;
+    } catch {
+      return false;
     }
   }
 }
 
-/** Even a step without effects tells whether the partition is still owned. */
-function isDoubtful({ owned }: Gathered): boolean {
-  return owned.ready && !owned.isCertain;
-}
-
-/** What quotas are asked for. */
-function commandOf(input: Input): (Command | NotifyCommand)[] {
-  if (input.kind === 'command') return [input.command];
-  return input.kind === 'internal' && input.command.type === 'notify' ? [input.command] : [];
-}
-
-function forget(owned: OwnedPartition, news: Gathered['news']): void {
-  owned.producedSeqs.splice(0, news.producedSeqs.length);
-  owned.swept.splice(0, news.swept.length);
-  for (const { outcome } of owned.publishedRuns.splice(0, news.publishedRuns.length))
-    owned.exactPending.delete(outcome.runId);
-  for (const { recorded } of owned.refusedRuns.splice(0, news.refusedRuns.length)) recorded();
+function isFull({ due, items }: Gathered, perStep: number): boolean {
+  return Math.max(due.length, ...INTAKES.map((intake) => items[intake].length)) >= perStep;
 }

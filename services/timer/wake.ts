@@ -15,11 +15,11 @@ export class Wake {
     this.resolve?.();
   }
 
-  /** Waits until `call`, `ms` at the most. */
+  /** Waits until `call`, `ms` at the most, and for a turn of the event loop where that is not positive. */
   async wait(ms: number): Promise<void> {
-    if (!this.called && ms > 0) {
+    if (!this.called) {
       await new Promise<void>((resolve) => {
-        const cancel = this.clock.after(ms, resolve);
+        const cancel = this.clock.after(Math.max(ms, 0), resolve);
         this.resolve = () => {
           cancel();
           resolve();

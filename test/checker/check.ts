@@ -12,6 +12,7 @@ import { checkLimits } from './limits.ts';
 import { checkOccurrences } from './occurrences.ts';
 import { checkOutcomes } from './outcomes.ts';
 import { SIMULATION_OPTIONS, type CheckOptions } from './options.ts';
+import { checkPromptness } from './promptness.ts';
 import { checkRefusals } from './refusals.ts';
 import { checkTransactions } from './transactions.ts';
 import { checkWebhooks } from './webhooks.ts';
@@ -32,6 +33,7 @@ export function check(history: History, options: CheckOptions = SIMULATION_OPTIO
     ...checkWebhooks(history, options),
     ...checkHttp(history),
     ...checkCarried(history),
+    ...checkPromptness(history, options),
     ...checkBacklog(history, options),
   ];
 }

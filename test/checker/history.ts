@@ -167,6 +167,8 @@ export type History = {
     /** One-shots that runs scheduled in `ctx.transaction`, each a job of its own; again in each attempt. */
     scheduled: readonly { runId: string; job: string }[];
   };
+  /** What cannot be applied is among what was written: others have their answers within so long. Absent: nothing is. */
+  promptMs?: number;
   /** Absent: nobody has any. */
   webhooks?: readonly KnownWebhook[];
   /** What their receivers got; absent: nobody looked. */
@@ -210,6 +212,7 @@ export const INVARIANTS = {
   I14: 'a refused command stands among the rejected; a job beyond the quota of its tenant is refused, and no other',
   I15: 'users of the HTTP API are told what is so: of their commands, of the jobs there are, of each outcome',
   I16: 'what a newer release wrote into the records of a run is carried through all its attempts',
+  I17: 'what cannot be applied stops nobody: commands of others are answered within a bound',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 

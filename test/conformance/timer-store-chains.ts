@@ -1,7 +1,7 @@
 /** What every timer store does with edges between jobs, and with ends of upstream runs that arrive. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { EdgesRefused } from '../../services/core/edges-refused.ts';
+import { EdgesRefused, MAX_JOBS_BEFORE } from '../../services/core/edges-refused.ts';
 import type { Arrival, Edges, TimerStore } from '../../services/core/ports/timer-store.ts';
 import { decided, jobIn, newJobId, type Owner, runId, T0 } from './timer-fixtures.ts';
 
@@ -83,6 +83,37 @@ export function timerStoreChainsConformance(stored: () => TimerStore, owner: () 
       await me.step({ edges });
       const thrown = await refusal(me.step({ edges: [edge(ids[0]!, ids[80]!)] }));
       assert.equal(thrown.refused[0]?.cycle[0], ids[0]);
+    });
+
+    test('of a job that many run after are changed in no time, and so are those of a long chain made at once', async () => {
+      const { me, ids } = await withJobs(8_002);
+      const [root, hub, ...rest] = ids as [string, string, ...string[]];
+      const chain = rest.slice(0, 2_000);
+      await me.step({ edges: [edge(hub, root), ...rest.map((id) => edge(id, hub))] });
+      const begunAt = performance.now();
+      await me.step({ edges: [edge(hub)] });
+      await me.step({ edges: [edge(hub, root)] });
+      await me.step({ edges: chain.map((id, index) => edge(id, chain[index - 1] ?? hub)) });
+      const thrown = await refusal(me.step({ edges: [edge(root, chain.at(-1)!)] }));
+      const tookMs = performance.now() - begunAt;
+      assert.equal(thrown.refused[0]?.cycle.length, 2_002);
+      assert.match(thrown.refused[0].rejection.message, /… \(\d+ more\)/);
+      assert.ok(thrown.refused[0].rejection.message.length < 4_096);
+      assert.ok(tookMs < 6_000, `took ${Math.round(tookMs)} ms`);
+    });
+
+    test('of a job that more jobs stand before than are looked at are refused, and told the limit', async () => {
+      const { me, ids } = await withJobs(MAX_JOBS_BEFORE + 2);
+      for (let from = 1; from < MAX_JOBS_BEFORE; from += 2_500)
+        await me.step({ edges: ids.slice(from, from + 2_500).map((id, index) => edge(id, ids[from + index - 1]!)) });
+      const [last] = ids.slice(-1) as [string];
+      const thrown = await refusal(me.step({ edges: [edge(last, ids.at(-2)!)] }));
+      assert.deepEqual(
+        thrown.refused.map(({ jobId, rejection }) => [jobId, rejection.code]),
+        [[last, 'quota']],
+      );
+      assert.match(thrown.refused[0]!.rejection.message, /more than 10000 jobs/);
+      await me.step({ edges: [edge(last, ids[9_000]!)] });
     });
 
     test('of two steps at once that would close a cycle together: one is refused', async () => {

@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test';
 
 import { BelfryError } from '../../services/core/errors.ts';
 import type { Job } from '../../services/core/model.ts';
-import type { TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { PartitionStep, TimerStore } from '../../services/core/ports/timer-store.ts';
+import type { Outcome } from '../../services/core/records.ts';
 import {
   batch,
   decided,
@@ -24,7 +25,7 @@ import { timerStoreRejectedConformance } from './timer-store-rejected.ts';
 import { timerStoreSubscriptionsConformance } from './timer-store-subscriptions.ts';
 import { timerStoreRowsConformance } from './timer-store-rows.ts';
 
-export const PARTITIONS = 80;
+export const PARTITIONS = 200;
 
 /** @param open an empty store of PARTITIONS partitions */
 export function timerStoreConformance(name: string, open: () => Promise<TimerStoreHarness>): void {
@@ -258,6 +259,69 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
         assert.equal(await me.job(job.jobId), undefined);
         assert.ok(await me.step(), 'the fence is as it was');
       });
+    });
+
+    describe('data that cannot be stored throw bad_data and change nothing', () => {
+      const NUL = 'a\u0000b';
+      const HALF = 'a\ud83db';
+      const id = runId('unstorable');
+      type Make = (me: Owner) => Partial<PartitionStep>;
+      const outcome = (fields: Partial<Outcome>): Make => {
+        return () => ({ runs: [decided(id, 'unstorable', fields)] });
+      };
+      const steps: Record<string, Make> = {
+        'a job of a tenant with a NUL': ({ partition }) => ({ jobs: [jobIn(partition, { tenant: NUL })] }),
+        'a job with half a character in its id': ({ partition }) => ({ jobs: [jobIn(partition, { jobId: HALF })] }),
+        'a job whose generation is beyond int4': ({ partition }) => ({
+          jobs: [jobIn(partition, { cancelGen: 2 ** 31 })],
+        }),
+        'a job whose count is beyond int8': ({ partition }) => ({ jobs: [jobIn(partition, { runCount: 1e300 })] }),
+        'a job at no whole millisecond': ({ partition }) => ({ jobs: [jobIn(partition, { nextAt: 0.5 })] }),
+        'a job at no time': ({ partition }) => ({ jobs: [jobIn(partition, { anchorAt: NaN })] }),
+        'a one-shot that fired, with a NUL in its id': () => ({ finished: [{ tenant: 'default', jobId: NUL }] }),
+        'a timer beyond all time': ({ partition }) => ({ addTimers: [timerIn(partition, { fireAt: 2 ** 60 })] }),
+        'a timer whose due record has a NUL': ({ partition }) => ({ addTimers: [timerIn(partition, { due: NUL })] }),
+        'a timer of no run': ({ partition }) => ({ addTimers: [timerIn(partition, { runId: 'no-uuid' })] }),
+        'a timer that goes, of no run': ({ partition }) => ({ removeTimers: [{ partition, fireAt: T0, runId: 'x' }] }),
+        'a run whose attempt is beyond int4': outcome({ attempt: 2 ** 31 }),
+        'a run whose cause has a NUL': outcome({ cause: NUL }),
+        'a run whose handler has half a character': outcome({ handler: HALF }),
+        'a run that repeats no run': outcome({ replayOf: 'no-uuid' }),
+        'a run that ended at no time': outcome({ finishedAt: Infinity }),
+        'a replay of no run': () => ({ replays: [{ original: 'x', replay: id }] }),
+        'a subscription with a NUL in its filter': () => ({
+          subscriptions: [{ tenant: 'default', jobId: 'unstorable', event: 'e', filter: NUL }],
+        }),
+        'an arrival of no run': () => ({
+          arrivals: [
+            { tenant: 'default', jobId: 'j', upstream: 'u', runId: 'x', anchorAt: T0, setId: null, superseded: false },
+          ],
+        }),
+        'an edge from a job with a NUL': () => ({
+          edges: [{ tenant: 'default', jobId: 'unstorable', upstreams: [{ jobId: NUL, when: 'success' }] }],
+        }),
+      };
+      for (const [what, make] of Object.entries(steps)) {
+        test(what, async () => {
+          const me = await owner();
+          const step = { ...make(me), outbox: [batch(me.partition, 1)], outboxSeq: 1 };
+          await assert.rejects(me.step(step), isBadData);
+          assert.deepEqual((await store.take(me.partition, 'observer')).outbox, []);
+        });
+      }
+
+      const tenant = NUL;
+      const reads: Record<string, () => Promise<unknown>> = {
+        'reading a job of a tenant with a NUL': () => store.read([{ tenant, jobId: 'j' }], []),
+        'reading a job with half a character in its id': () => store.read([{ tenant: 'default', jobId: HALF }], []),
+        'asking for a command with a NUL': () => store.read([], [{ tenant: 'default', jobId: 'j', commandId: NUL }]),
+        'asking for the retries of a job with a NUL': () => store.retryTimers([{ tenant, jobId: 'j' }]),
+        'asking for the downstreams of a job with a NUL': () => store.downstreams([{ tenant, jobId: 'j' }]),
+        'asking who listens to an event with a NUL': () => store.subscribers([{ tenant, event: 'e', after: '' }], 1),
+        'asking for arrivals of no run': () => store.arrivals([{ tenant: 'default', jobId: 'j', runId: 'x' }]),
+        'reading a run by no id': () => store.runs(['no-uuid']),
+      };
+      for (const [what, read] of Object.entries(reads)) test(what, () => assert.rejects(read(), isBadData));
     });
 
     describe('taking a partition', () => {

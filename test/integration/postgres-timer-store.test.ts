@@ -229,6 +229,7 @@ if (databaseUrl === undefined) {
       ['a NUL in a text', `SELECT convert_from('\\x00', 'UTF8')`, 'bad_data'],
       ['a division by zero', 'SELECT 1 / 0', 'bad_data'],
       ['a broken constraint', `DO $$ BEGIN RAISE unique_violation; END $$`, 'bad_data'],
+      ['more than an index holds', `DO $$ BEGIN RAISE program_limit_exceeded; END $$`, 'bad_data'],
       ['a deadlock', `DO $$ BEGIN RAISE deadlock_detected; END $$`, 'store_unavailable'],
       ['a statement that takes too long', `SET statement_timeout = 20; SELECT pg_sleep(5)`, 'store_unavailable'],
       ['a session that was ended', 'SELECT pg_terminate_backend(pg_backend_pid())', 'store_unavailable'],

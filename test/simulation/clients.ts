@@ -13,6 +13,7 @@ import { SOURCE, type SourceRecord } from '../support/life-sources.ts';
 import { commandOf, tenantOf } from '../support/lives.ts';
 import type { Plan } from './plan.ts';
 import { Random } from '../support/random.ts';
+import { POISON_HEADER, type PoisonRecord } from '../support/poison.ts';
 import type { Recorder } from './recorder.ts';
 import { codec } from './servers.ts';
 import type { Transactions } from './transactions.ts';
@@ -77,6 +78,12 @@ export class Clients {
     void this.producer!.send([record]);
   }
 
+  /** Somebody writes what nobody can apply. */
+  poison({ topic, at: _, ...record }: PoisonRecord): void {
+    this.recorder.trace('poison', `writes to ${topic}/${record.partition}`, { value: String(record.value) });
+    void this.producer!.send([{ ...record, topic: this.topics[topic] }]);
+  }
+
   /** Commands in the order of the log, or of their commits; those that never got there may have been sent in vain. */
   commands(): SentCommand[] {
     // What timers send each other is not from here.
@@ -85,8 +92,8 @@ export class Clients {
 
   /** Ids of commands that were refused, as the topic of the rejected has them. */
   rejected(): string[] {
-    const records = this.recordsOf(this.topics.rejected);
-    return records.map(({ value }) => (JSON.parse(String(value)) as { commandId: string }).commandId);
+    const records = this.recordsOf(this.topics.rejected).filter(isSent);
+    return records.map(({ value }) => (JSON.parse(String(value)) as { commandId?: string }).commandId ?? String(value));
   }
 
   /** Records of the source, as the emits that they are. */
@@ -101,7 +108,7 @@ export class Clients {
       const from = this.loggedTo.get(log.partition) ?? 0n;
       const { records, next } = log.read(from, 'read_uncommitted', Number.MAX_SAFE_INTEGER);
       this.loggedTo.set(log.partition, next);
-      for (const { value, timestampMs } of records) {
+      for (const { value, timestampMs } of records.filter(isSent)) {
         const { commandId } = JSON.parse(String(value)) as { commandId: string };
         if (!this.first.has(commandId)) this.first.set(commandId, timestampMs);
       }
@@ -138,6 +145,7 @@ export class Clients {
   }
 
   private async read(record: ConsumedRecord): Promise<void> {
+    if (!isSent(record)) return;
     const { acks, completed, dlq } = this.topics;
     if (record.topic === completed) this.heard(await codec.decodeOutcome(record.value!));
     else if (record.topic === acks) await this.answered(record);
@@ -169,4 +177,8 @@ export class Clients {
     this.recorder.messages.push({ runId, at: timestampMs });
     this.recorder.trace('subscriber', 'message', { runId });
   }
+}
+
+function isSent({ headers }: ConsumedRecord): boolean {
+  return headers[POISON_HEADER] === undefined;
 }

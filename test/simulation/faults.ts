@@ -8,6 +8,7 @@ import type { PlannedFault } from './plan.ts';
 import type { World } from './world.ts';
 
 const LOSSY = 0.25;
+const STALLED = 0.5;
 const SLOW_ANSWER_MS = 900;
 const BRIEFLY_MS = 100;
 /** In which a new owner reads what there is and decides for the first time. */
@@ -49,6 +50,8 @@ export class Faults {
         return this.worsen(node, 'store', { delayMs: SLOW_ANSWER_MS }, 'slow', planned.forMs);
       case 'slow-broker':
         return this.worsen(node, 'broker', { delayMs: SLOW_ANSWER_MS }, 'slow', planned.forMs);
+      case 'stall-store':
+        return this.worsen(node, 'store', { stall: STALLED }, 'cut', planned.forMs);
       case 'trap':
         return this.setTrap(node, planned);
       case 'jump':

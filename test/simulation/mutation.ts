@@ -4,6 +4,7 @@ import type { RunStore } from '../../services/core/ports/run-store.ts';
 import type { Tenants } from '../../services/core/ports/tenants.ts';
 import type { TimerStore } from '../../services/core/ports/timer-store.ts';
 import type { Webhooks } from '../../services/core/ports/webhooks.ts';
+import type { FailurePolicy } from '../../services/timer/failure-policy.ts';
 import type { Invariant } from '../checker/history.ts';
 import type { Surroundings } from './node.ts';
 
@@ -17,5 +18,6 @@ export type Mutation = {
   webhooks?(webhooks: Webhooks, world: Surroundings): Webhooks;
   tenants?(tenants: Tenants, world: Surroundings): Tenants;
   runStore?(store: RunStore, world: Surroundings): RunStore;
+  failurePolicy?(policy: FailurePolicy): FailurePolicy;
   broker?(client: Broker, world: Surroundings): Broker;
 };

@@ -125,6 +125,34 @@ export const EXTRA_MUTATIONS: readonly Mutation[] = [
       });
     },
   },
+  {
+    name: 'budget',
+    what: 'failures of a batch are not counted, so it is never tried in halves',
+    breaks: 'I6',
+    failurePolicy: (policy) =>
+      override(policy, { failed: (partition, failure, inputs) => policy.failed(partition, failure, inputs, true) }),
+  },
+  {
+    name: 'innocent',
+    what: 'of a batch that failed, the first input is to blame',
+    breaks: 'I14',
+    failurePolicy: (policy) =>
+      override(policy, {
+        failed: (partition, failure, inputs) => policy.failed(partition, failure, inputs.slice(0, 1), false),
+      }),
+  },
+  {
+    name: 'patience',
+    what: 'of three failures of a batch one counts',
+    breaks: 'I17',
+    failurePolicy: (policy) => {
+      let failures = 0;
+      return override(policy, {
+        failed: (partition, failure, inputs, isShared) =>
+          policy.failed(partition, failure, inputs, isShared || ++failures % 3 !== 0),
+      });
+    },
+  },
 ];
 
 function withoutLimits(store: RunStore, isOff: (limit: Limit) => boolean): RunStore {

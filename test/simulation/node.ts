@@ -18,6 +18,7 @@ import { topicsOf } from '../../services/core/topics.ts';
 import { Executor } from '../../services/executor/executor.ts';
 import { LoopLeaseKeeper } from '../../services/executor/lease.ts';
 import { ClockSync } from '../../services/runtime/clock-sync.ts';
+import { FailurePolicy } from '../../services/timer/failure-policy.ts';
 import { Timer, type TimerLimits } from '../../services/timer/timer.ts';
 import type { VirtualTime } from '../../services/adapters/virtual-time.ts';
 import { handlersOf, type Calls } from './handlers.ts';
@@ -26,6 +27,7 @@ import type { Mutation } from './mutation.ts';
 import type { Seat } from './plan.ts';
 import { Process } from './process.ts';
 import { Random } from '../support/random.ts';
+import { endless } from './endless.ts';
 import { linked, type LinkOptions } from './store-link.ts';
 import { skewed, type SkewOptions } from './skew.ts';
 import { SOURCE } from '../support/life-sources.ts';
@@ -75,7 +77,7 @@ export function startNode(name: string, seat: Seat, world: Surroundings): Node {
   const broker = world.skew === null ? spoken : skewed(spoken, world.skew);
   const log = logOf(name, world);
   const link: LinkOptions = { process, sim: world.sim, onEffect: world.onEffect, onCommitted: world.onCommitted };
-  const memoryTimers: TimerStore = new MemoryTimerStore(world.db);
+  const memoryTimers = endless(new MemoryTimerStore(world.db), world);
   const memoryRuns: RunStore = new MemoryRunStore(world.db, world.sim);
   const timerStore = linked(world.mutation?.timerStore?.(memoryTimers, world) ?? memoryTimers, link);
   const memoryTenants: Tenants = new MemoryTenants(world.db);
@@ -109,6 +111,7 @@ function timerOf(process: Process, store: TimerStore, shared: TimerShare, world:
     spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
     historyMs: HISTORY_MS,
     eventSources: [SOURCE],
+    failurePolicy: policyOf(shared.log, world),
     ...(world.hasFloods && { limits: SMALL_STEPS }),
     ...(world.hasEnqueued && { listenEnqueued: listenerOf(process, world) }),
     onFatal: (error) => world.onFatal(process.name, error),
@@ -159,6 +162,11 @@ function executorOf(
 function idsOf(name: string, random: Random): Ids {
   let last = 0;
   return { uuid: () => `${name}-${++last}`, random: () => random.next() };
+}
+
+function policyOf(log: Log, { mutation }: Surroundings): FailurePolicy {
+  const policy = new FailurePolicy(log);
+  return mutation?.failurePolicy?.(policy) ?? policy;
 }
 
 function logOf(node: string, world: Surroundings): Log {

@@ -5,6 +5,7 @@ import { livesOf } from '../support/lives.ts';
 import { enqueuedOf } from '../support/enqueued.ts';
 import { fanInOf } from '../support/fan-in.ts';
 import { floodOf } from '../support/flood.ts';
+import { endlessOf, poisonOf, type PoisonRecord } from '../support/poison.ts';
 import { quotasOf, type QuotaChange } from '../support/quotas.ts';
 import { Random } from '../support/random.ts';
 import { steeredOf } from '../support/steered.ts';
@@ -26,6 +27,7 @@ export type Seat = { kind: 'timer' | 'executor'; slots: number; /** It has no ha
  * - `cut-*`: no way to that server for `forMs`, `isolate`: to none; `lossy-*`: one that loses requests and answers; `slow-*`: late answers
  * - `trap`: at its next such call it is killed, frozen for `forMs`, or its answer is lost; or it is frozen until another one has
  *   taken its place (`supplant`), so that its request comes when the other one has just begun
+ * - `stall-store`: half of its statements there take so long that they are given up, some of them after they took effect
  * - `jump`: its consumers fetch from a position of their own, past some records, for `forMs`
  * - `starve`: its lease is not renewed for `forMs`, while its partitions move
  * - `visit`: another member joins a group and leaves after `forMs`: two rebalances
@@ -58,6 +60,7 @@ export const FAULT_KINDS = [
   'jump',
   'starve',
   'isolate',
+  'stall-store',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -77,6 +80,10 @@ export type Plan = {
   hasFloods: boolean;
   /** Whether some records are those of a newer release, or of the former one. */
   isMixed: boolean;
+  /** What nobody can apply. */
+  poison: readonly PoisonRecord[];
+  /** Within so long others have their answers; null: nothing is poisoned. */
+  promptMs: number | null;
   faults: readonly PlannedFault[];
 };
 
@@ -84,6 +91,7 @@ export type Plan = {
 const SHARES = {
   ...{ quotas: 0.25, enqueued: 0.25, fanIn: 0.15, webhooks: 0.15, floods: 0.25 },
   ...{ mixed: 0.25, steered: 0.3 },
+  ...{ poison: 0.3, endless: 0.06, stalls: 0.15 },
 };
 const ENQUEUED_SHARE = 0.5;
 
@@ -98,7 +106,10 @@ export function planOf(seed: number): Plan {
   const hasWebhooks = profile.chance(SHARES.webhooks);
   const hasFloods = profile.chance(SHARES.floods);
   const isSteered = profile.chance(SHARES.steered);
-  const actions = actionsOf(seed, random, { hasFanIn, hasFloods, isSteered });
+  const poisoned = poisonedOf(seed, partitions);
+  // Events may wait as long as a command whose statement never ends.
+  const listensUntil = LISTENS_UNTIL + (poisoned.promptMs ?? 0);
+  const actions = actionsOf(seed, random, { hasFanIn, hasFloods, isSteered, listensUntil });
   return {
     seed,
     partitions,
@@ -110,11 +121,24 @@ export function planOf(seed: number): Plan {
     quotas: hasQuotas ? quotasOf(new Random(`quotas ${seed}`)) : [],
     hasFloods,
     isMixed: new Random(`mixed ${seed}`).chance(SHARES.mixed),
+    ...poisoned,
     faults: [
+      ...stallsOf(new Random(`stalls ${seed}`), seats),
       ...faultsOf(new Random(`faults ${seed}`), seats),
       ...supplantOf(new Random(`supplant ${seed}`), seats),
     ].sort((a, b) => a.at - b.at),
   };
+}
+
+/** A statement that never ends is tried in halves, then ten times alone, for 3 s each; its own partition waits for that. */
+const PROMPT_MS = { poison: 10_000, endless: 70_000 };
+
+function poisonedOf(seed: number, partitions: number): Pick<Plan, 'poison' | 'promptMs'> {
+  const random = new Random(`poison ${seed}`);
+  const records = random.chance(SHARES.poison) ? poisonOf(random, partitions) : [];
+  const endless = random.chance(SHARES.endless) ? [endlessOf(random, partitions)] : [];
+  const promptMs = endless.length > 0 ? PROMPT_MS.endless : records.length > 0 ? PROMPT_MS.poison : null;
+  return { poison: [...records, ...endless], promptMs };
 }
 
 function seatsOf(random: Random): Seat[] {
@@ -131,14 +155,14 @@ function seatsOf(random: Random): Seat[] {
 function actionsOf(
   seed: number,
   random: Random,
-  { hasFanIn, hasFloods, isSteered }: { hasFanIn: boolean; hasFloods: boolean; isSteered: boolean },
+  has: { hasFanIn: boolean; hasFloods: boolean; isSteered: boolean; listensUntil: number },
 ): Action[] {
-  const surroundings = { epochMs: START_AT, prefix: '', listensUntil: LISTENS_UNTIL };
+  const surroundings = { epochMs: START_AT, prefix: '', listensUntil: has.listensUntil };
   const lives = livesOf(random, String(seed), surroundings);
   const listeners = sourceListenersOf(new Random(`sources ${seed}`), surroundings);
-  const fanIn = hasFanIn ? fanInOf(new Random(`fan-in ${seed}`), jobIdsOf(lives), surroundings) : [];
-  const flood = hasFloods ? floodOf(new Random(`flood ${seed}`), surroundings) : [];
-  const steered = isSteered ? steeredOf(new Random(`steered ${seed}`), surroundings) : [];
+  const fanIn = has.hasFanIn ? fanInOf(new Random(`fan-in ${seed}`), jobIdsOf(lives), surroundings) : [];
+  const flood = has.hasFloods ? floodOf(new Random(`flood ${seed}`), surroundings) : [];
+  const steered = has.isSteered ? steeredOf(new Random(`steered ${seed}`), surroundings) : [];
   return [...lives, ...listeners, ...fanIn, ...flood, ...steered].sort((a, b) => a.at - b.at);
 }
 
@@ -181,6 +205,13 @@ function supplantOf(random: Random, seats: readonly Seat[]): PlannedFault[] {
   const trap = { server: 'store', call: 'step', when: 'before', effect: 'supplant' } as const;
   const at = random.int(2_000, CALM_AT - LONGEST_SUPPLANT_MS);
   return [{ at, kind: 'trap', seat: random.int(0, timers - 1), forMs: LONGEST_SUPPLANT_MS, trap }];
+}
+
+/** A store that is overloaded: statements are ended by their time limit, before or after they took effect. */
+function stallsOf(random: Random, seats: readonly Seat[]): PlannedFault[] {
+  if (!random.chance(SHARES.stalls)) return [];
+  const seat = random.int(0, seats.length - 1);
+  return [{ at: random.int(2_000, CALM_AT - 1_000), kind: 'stall-store', seat, forMs: random.int(1_000, 9_000) }];
 }
 
 function faultOf(random: Random, seats: readonly Seat[]): PlannedFault {

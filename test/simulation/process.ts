@@ -15,12 +15,14 @@ export type Link = {
   refuse: number;
   /** Share of requests that take effect and whose answer is lost. */
   loseAnswer: number;
+  /** Share of statements that take too long. */
+  stall: number;
   /** Nothing gets through. */
   isCut: boolean;
   /** The most that an answer takes longer, ms. */
   delayMs: number;
 };
-const FINE: Link = { refuse: 0, loseAnswer: 0, isCut: false, delayMs: 0 };
+const FINE: Link = { refuse: 0, loseAnswer: 0, stall: 0, isCut: false, delayMs: 0 };
 
 /** Strikes once, at a request: so that a process stops between a write and its answer, where timers seldom stop it. */
 export type Trap = { server: 'store' | 'broker'; call: string | null; when: 'before' | 'after'; strike: () => void };

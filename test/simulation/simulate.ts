@@ -5,6 +5,7 @@ import { SIMULATION_OPTIONS } from '../checker/options.ts';
 import { leftToDo } from './backlog.ts';
 import { Faults } from './faults.ts';
 import type { Mutation } from './mutation.ts';
+import { POISON, POISON_RUN } from '../support/poison.ts';
 import { CALM_AT, planOf, START_AT, type Plan } from './plan.ts';
 import { World } from './world.ts';
 
@@ -43,6 +44,7 @@ export async function simulatePlan(plan: Plan, options: SimulateOptions = {}): P
   plan.seats.forEach((_, seat) => world.start(seat));
   for (const action of plan.actions) sim.after(action.at, () => clients.send(action));
   for (const record of plan.records) sim.after(record.at, () => clients.produce(record));
+  for (const record of plan.poison) sim.after(record.at, () => clients.poison(record));
   for (const fault of plan.faults) sim.after(fault.at, () => faults.strike(fault));
   const onUnhandled = (thrown: unknown): void => world.recorder.fatal('a process', thrown as Error);
   process.on('unhandledRejection', onUnhandled);
@@ -83,9 +85,16 @@ function isQuiet(world: World): boolean {
   return true;
 }
 
+/** Of the tenant that nobody asks about. @param job its key, or a row */
+function isPoison(job: string | { tenant: string } | undefined): boolean {
+  return (typeof job === 'string' ? job : `${job?.tenant}/`).startsWith(`${POISON}/`);
+}
+
 function historyOf(world: World, healedAt: number, quietAt: number | null): History {
   const { recorder, clients, db } = world;
-  const { calls, events, sightings, writes, messages, dead, faults } = recorder;
+  const { calls, sightings, writes, messages, faults } = recorder;
+  const events = recorder.events.filter(({ job }) => !isPoison(job));
+  const dead = recorder.dead.filter(({ runId }) => runId !== POISON_RUN && !isPoison(db.runs.get(runId)));
   return {
     ...{ calls, events, sightings, writes, messages, dead, faults, healedAt, quietAt },
     commands: [...clients.commands(), ...clients.emits(), ...recorder.commands],
@@ -104,9 +113,10 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
       from: START_AT + from,
       until: until === null ? null : START_AT + until,
     })),
+    ...(world.plan.promptMs !== null && { promptMs: world.plan.promptMs }),
     quotas: world.plan.quotas.map((change) => ({ ...change, at: START_AT + change.at })),
-    jobs: [...db.jobs].map(([job, { version, state }]) => ({ job, version, state })),
-    runs: recorder.rows(),
+    jobs: [...db.jobs].filter(([job]) => !isPoison(job)).map(([job, { version, state }]) => ({ job, version, state })),
+    runs: recorder.rows().filter(({ job }) => !isPoison(job)),
     left: [...leftToDo(world)],
   };
 }

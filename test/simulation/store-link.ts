@@ -48,6 +48,12 @@ function request<T>(options: LinkOptions, call: string, apply: () => Promise<T>,
         await process.untilHealed('store');
         if (process.random.chance(0.5)) return;
       } else if (process.refused.has(call) || (link.refuse > 0 && process.random.chance(link.refuse))) throw away(call);
+      if (link.stall > 0 && process.random.chance(link.stall)) {
+        answerLate(options, () => reject(away(call)));
+        if (process.random.chance(0.5)) return;
+        await apply();
+        return onEffect(call, args);
+      }
       const value = await apply();
       onEffect(call, args);
       process.spring('store', call, 'after');

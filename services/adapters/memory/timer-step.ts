@@ -1,12 +1,9 @@
 /** A step of the timer on the memory database: the same effects in the same order as the SQL function `step`. */
-import { BelfryError } from '../../core/errors.ts';
 import type { DecidedRun, Offsets, PartitionStep } from '../../core/ports/timer-store.ts';
 import { storedText } from '../../core/stored-text.ts';
 import { jobKey } from '../../core/topics.ts';
 import type { MemoryDatabase, OwnerEntry, RunEntry } from './database.ts';
 import { addTimer, removeTimer } from './timer-queue.ts';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Whether the fence lets this step pass. */
 export function isAccepted(owner: OwnerEntry | undefined, step: PartitionStep): owner is OwnerEntry {
@@ -15,24 +12,6 @@ export function isAccepted(owner: OwnerEntry | undefined, step: PartitionStep): 
 
 function sameOffsets(a: Offsets, b: Offsets): boolean {
   return a.commands === b.commands && a.retry === b.retry && a.completed === b.completed;
-}
-
-/** @throws BelfryError `bad_data` for what PostgreSQL would refuse: ids that are no UUIDs, names that hold a NUL */
-export function assertStorable(step: PartitionStep): void {
-  const uuids = [
-    ...step.addTimers.map(({ runId }) => runId),
-    ...step.removeTimers.map(({ runId }) => runId),
-    ...step.runs.flatMap(({ outcome, idempotencyKey }) => [outcome.runId, idempotencyKey]),
-    ...step.replays.flatMap(({ original, replay }) => [original, replay]),
-  ];
-  const texts = [
-    ...step.jobs.flatMap(({ tenant, jobId }) => [tenant, jobId]),
-    ...step.addTimers.flatMap(({ tenant, jobId, topic }) => [tenant, jobId, topic]),
-    ...step.runs.flatMap(({ outcome }) => [outcome.tenant, outcome.jobId, outcome.cause, outcome.handler]),
-    ...step.seenCommands.map(({ commandId }) => commandId),
-  ];
-  const wrong = uuids.find((text) => !UUID.test(text)) ?? texts.find((text) => text.includes('\u0000'));
-  if (wrong !== undefined) throw new BelfryError('bad_data', `${JSON.stringify(wrong)} cannot be stored.`);
 }
 
 export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: PartitionStep): void {

@@ -19,7 +19,8 @@ import type { Maintained, SystemJob } from '../../core/system-jobs.ts';
 import { isUrgent, jobKey } from '../../core/topics.ts';
 import type { MemoryDatabase, RunEntry } from './database.ts';
 import { assertEdges } from './timer-edges.ts';
-import { applyStep, assertStorable, isAccepted } from './timer-step.ts';
+import { assertStorable, assertText, assertUuid } from './storable.ts';
+import { applyStep, isAccepted } from './timer-step.ts';
 
 const OVERDUE_AFTER_MS = 1_000;
 const DAY_MS = 86_400_000;
@@ -74,6 +75,7 @@ export class MemoryTimerStore implements TimerStore {
   }
 
   async retryTimers(jobs: readonly JobRef[]): Promise<TimerRow[]> {
+    for (const { tenant, jobId } of jobs) assertText(tenant, jobId);
     const keys = new Set(jobs.map(({ tenant, jobId }) => jobKey(tenant, jobId)));
     const timers = [...this.db.timers.values()].flat();
     return timers.filter(({ kind, tenant, jobId }) => kind === 'retry' && keys.has(jobKey(tenant, jobId)));
@@ -98,7 +100,9 @@ export class MemoryTimerStore implements TimerStore {
 
   async read(jobs: readonly JobRef[], commands: readonly (JobRef & { commandId: string })[]): Promise<Known> {
     const found = new Map<string, Job>();
+    for (const { tenant, jobId, commandId } of commands) assertText(tenant, jobId, commandId);
     for (const { tenant, jobId } of jobs) {
+      assertText(tenant, jobId);
       const job = this.db.jobs.get(jobKey(tenant, jobId));
       const downstreams = this.db.downstreamsOf({ tenant, jobId });
       if (job !== undefined) found.set(jobKey(tenant, jobId), downstreams.length === 0 ? job : { ...job, downstreams });
@@ -120,11 +124,16 @@ export class MemoryTimerStore implements TimerStore {
   }
 
   async downstreams(jobs: readonly JobRef[]): ReturnType<TimerStore['downstreams']> {
+    for (const { tenant, jobId } of jobs) assertText(tenant, jobId);
     const entries = jobs.map((job) => [jobKey(job.tenant, job.jobId), this.db.downstreamsOf(job)] as const);
     return new Map(entries.filter(([, downstreams]) => downstreams.length > 0));
   }
 
   async arrivals(ended: readonly (JobRef & { runId: string })[]): Promise<Arrival[]> {
+    for (const { tenant, jobId, runId } of ended) {
+      assertText(tenant, jobId);
+      assertUuid(runId);
+    }
     const all = [...this.db.arrivals.values()];
     const found = all.filter((arrival) =>
       ended.some(({ tenant, jobId, runId }) => {
@@ -143,6 +152,7 @@ export class MemoryTimerStore implements TimerStore {
     limit: number,
   ): Promise<Subscribers[]> {
     return events.map(({ tenant, event, after }) => {
+      assertText(tenant, event, after);
       const all = [...this.db.subscriptions.values()]
         .filter((each) => each.tenant === tenant && each.event === event && each.jobId > after)
         .sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
@@ -152,6 +162,7 @@ export class MemoryTimerStore implements TimerStore {
   }
 
   async runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>> {
+    assertUuid(...runIds);
     const entries = runIds.flatMap((runId) => this.db.runs.get(runId) ?? []);
     return new Map(entries.map((entry) => [entry.runId, this.storedRunOf(entry)]));
   }

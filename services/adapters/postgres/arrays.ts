@@ -19,11 +19,14 @@ type Element<T> = {
   write: (buffer: Buffer, value: T, at: number) => number;
 };
 
-/** `text[]`. */
+/** `text[]`. Throws BelfryError `bad_data` for halves of surrogate pairs: UTF-8 has none, and a name must not be stored as another one. */
 export const textArray = encoderOf<string>({
   oid: OID.text,
   room: (value) => 3 * value.length, // so that one pass does: a UTF-16 unit takes three bytes of UTF-8 at the most
-  write: (buffer, value, at) => buffer.write(value, at),
+  write: (buffer, value, at) => {
+    if (!value.isWellFormed()) throw new BelfryError('bad_data', `${JSON.stringify(value)} is no Unicode text.`);
+    return buffer.write(value, at);
+  },
 });
 
 /** `uuid[]`. Throws BelfryError `bad_data` for anything that is no UUID. */

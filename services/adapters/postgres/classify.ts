@@ -6,8 +6,8 @@ import { BelfryError, messageOf } from '../../core/errors.ts';
  */
 const UNAVAILABLE = /^(08|53|57P0|58)|^(25006|25P03|40001|40003|40P01|55P03|57014)$/;
 
-/** The server refused the data itself: nothing that is tried again will be taken. */
-const BAD_DATA = /^2[23]/;
+/** The server refused the data itself, or as much of them (54: what an index, a row or a statement can hold): trying again changes nothing. */
+const BAD_DATA = /^(2[23]|54)/;
 
 /** What node-postgres and its pool say, without any code, of a connection that is lost or slow. */
 const LOST_CONNECTION =

@@ -272,7 +272,7 @@ export class PostgresTimerStore implements TimerStore {
     return new Map(rows.map(({ tenant, jobId, downstreams }) => [jobKey(tenant, jobId), downstreams]));
   }
 
-  arrivals(ended: readonly (JobRef & { runId: string })[]): Promise<Arrival[]> {
+  async arrivals(ended: readonly (JobRef & { runId: string })[]): Promise<Arrival[]> {
     return this.pool.query<Arrival>(ARRIVALS, [
       textArray(ended.map(({ tenant }) => tenant)),
       textArray(ended.map(({ jobId }) => jobId)),

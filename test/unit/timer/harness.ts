@@ -19,12 +19,25 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 
 /** One timer process. */
 export type Node = { timer: Timer; name: string; fatal: Error[]; kill(): void; freeze(): void; thaw(): void };
-type StoreFault = (node: string, method: string, when: 'before' | 'after') => void;
+type StoreFault = (node: string, method: string, when: 'before' | 'after', args: readonly unknown[]) => void;
 
 export const P = 4;
 
+/** Nobody may ask for the time again and again without letting the event loop turn: such a loop holds up everything else. */
+class WatchedClock extends VirtualClock {
+  private asked = 0;
+
+  override now(): number {
+    if (this.asked === 0) setImmediate(() => (this.asked = 0));
+    if (++this.asked > MOST_ASKED) throw new Error('a loop goes round without a turn of the event loop');
+    return super.now();
+  }
+}
+/** Far more than a step of 500 inputs asks. */
+const MOST_ASKED = 50_000;
+
 export class Cluster {
-  readonly clock = new VirtualClock();
+  readonly clock = new WatchedClock();
   readonly topics = topicsOf('');
   readonly faults: BrokerFaults = {};
   readonly broker = new MemoryBroker({ clock: this.clock, faults: this.faults });
@@ -35,7 +48,8 @@ export class Cluster {
   storeFault: StoreFault | null = null;
   /** Throws to make a reading of webhooks fail, or lets it wait. */
   webhooksFault: (() => Promise<void>) | null = null;
-  private refuses: (step: PartitionStep) => boolean = () => false;
+  private hangs: (steps: readonly PartitionStep[]) => Promise<void> = async () => {};
+  private refuses: (step: PartitionStep) => BelfryError | undefined = () => undefined;
   /** All due records as they were produced, repeats included. */
   readonly dues: (DueRecord & { at: number })[] = [];
   readonly outcomes: Outcome[] = [];
@@ -193,12 +207,26 @@ export class Cluster {
   /** The store refuses the data of this job. */
   poison(jobId: string): { refusals: number } {
     const count = { refusals: 0 };
-    this.refuses = (step) => {
-      const isPoisoned = step.jobs.some((job) => job.jobId === jobId);
-      if (isPoisoned) count.refusals++;
-      return isPoisoned;
-    };
+    this.refuse((step) => {
+      if (!step.jobs.some((job) => job.jobId === jobId)) return undefined;
+      count.refusals++;
+      return new BelfryError('bad_data', 'poison');
+    });
     return count;
+  }
+
+  /** Such steps get no answer for so long, and are given up then. */
+  hang(isSlow: (steps: readonly PartitionStep[]) => boolean, ms: number): void {
+    this.hangs = async (steps) => {
+      if (!isSlow(steps)) return;
+      await this.clock.sleep(ms);
+      throw new BelfryError('step_unclear', 'the statement took too long', { retryable: true });
+    };
+  }
+
+  /** Steps fail with what this answers of one of their partitions. */
+  refuse(of: (step: PartitionStep) => BelfryError | undefined): void {
+    this.refuses = of;
   }
 
   job(jobId = 'job'): Job {
@@ -266,13 +294,16 @@ export class Cluster {
         return async (...args: unknown[]): Promise<unknown> => {
           await state.frozen;
           if (state.dead) return new Promise(() => {});
-          this.storeFault?.(node, String(name), 'before');
-          if (name === 'step' && (args[0] as PartitionStep[]).some(this.refuses))
-            throw new BelfryError('bad_data', 'poison');
+          this.storeFault?.(node, String(name), 'before', args);
+          for (const step of name === 'step' ? (args[0] as PartitionStep[]) : []) {
+            const refusal = this.refuses(step);
+            if (refusal !== undefined) throw refusal;
+          }
+          if (name === 'step') await this.hangs(args[0] as PartitionStep[]);
           const result: unknown = await Reflect.apply(method, target, args);
           await state.frozen;
           if (state.dead) return new Promise(() => {});
-          this.storeFault?.(node, String(name), 'after');
+          this.storeFault?.(node, String(name), 'after', args);
           return result;
         };
       },
