@@ -58,13 +58,14 @@ const fields = {
   priority: fc.constantFrom(...PRIORITIES),
   queue: names,
   retry: some({
-    maxRetries: fc.integer({ min: 0, max: 100 }),
+    maxRetries: fc.oneof(fc.constant(3), fc.integer({ min: 0, max: 100 })),
     initialDelay: durations(0, 1_000_000),
     factor: fc.double({ min: 1, max: 10, noNaN: true }),
     maxDelay: durations(1_000_000),
     jitter: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
   }),
-  timeout: durations(1, 7 * 86_400_000),
+  // What is said, be it the default, is another thing than what is not.
+  timeout: fc.oneof(fc.constant('15m'), durations(1, 7 * 86_400_000)),
   overlap: fc.constantFrom(...OVERLAPS),
   labels: fc.dictionary(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,20}$/), fc.stringMatching(/^[ -~]{0,50}$/), {
     maxKeys: 5,

@@ -72,6 +72,17 @@ describe('belfry apply', () => {
     assert.deepEqual(fake.client.sent[1]!.rest[1], { tenant: 'default', ifVersion: 7 });
   });
 
+  it('takes a default that the file begins to say for a change, and one that it leaves out, too', async () => {
+    const of = (more: string): string =>
+      `name: shop\njobs: [{ jobId: report, type: CUSTOM, handler: greet, schedule: { every: 10m }${more} }]`;
+    const said = cli({ f: of(', timeout: 15m') }, [kept({})]);
+    await said.run('apply', '-f', 'f');
+    assert.deepEqual([said.out[1], said.client.sent.length], ['    timeout: (none) → 15m', 1]);
+    const unsaid = cli({ f: of('') }, [kept({}, { timeout: '15m' })]);
+    await unsaid.run('apply', '-f', 'f');
+    assert.deepEqual([unsaid.out[1], unsaid.client.sent.length], ['    timeout: 15m → (none)', 1]);
+  });
+
   it('a second time sends nothing', async () => {
     const file = 'name: shop\njobs: [{ jobId: report, type: CUSTOM, handler: greet, schedule: { every: 10m } }]';
     for (const state of ['SCHEDULED', 'PAUSED', 'FINISHED'] as const) {
@@ -175,6 +186,31 @@ describe('belfry apply', () => {
 });
 
 describe('belfry export and import', () => {
+  it('keep what a job says, be it the default: it comes before what the handler says', async () => {
+    const said = { timeout: '15m', retry: { maxRetries: 3 } };
+    const fake = cli({}, [kept({ jobId: 'says' }, said), kept({ jobId: 'says-nothing' })]);
+    await fake.run('export', '--json');
+    const { jobs } = fake.document<{ jobs: Record<string, unknown>[] }>();
+    assert.deepEqual(
+      jobs.map(({ timeout, retry }) => ({ timeout, retry })),
+      [said, { timeout: undefined, retry: undefined }],
+    );
+    const other = cli({ f: fake.stdout });
+    assert.equal(await other.run('import', '-f', 'f'), 0);
+    const imported = other.client.sent.map(({ rest: [written] }) => spec(written as object).explicit);
+    assert.deepEqual(imported, [['timeout', 'retry.maxRetries'], []]);
+  });
+
+  it('take what a release before stored for unsaid where it equals the default', async () => {
+    const former = kept({ jobId: 'former' });
+    const { explicit: _unknown, ...before } = former.spec;
+    const fake = cli({}, [{ ...former, spec: before }]);
+    await fake.run('export', '--json');
+    const { jobs } = fake.document<{ jobs: object[] }>();
+    const labels = { 'belfry.managed-by': 'shop' };
+    assert.deepEqual(jobs, [{ jobId: 'former', type: 'CUSTOM', handler: 'greet', schedule: { every: '10m' }, labels }]);
+  });
+
   it('writes live jobs without their defaults, as apply takes them without a difference', async () => {
     const jobs = [
       kept({ jobId: 'a' }, { schedule: { cron: '0 9 * * *', timezone: 'Europe/Paris' }, payload: { n: [1, 'on'] } }),
