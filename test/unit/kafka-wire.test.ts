@@ -1,7 +1,9 @@
 /** What Belfry exchanges in kafkajs does what the original does: byte for byte, field by field. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { crc32c } from '../../services/adapters/kafka/wire/crc32c.ts';
 import { encodeProduce, type ProduceRequest } from '../../services/adapters/kafka/wire/produce-request.ts';
@@ -34,6 +36,15 @@ const text = fc.string({ unit: 'binary' });
 /** kafkajs stumbles over a header whose name every object inherits, such as `toString`. */
 const headerName = text.filter((name) => !(name in {}));
 const time = fc.integer({ min: 1_600_000_000_000, max: 1_900_000_000_000 });
+
+describe('what Belfry exchanges in kafkajs', () => {
+  it('is exchanged before any other part of it has taken the original', async () => {
+    const module = new URL('../../services/adapters/kafka/kafkajs.ts', import.meta.url).href;
+    const script = `await import(${JSON.stringify(module)}); console.log('exchanged');`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    assert.equal(stdout, 'exchanged\n');
+  });
+});
 
 describe('the checksum of a batch', () => {
   it('is CRC-32C: the vectors of RFC 3720', () => {

@@ -7,6 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import type * as Kafkajs from 'kafkajs';
+import { BelfryError } from '../../core/errors.ts';
 import { SystemClock } from '../clock.ts';
 import { rememberCoordinators, tellingDenials, type Cluster } from './wire/coordinators.ts';
 import {
@@ -33,6 +34,8 @@ type GroupOfConsumer = { assigners: readonly { memberId?: string | null }[] };
 
 const require = createRequire(import.meta.url);
 const clock = new SystemClock();
+/** Some of it, by the application: what that has, it keeps. */
+const wasLoaded = Object.keys(require.cache).some((path) => /[\\/]kafkajs[\\/]src[\\/]/.test(path));
 
 // Before the later versions of these, which take their parser from here, are loaded.
 exchange<ResponseParser>('protocol/requests/produce/v3/response', namingProduced);
@@ -81,6 +84,8 @@ export type Kafka = InstanceType<typeof Kafka>;
 
 function exchange<Exports>(module: string, replacement: (original: Exports) => Exports): void {
   const path = require.resolve(`kafkajs/src/${module}`);
+  if (!wasLoaded && require.cache[path] !== undefined)
+    throw new BelfryError('bug', `kafkajs/src/${module} is exchanged too late: another of its modules has loaded it.`);
   const original = require(path) as Exports;
   require.cache[path]!.exports = replacement(original);
 }
