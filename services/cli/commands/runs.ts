@@ -53,9 +53,11 @@ export function addRuns({ program, deps, action }: Cli): void {
 
 async function cancelRun(deps: CliDeps, runId: string, options: CancelOptions): Promise<ExitCode> {
   const run = await deps.inspect().run(runId);
-  const jobId = run?.jobId ?? options.job;
+  const tenant = options.tenant ?? run?.tenant ?? (await deps.tenant());
+  const jobId = options.job ?? run?.jobId;
   if (jobId === undefined) throw notFound(`There is no run ${runId}: with --job it is found also before it begins.`);
-  const tenant = run?.tenant ?? options.tenant ?? (await deps.tenant());
+  if (run !== undefined && (run.tenant !== tenant || run.jobId !== jobId))
+    throw notFound(`The run ${runId} is not one of ${jobName(tenant, jobId)}: leave out --tenant and --job.`);
   const { outcome } = await deps.client().cancelRun(jobId, runId, { tenant });
   const text = outcome === 'unchanged' ? 'is cancelled already' : 'is cancelled: a running one ends within 10 s';
   deps.print(options.json ? json({ runId, tenant, jobId, outcome }) : `${runId} of ${jobName(tenant, jobId)} ${text}`);

@@ -122,3 +122,29 @@ void test('what came from outside cannot move the cursor of the terminal', async
   await cli.run('dlq', 'list');
   assert.match(cli.stdout, /handler_error: a \[2Jb c/);
 });
+
+void test('runs cancel cancels the run of its job and tenant, also one that is in no list yet', async () => {
+  const cli = new FakeCli();
+  cli.inspect.run = async (runId) => (runId === RUN_ID ? detail({ tenant: 'acme' }) : undefined);
+  assert.equal(await cli.run('runs', 'cancel', RUN_ID.toUpperCase()), 0, cli.stderr);
+  assert.deepEqual(cli.client.sent, [{ command: 'cancelRun', jobId: 'report', rest: [RUN_ID, { tenant: 'acme' }] }]);
+  assert.equal(cli.stdout, `${RUN_ID} of acme/report is cancelled: a running one ends within 10 s`);
+  const other = RUN_ID.replace(/1$/, '2');
+  assert.equal(await cli.run('runs', 'cancel', other), 4);
+  assert.match(cli.stderr, /There is no run .*2: with --job it is found also before it begins/);
+  assert.equal(await cli.run('runs', 'cancel', other, '--job', 'later'), 0);
+  assert.deepEqual(cli.client.sent[1], { command: 'cancelRun', jobId: 'later', rest: [other, { tenant: 'default' }] });
+});
+
+void test('runs cancel does nothing to a run of another job or tenant than was named', async () => {
+  for (const args of [
+    ['--tenant', 'other'],
+    ['--job', 'other'],
+  ]) {
+    const cli = new FakeCli();
+    cli.inspect.run = async () => detail();
+    assert.equal(await cli.run('runs', 'cancel', RUN_ID, ...args), 4);
+    assert.match(cli.stderr, /is not one of .*leave out --tenant and --job/);
+    assert.deepEqual(cli.client.sent, []);
+  }
+});

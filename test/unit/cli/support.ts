@@ -46,6 +46,7 @@ export class FakeClient {
   pause = (jobId: string, ...rest: unknown[]) => this.command('pause', jobId, rest);
   resume = (jobId: string, ...rest: unknown[]) => this.command('resume', jobId, rest);
   cancel = (jobId: string, ...rest: unknown[]) => this.command('cancel', jobId, rest);
+  cancelRun = (jobId: string, ...rest: unknown[]) => this.command('cancelRun', jobId, rest);
   trigger = (jobId: string, ...rest: unknown[]) => this.command('trigger', jobId, rest);
   replay = (jobId: string, ...rest: unknown[]) => this.command('replay', jobId, rest);
 

@@ -47,6 +47,7 @@ describe('the client over HTTP', () => {
         await client.schedule('a', JOB, { ...id, ifExists: 'keep' }),
         await client.schedule('a', JOB, { commandId: 'é"\u2028', ifVersion: 3 }),
         await client.cancel('a', { commandId: 'c'.repeat(128), tenant: 'default' }),
+        await client.cancelRun('a', RUN_ID, { commandId: 'cr' }),
         await client.pause('a', { commandId: 'p' }),
         await client.resume('a', { commandId: 'r' }),
         await client.trigger('a', { commandId: 't', payload: null, overlap: 'allow' }),
@@ -61,7 +62,15 @@ describe('the client over HTTP', () => {
       return { answers, emitted, commands };
     });
     assert.deepEqual(overHttp, overKafka);
-    assert.equal(overHttp.commands.length, 9);
+    assert.equal(overHttp.commands.length, 10);
+    assert.deepEqual(overHttp.commands[3], {
+      type: 'cancel',
+      tenant: 'default',
+      jobId: 'a',
+      runId: RUN_ID,
+      ack: true,
+      commandId: 'cr',
+    });
     assert.deepEqual([overHttp.emitted.matched, overHttp.emitted.outcome], [2, 'applied']);
     assert.ok(overHttp.answers.every(({ nextFireAt, outcome }) => nextFireAt instanceof Date && outcome === 'applied'));
   });
