@@ -27,7 +27,7 @@ export type SkewOptions = {
   seed: number;
   topics: Topics;
   /** A record of this run, on this topic, has lost what a newer release wrote. */
-  onDropped(runId: string, topic: string): void;
+  onDropped: (runId: string, topic: string) => void;
 };
 
 /** A client of the broker whose records are those of several releases. */
