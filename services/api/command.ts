@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BelfryError } from '../core/errors.ts';
-import type { Job } from '../core/model.ts';
+import type { InspectedJob } from '../core/ports/inspect.ts';
 import { jobJson } from '../core/resources.ts';
 import { COMMAND_ID } from '../core/spec/names.ts';
 import type { BelfryClient } from '../client/client.ts';
@@ -51,7 +51,7 @@ export async function answerCommand(
 }
 
 /** The job, with its version as ETag. */
-export function jobAnswer(reply: FastifyReply, job: Job): object {
+export function jobAnswer(reply: FastifyReply, job: InspectedJob): object {
   reply.header('etag', `"${job.version}"`);
   return jobJson(job);
 }

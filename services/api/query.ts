@@ -1,8 +1,8 @@
 /** What stands in paths and queries: all of it is text. */
 import { z } from 'zod';
 import { instant, mapOf, name, record, word } from '../core/spec/fields.ts';
-import { JOB_STATES, JOB_TYPES, PRIORITIES, RUN_STATUSES, type Job } from '../core/model.ts';
-import { JOB_ORDERS, type JobFilter, type JobOrder } from '../core/ports/inspect.ts';
+import { JOB_STATES, JOB_TYPES, PRIORITIES, RUN_STATUSES } from '../core/model.ts';
+import { JOB_ORDERS, type InspectedJob, type JobFilter, type JobOrder } from '../core/ports/inspect.ts';
 import { CAUSE, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE, RUN_ID, type NameRule } from '../core/spec/names.ts';
 
 const MOST = 200;
@@ -91,8 +91,8 @@ export const jobsQuery = record('the query', {
 const cursorSchema = z.tuple([z.string(), z.string().refine(JOB_ID.holds), z.int().nullable(), z.int(), z.int()]);
 
 /** Where the list goes on: behind this job, in this order. */
-export function cursorOf({ jobId, nextFireAt, createdAt, updatedAt }: Job, sort: string): string {
-  const place: z.output<typeof cursorSchema> = [sort, jobId, nextFireAt, createdAt, updatedAt];
+export function cursorOf({ jobId, nextStartAt, createdAt, updatedAt }: InspectedJob, sort: string): string {
+  const place: z.output<typeof cursorSchema> = [sort, jobId, nextStartAt, createdAt, updatedAt];
   return Buffer.from(JSON.stringify(place)).toString('base64url');
 }
 
@@ -113,10 +113,10 @@ export function firstPage<T>(
 
 function readCursor(text: string, sort: string): Omit<NonNullable<JobOrder['after']>, 'tenant'> | undefined {
   try {
-    const [of, jobId, nextFireAt, createdAt, updatedAt] = cursorSchema.parse(
+    const [of, jobId, nextStartAt, createdAt, updatedAt] = cursorSchema.parse(
       JSON.parse(Buffer.from(text, 'base64url').toString()),
     );
-    return of === sort ? { jobId, nextFireAt, createdAt, updatedAt } : undefined;
+    return of === sort ? { jobId, nextStartAt, createdAt, updatedAt } : undefined;
   } catch {
     return undefined; // no JSON, or another's: the caller says so
   }

@@ -21,11 +21,12 @@ type Json = Readonly<Record<string, unknown>>;
 export function jobOf(json: Json): JobView {
   const spec = specOf(json.job as Json);
   if ('rejection' in spec) throw unreadable('a job', spec.rejection.message);
-  const { job: _written, active, buffered, ...rest } = json;
+  const { job: _written, nextFireAt, active, buffered, ...rest } = json;
   const runs = (ids: unknown): { runId: string }[] => (ids as string[]).map((runId) => ({ runId }));
   return {
     ...rest,
-    ...withTimes(json, ['anchorAt', 'createdAt', 'updatedAt'], ['nextAt', 'nextFireAt', 'pausedAt']),
+    ...withTimes(json, ['anchorAt', 'createdAt', 'updatedAt'], ['nextAt', 'pausedAt']),
+    nextStartAt: nextFireAt === null ? null : timeOf(json, 'nextFireAt'),
     ...{ spec, active: runs(active), buffered: runs(buffered) },
   } as unknown as JobView;
 }

@@ -1,8 +1,7 @@
 /** Jobs, runs and outcomes as programs get them, from the HTTP API and from the CLI with `--json`: times are ISO 8601 UTC. */
-import type { Job } from './model.ts';
 import type { AuditRecord } from './ports/audit.ts';
 import type { ApiKey } from './ports/api-keys.ts';
-import type { DeadRunSummary, RunDetail, RunSummary } from './ports/inspect.ts';
+import type { DeadRunSummary, InspectedJob, RunDetail, RunSummary } from './ports/inspect.ts';
 import type { ListedOccurrence } from './occurrences/listed.ts';
 import type { Quotas, Tenant } from './ports/tenants.ts';
 import type { Webhook } from './ports/webhooks.ts';
@@ -15,8 +14,8 @@ import type { Why } from './why/facts.ts';
 
 /** What is told of a job. */
 export type JobView = Omit<
-  Job,
-  'partition' | 'cancelGen' | 'recentCommands' | 'appliedCommands' | 'active' | 'buffered'
+  InspectedJob,
+  'nextFireAt' | 'partition' | 'cancelGen' | 'recentCommands' | 'appliedCommands' | 'active' | 'buffered'
 > & {
   active: readonly { runId: string }[];
   buffered: readonly { runId: string }[];
@@ -26,7 +25,7 @@ export function jobJson(job: JobView): object {
   const { tenant, jobId, state, version, runCount, active, buffered, pausedAt, createdAt, updatedAt } = job;
   return {
     ...{ tenant, jobId, state, version },
-    nextFireAt: isoOrNull(job.nextFireAt),
+    nextFireAt: isoOrNull(job.nextStartAt),
     nextAt: isoOrNull(job.nextAt),
     anchorAt: formatInstant(job.anchorAt),
     runCount,

@@ -11,6 +11,7 @@
 import type { BackfillCommand, Command, EmitCommand, ScheduleCommand, SimpleCommand } from '../core/command.ts';
 import { isOpen, type AppliedCommand, type Job } from '../core/model.ts';
 import { skipPassed } from '../core/occurrences/due.ts';
+import { jitterFor } from '../core/occurrences/next-start.ts';
 import { afterEnd, isOneShot } from '../core/occurrences/schedule.ts';
 import { rejected, type Applied, type CommandContext } from './applied.ts';
 import { applyBackfill } from './apply-backfill.ts';
@@ -21,7 +22,7 @@ import { applyUpstream } from './apply-upstream.ts';
 import { makeDue } from './due-record.ts';
 import { bringForward, endedRun, noEffects, type Effects } from './effects.ts';
 import { skipped } from './fire.ts';
-import { finishedIfDone, hasRunsLeft, jitterFor, retime, withNextAt } from './occurrence.ts';
+import { finishedIfDone, hasRunsLeft, retime, withNextAt } from './occurrence.ts';
 import { cancelPassed } from './passed.ts';
 
 /** So many applied commands of a job are remembered; triggers and replays are remembered by time. */

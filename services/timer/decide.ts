@@ -2,6 +2,7 @@
  * One partition's step, decided in memory: its inputs in, what the store is to do out. Ends of runs come first, so that
  * what waits for them can go on; then commands, so that a cancel stops what is due in the same moment; timers last.
  */
+import { nextStartAt } from '../core/occurrences/next-start.ts';
 import type { EmitCommand } from '../core/command.ts';
 import type { Records } from '../core/events.ts';
 import type { DeliverCommand, FanOutCommand, InternalCommand, NotifyCommand } from '../core/internal-command.ts';
@@ -28,7 +29,6 @@ import { subscriberKey, type Knowledge } from './gather.ts';
 import type { Gathered } from './gathered.ts';
 import { inputNames } from './input-names.ts';
 import type { ReadItem } from './intake-queue.ts';
-import { nextStartAt } from './occurrence.ts';
 import { Plan, type PlaceOf, type PlannedStep } from './plan.ts';
 import type { TenantQuotas } from './quotas.ts';
 import { seenRefOf } from './seen.ts';

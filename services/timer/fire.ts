@@ -1,13 +1,14 @@
 /** What happens when a timer strikes. One-shots and retries pass as they are; every other occurrence is decided here. */
 import type { Job } from '../core/model.ts';
 import { decideDue, type Decided, type Decision } from '../core/occurrences/due.ts';
+import { jitterFor } from '../core/occurrences/next-start.ts';
 import { afterEnd, isOneShot, nextOccurrence } from '../core/occurrences/schedule.ts';
 import type { TimerRow } from '../core/ports/timer-store.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { formatInstant } from '../core/spec/instant.ts';
 import { makeDue, scheduledRun } from './due-record.ts';
 import { endedRun, noEffects, type DecideContext, type Effects, type EndedRun } from './effects.ts';
-import { finishedIfDone, hasRunsLeft, jitterFor, retime, traceOf, withNextAt } from './occurrence.ts';
+import { finishedIfDone, hasRunsLeft, retime, traceOf, withNextAt } from './occurrence.ts';
 import { startRun } from './start-run.ts';
 
 /** A timer whose due record is ready. */

@@ -1,17 +1,12 @@
 /** A job's next occurrence and the timer that stands for it. */
 import { isOpen, type Job } from '../core/model.ts';
 import { deadlineMsOf } from '../core/occurrences/due.ts';
-import { isOneShot, jitterOf, nextIncluded } from '../core/occurrences/schedule.ts';
+import { jitterFor } from '../core/occurrences/next-start.ts';
+import { isOneShot } from '../core/occurrences/schedule.ts';
 import type { TimerKey, TimerRow } from '../core/ports/timer-store.ts';
-import { jobKey, type Topics } from '../core/topics.ts';
+import type { Topics } from '../core/topics.ts';
 import { dueTopicOf, makeDue, mustHear, scheduledRun } from './due-record.ts';
 import type { Effects } from './effects.ts';
-
-/** By how much an occurrence of the job starts later than scheduled. */
-export function jitterFor({ tenant, jobId, spec }: Job): (scheduledFor: number) => number {
-  const jitterMs = isOneShot(spec.schedule) ? 0 : spec.schedule.jitterMs;
-  return (scheduledFor) => (jitterMs === 0 ? 0 : jitterOf(jitterMs, jobKey(tenant, jobId), scheduledFor));
-}
 
 /** The job with its next undecided occurrence; no timer waits for it while the job is paused. */
 export function withNextAt(job: Job, nextAt: number | null): Job {
@@ -41,23 +36,6 @@ function awaitsOthers(job: Job): boolean {
 function awaitsEvents(job: Job): boolean {
   const { schedule } = job.spec;
   return schedule.kind === 'on' && schedule.endAt === null && hasRunsLeft(job);
-}
-
-/**
- * The next moment at which the job really starts a run, excluded occurrences passed over and jitter included; null when
- * there is none or it is not known yet.
- */
-export function nextStartAt(job: Job): number | null {
-  if (job.nextAt === null || job.state !== 'SCHEDULED') return null;
-  const { schedule } = job.spec;
-  if (schedule.kind === 'on') return null;
-  const at = isOneShot(schedule) ? job.nextAt : nextFrom(job, job.nextAt);
-  return at === null ? null : at + jitterFor(job)(at);
-}
-
-function nextFrom({ spec: { schedule }, anchorAt }: Job, nextAt: number): number | null {
-  // Of a fixed delay only the occurrence at hand is known.
-  return schedule.kind === 'fixedDelay' ? nextAt : nextIncluded(schedule, anchorAt, nextAt - 1);
 }
 
 /** The trace that the run of a one-shot continues; null: none, or the schedule recurs. */

@@ -5,12 +5,12 @@
  */
 import type { Job } from '../core/model.ts';
 import { skipPassed, type Decided, type Decision } from '../core/occurrences/due.ts';
+import { jitterFor } from '../core/occurrences/next-start.ts';
 import { isOneShot } from '../core/occurrences/schedule.ts';
 import type { CommandContext } from './applied.ts';
 import { makeDue, scheduledRun } from './due-record.ts';
 import { endedRun, type Effects } from './effects.ts';
 import { carryOutAll, occurrencesDue, skipped } from './fire.ts';
-import { jitterFor } from './occurrence.ts';
 
 const CANCELLED = { code: 'cancelled', message: 'the job was cancelled before the run started' };
 

@@ -28,8 +28,8 @@ describe('resources', () => {
       );
       assert.ok(!('rejection' in spec));
       const active = [{ runId: 'r', since: 1 }];
-      const stored = job({ spec, active, pausedAt: NOW, nextFireAt: null });
-      const { partition: _p, cancelGen: _c, recentCommands: _r, appliedCommands: _a, ...told } = stored;
+      const stored = job({ spec, active, pausedAt: NOW, nextStartAt: null });
+      const { partition: _p, nextFireAt: _f, cancelGen: _c, recentCommands: _r, appliedCommands: _a, ...told } = stored;
       assert.deepEqual(jobOf(overHttp(jobJson(stored))), { ...told, active: [{ runId: 'r' }] });
     }
   });

@@ -2,11 +2,11 @@
  * Lists jobs. What stands in `spec` is JSON that PostgreSQL cannot read whole (payloads may hold \u0000 and halves of surrogate
  * pairs): the database looks for the text that a match must hold, and the few rows that remain are looked at here.
  */
-import type { Job, JobSpec } from '../../core/model.ts';
-import type { JobFilter, JobOrder } from '../../core/ports/inspect.ts';
+import type { JobSpec } from '../../core/model.ts';
+import type { InspectedJob, JobFilter, JobOrder } from '../../core/ports/inspect.ts';
 import { conditionsOf, type Conditions } from './conditions.ts';
+import { INSPECTED_FIELDS, inspectedJobOf, NEXT_START, type InspectedRow } from './inspect-rows.ts';
 import type { Pg, Statement } from './pool.ts';
-import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
 
 type Prefilter = { tenant?: string; state?: string; fragments?: string[]; text?: string };
 
@@ -25,11 +25,16 @@ const FIRST = -1;
 const BY_ID: JobOrder = { by: 'jobId', descending: false };
 
 /** @see Inspect.jobs */
-export async function listJobs(pg: Pg, filter: JobFilter, limit: number, order: JobOrder = BY_ID): Promise<Job[]> {
-  const found: Job[] = [];
+export async function listJobs(
+  pg: Pg,
+  filter: JobFilter,
+  limit: number,
+  order: JobOrder = BY_ID,
+): Promise<InspectedJob[]> {
+  const found: InspectedJob[] = [];
   for (let { after } = order; ;) {
     const [statement, values] = jobsQuery(filter, limit, { ...order, ...(after && { after }) });
-    const rows = (await pg.query<JobRow>(statement, values)).map(jobOf);
+    const rows = (await pg.query<InspectedRow>(statement, values)).map(inspectedJobOf);
     found.push(...rows.filter(({ spec }) => hasAll(spec, filter)));
     after = rows.at(-1);
     if (found.length >= limit || rows.length < limit) return found.slice(0, limit);
@@ -59,7 +64,7 @@ export function jobsQuery(filter: JobFilter, limit: number, order: JobOrder): [S
   const direction = order.descending ? ' DESC' : '';
   const statement = {
     name: `inspect_jobs_${key}_${order.by}${direction}${position.length}`,
-    text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE ${where} ${beyond}
+    text: `SELECT ${INSPECTED_FIELDS} FROM jobs j WHERE ${where} ${beyond}
       ORDER BY ${columns.map((column) => column + direction).join(', ')} LIMIT $${values.length + position.length + 1}`,
   };
   return [statement, [...values, ...position, limit]];
@@ -74,7 +79,7 @@ function sorted({ by, descending }: JobOrder, isOfOneTenant: boolean) {
     jobId: [[], () => []],
     createdAt: [['j.created_at'], (job: Position) => [job.createdAt]],
     updatedAt: [['j.updated_at'], (job: Position) => [job.updatedAt]],
-    nextFireAt: [[`coalesce(j.next_fire_at, ${none})`], (job: Position) => [job.nextFireAt ?? none]],
+    nextFireAt: [[`coalesce(${NEXT_START}, ${none})`], (job: Position) => [job.nextStartAt ?? none]],
   }[by] as [string[], (job: Position) => unknown[]];
   const tenant = isOfOneTenant ? [] : ['j.tenant'];
   return {

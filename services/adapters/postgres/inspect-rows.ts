@@ -1,6 +1,16 @@
-/** Rows of `runs` as people read them. */
-import type { Discard, DeadRunSummary, Replay, RunDetail, RunSummary } from '../../core/ports/inspect.ts';
+/** Rows of `jobs` and `runs` as people read them. */
+import type { Discard, DeadRunSummary, InspectedJob, Replay, RunDetail, RunSummary } from '../../core/ports/inspect.ts';
 import type { DueRecord, RunError } from '../../core/records.ts';
+import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
+
+/** When the next run starts: as the timer strikes, unless the step that set it wrote otherwise (028-next-start.sql). */
+export const NEXT_START = `CASE WHEN j.next_start_of IS NOT DISTINCT FROM j.next_fire_at THEN j.next_start_at ELSE j.next_fire_at END`;
+export const INSPECTED_FIELDS = `${JOB_FIELDS}, ${NEXT_START} AS "nextStartAt"`;
+export type InspectedRow = JobRow & Pick<InspectedJob, 'nextStartAt'>;
+
+export function inspectedJobOf({ nextStartAt, ...row }: InspectedRow): InspectedJob {
+  return { ...jobOf(row), nextStartAt };
+}
 
 export const SUMMARY_FIELDS = `r.run_id AS "runId", r.tenant, r.job_id AS "jobId", r.job_version AS "jobVersion", r.type, r.handler,
   r.queue, r.priority, r.status, r.trigger, r.cause, r.scheduled_for AS "scheduledFor", r.started_at AS "startedAt",

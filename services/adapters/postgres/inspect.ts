@@ -4,11 +4,11 @@
  */
 import type { Actor } from '../../core/audit.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
-import type { Job } from '../../core/model.ts';
 import type {
   DeadFilter,
   DeadRunSummary,
   Inspect,
+  InspectedJob,
   JobFilter,
   JobOrder,
   RunDetail,
@@ -26,11 +26,14 @@ import {
   deadOf,
   DETAIL_FIELDS,
   detailOf,
+  INSPECTED_FIELDS,
+  inspectedJobOf,
   LINEAGE_FIELDS,
   SETTLES_NOTHING,
   SUMMARY_FIELDS,
   summaryOf,
   type DetailRow,
+  type InspectedRow,
   type LineageRow,
   type SummaryRow,
 } from './inspect-rows.ts';
@@ -38,14 +41,16 @@ import { readStatistics } from './inspect-statistics.ts';
 import { readSystem, readSystemJobs } from './inspect-system.ts';
 import { circumstances, occurred, skippedGroup } from './inspect-why.ts';
 import type { Pg, Statement } from './pool.ts';
-import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
 
 const NOW = { name: 'inspect_now', text: 'SELECT now_ms() AS now' };
-const JOB = { name: 'inspect_job', text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE j.tenant = $1 AND j.job_id = $2` };
+const JOB = {
+  name: 'inspect_job',
+  text: `SELECT ${INSPECTED_FIELDS} FROM jobs j WHERE j.tenant = $1 AND j.job_id = $2`,
+};
 /** The condition is that of the index `jobs_managed`. */
 const MANAGED_JOBS = {
   name: 'inspect_managed_jobs',
-  text: `SELECT ${JOB_FIELDS} FROM jobs j WHERE strpos(j.spec, '"${MANAGED_BY}":"') > 0 ORDER BY j.tenant, j.job_id`,
+  text: `SELECT ${INSPECTED_FIELDS} FROM jobs j WHERE strpos(j.spec, '"${MANAGED_BY}":"') > 0 ORDER BY j.tenant, j.job_id`,
 };
 const RUN = {
   name: 'inspect_run',
@@ -100,16 +105,16 @@ export class PostgresInspect implements Inspect {
     return (await this.query<{ now: number }>(NOW))[0]?.now ?? 0;
   }
 
-  jobs(filter: JobFilter, limit: number, order?: JobOrder): Promise<Job[]> {
+  jobs(filter: JobFilter, limit: number, order?: JobOrder): Promise<InspectedJob[]> {
     return asMigrated(listJobs(this.pg, filter, limit, order));
   }
 
-  async job(tenant: string, jobId: string): Promise<Job | undefined> {
-    return (await this.query<JobRow>(JOB, [tenant, jobId])).map(jobOf)[0];
+  async job(tenant: string, jobId: string): Promise<InspectedJob | undefined> {
+    return (await this.query<InspectedRow>(JOB, [tenant, jobId])).map(inspectedJobOf)[0];
   }
 
-  async managedJobs(name: string): Promise<Job[]> {
-    const jobs = (await this.query<JobRow>(MANAGED_JOBS)).map(jobOf);
+  async managedJobs(name: string): Promise<InspectedJob[]> {
+    const jobs = (await this.query<InspectedRow>(MANAGED_JOBS)).map(inspectedJobOf);
     return jobs.filter(({ spec }) => spec.labels[MANAGED_BY] === name);
   }
 

@@ -6,6 +6,7 @@ import type { AuditEntry } from '../../core/audit.ts';
 import type { Job, Upstream } from '../../core/model.ts';
 import type { RejectedRecord } from '../../core/rejected-record.ts';
 import { tracksRuns } from '../../core/model.ts';
+import { nextStartAt } from '../../core/occurrences/next-start.ts';
 import type {
   Arrival,
   DecidedRun,
@@ -79,6 +80,15 @@ export const JOB_COLUMNS: Columns<Job> = {
   paused_at: column(int8Array, (job) => job.pausedAt),
   created_at: column(int8Array, (job) => job.createdAt),
   updated_at: column(int8Array, (job) => job.updatedAt),
+};
+
+/** Jobs whose next run starts otherwise than their timer strikes. */
+export const NEXT_START_COLUMNS: Columns<Job> = {
+  partition: column(int4Array, (job) => job.partition),
+  tenant: column(textArray, (job) => job.tenant),
+  job_id: column(textArray, (job) => job.jobId),
+  start_at: column(int8Array, nextStartAt),
+  fire_at: column(int8Array, (job) => job.nextFireAt),
 };
 
 export const TIMER_COLUMNS: Columns<TimerRow> = {

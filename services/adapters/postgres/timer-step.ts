@@ -2,6 +2,8 @@
  * A step of the timer as one call of the SQL function `step`: its statement, and its parameters. Effects that few steps have are
  * functions of their own, called in the same statement only when there are any.
  */
+import type { Job } from '../../core/model.ts';
+import { nextStartAt } from '../../core/occurrences/next-start.ts';
 import type { JobRef, PartitionStep } from '../../core/ports/timer-store.ts';
 import { textArray } from './arrays.ts';
 import {
@@ -12,6 +14,7 @@ import {
   ENQUEUED_COLUMNS,
   FINISHED_COLUMNS,
   JOB_COLUMNS,
+  NEXT_START_COLUMNS,
   OUTBOX_COLUMNS,
   OWNER_COLUMNS,
   PRODUCED_COLUMNS,
@@ -159,6 +162,11 @@ const EXTRAS: readonly Extra[] = [
     ),
   },
   {
+    call: 'write_next_starts',
+    isIn: ({ jobs }) => jobs.some(startsOtherwise),
+    ...group('start_', NEXT_START_COLUMNS, (step) => step.jobs.filter(startsOtherwise), byJob),
+  },
+  {
     call: 'write_audit',
     isIn: ({ audit }) => audit.length > 0,
     ...group(
@@ -189,6 +197,13 @@ const EXTRAS: readonly Extra[] = [
     ),
   },
 ];
+
+/** Whether the next run starts otherwise than the timer strikes; of most jobs their schedule alone says that it does not. */
+function startsOtherwise(job: Job): boolean {
+  const { schedule } = job.spec;
+  const mayDiffer = schedule.kind === 'on' || ('exclude' in schedule && schedule.exclude.length > 0);
+  return mayDiffer && job.nextFireAt !== null && nextStartAt(job) !== job.nextFireAt;
+}
 
 function joined(a: Group, b: Group): Group {
   return { names: [...a.names, ...b.names], encode: (steps) => [...a.encode(steps), ...b.encode(steps)] };

@@ -1,7 +1,8 @@
 /** Jobs: create, look, replace, cancel, steer. */
 import { z } from 'zod';
 import type { FastifyRequest } from 'fastify';
-import { OVERLAPS, type Job } from '../../core/model.ts';
+import { OVERLAPS } from '../../core/model.ts';
+import type { InspectedJob } from '../../core/ports/inspect.ts';
 import { jobJson } from '../../core/resources.ts';
 import { record, word } from '../../core/spec/fields.ts';
 import { identifiedJobSchema, jobSchema } from '../../core/spec/job-schema.ts';
@@ -173,7 +174,7 @@ const triggerBody = record('a trigger', {
 });
 
 /** @throws RequestError `unknown_job`, also for a job of another tenant */
-export async function jobOf({ inspect }: ApiDeps, request: FastifyRequest): Promise<Job> {
+export async function jobOf({ inspect }: ApiDeps, request: FastifyRequest): Promise<InspectedJob> {
   const { id } = request.params as z.output<typeof jobIdParams>;
   const found = await inspect.job(request.caller.tenant, id);
   if (found === undefined) throw new RequestError('unknown_job', `There is no job ${id}.`);

@@ -85,7 +85,7 @@ function jobCells(job: JobView, now: number): string[] {
   return [
     jobName(job.tenant, job.jobId),
     job.state,
-    when(job.nextFireAt, now),
+    when(job.nextStartAt, now),
     `${scheduleText(job)}: ${workText(job.spec)}`,
     runCountText(job) ?? '-',
   ];
@@ -115,7 +115,7 @@ async function showJob(
     facts([
       ['job', jobName(tenant, jobId)],
       ['state', job.state],
-      ['next', when(job.nextFireAt, now)],
+      ['next', when(job.nextStartAt, now)],
       ['schedule', scheduleText(job)],
       ['then', job.downstreams?.join(', ') ?? null],
       ['type', spec.type],

@@ -24,13 +24,22 @@ export type JobFilter = {
   text?: string;
 };
 
+/** A job as people see it. */
+export type InspectedJob = Job & {
+  /**
+   * When the next run starts; null: none is to come, it is not known yet, or the job is paused. `nextFireAt` is when its
+   * timer strikes, which may be before, for occurrences that are only skipped.
+   */
+  nextStartAt: number | null;
+};
+
 export const JOB_ORDERS = ['jobId', 'nextFireAt', 'createdAt', 'updatedAt'] as const;
-/** Jobs without a next time come last, in either direction. */
+/** `nextFireAt`: by when the next run starts. Jobs without a next time come last, in either direction. */
 export type JobOrder = {
   by: (typeof JOB_ORDERS)[number];
   descending: boolean;
   /** The list goes on behind this job. */
-  after?: Pick<Job, 'tenant' | 'jobId' | 'nextFireAt' | 'createdAt' | 'updatedAt'>;
+  after?: Pick<InspectedJob, 'tenant' | 'jobId' | 'nextStartAt' | 'createdAt' | 'updatedAt'>;
 };
 
 export type RunFilter = {
@@ -173,10 +182,10 @@ export interface Inspect {
   /** The database's clock, ms. */
   databaseNow(): Promise<number>;
   /** The first `limit`, by tenant and id unless told otherwise. */
-  jobs(filter: JobFilter, limit: number, order?: JobOrder): Promise<Job[]>;
-  job(tenant: string, jobId: string): Promise<Job | undefined>;
+  jobs(filter: JobFilter, limit: number, order?: JobOrder): Promise<InspectedJob[]>;
+  job(tenant: string, jobId: string): Promise<InspectedJob | undefined>;
   /** Jobs that `belfry apply` made under this name (label `MANAGED_BY`), by tenant and id. */
-  managedJobs(name: string): Promise<Job[]>;
+  managedJobs(name: string): Promise<InspectedJob[]>;
   /** The latest `limit` by scheduled time, newest first. */
   runs(filter: RunFilter, limit: number): Promise<RunSummary[]>;
   run(runId: string): Promise<RunDetail | undefined>;

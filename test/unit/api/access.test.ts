@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fastify from 'fastify';
-import type { Job } from '../../../services/core/model.ts';
+import type { InspectedJob } from '../../../services/core/ports/inspect.ts';
 import type { Inspect } from '../../../services/core/ports/inspect.ts';
 import { SCOPES, type Scope } from '../../../services/core/ports/api-keys.ts';
 import { addAuth } from '../../../services/api/auth.ts';
@@ -61,7 +61,7 @@ const TENANTS_THINGS: Partial<Inspect> = {
 };
 const NONE = { p50: null, p95: null, p99: null };
 const failing = () => ({ jobId: MARK, failed: 1, lastError: MARK });
-const mine = (): Job => job({ jobId: 'mine', spec: { ...job().spec, handler: MARK } });
+const mine = (): InspectedJob => job({ jobId: 'mine', spec: { ...job().spec, handler: MARK } });
 
 describe('access to the API', () => {
   let api: MemoryApi;

@@ -1,7 +1,7 @@
 /** The API as HTTP: methods, preconditions, ids in headers, wrong keys. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Job } from '../../../services/core/model.ts';
+import type { InspectedJob } from '../../../services/core/ports/inspect.ts';
 import { networkOf } from '../../../services/api/network.ts';
 import { job } from '../cli/support.ts';
 import { MemoryApi } from '../client/memory-api.ts';
@@ -12,7 +12,7 @@ type Problem = { type: string; errors?: { header?: string }[] };
 describe('the API at its edge', () => {
   let api: MemoryApi;
   let key: string;
-  let stored: Job | undefined;
+  let stored: InspectedJob | undefined;
 
   beforeEach(async () => {
     stored = job({ jobId: 'a', version: 3 });

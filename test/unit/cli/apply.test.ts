@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BelfryError } from '../../../services/core/errors.ts';
 import type { Job } from '../../../services/core/model.ts';
+import type { InspectedJob } from '../../../services/core/ports/inspect.ts';
 import { parseJobSpec } from '../../../services/core/spec/parse-command.ts';
 import { jobKey } from '../../../services/core/topics.ts';
 import { FakeCli, job, NOW } from './support.ts';
@@ -27,7 +28,7 @@ function spec(input: object): Job['spec'] {
 }
 
 /** The command line with these files, and these jobs there. */
-function cli(files: Record<string, string>, jobs: Job[] = []): FakeCli {
+function cli(files: Record<string, string>, jobs: InspectedJob[] = []): FakeCli {
   const fake = new FakeCli();
   fake.files = files;
   const byKey = new Map(jobs.map((each) => [jobKey(each.tenant, each.jobId), each]));
@@ -37,7 +38,7 @@ function cli(files: Record<string, string>, jobs: Job[] = []): FakeCli {
   return fake;
 }
 
-const kept = (fields: Partial<Job>, input: object = {}): Job =>
+const kept = (fields: Partial<InspectedJob>, input: object = {}): InspectedJob =>
   job({
     spec: spec({
       ...{ type: 'CUSTOM', handler: 'greet', schedule: { every: '10m' } },
@@ -119,7 +120,7 @@ describe('belfry apply', () => {
   it('pauses and resumes as the file says, in one go with the schedule', async () => {
     const of = (paused: boolean): string =>
       `name: shop\njobs: [{ jobId: report, paused: ${paused}, type: CUSTOM, handler: greet, schedule: { every: 10m } }]`;
-    const commands = async (text: string, jobs: Job[]): Promise<string[]> => {
+    const commands = async (text: string, jobs: InspectedJob[]): Promise<string[]> => {
       const fake = cli({ f: text }, jobs);
       await fake.run('apply', '-f', 'f');
       return fake.client.sent.map(({ command }) => command);

@@ -4,7 +4,7 @@ import { dead, detail, FakeCli, job, NOW, outcome, run, RUN_ID } from './support
 
 void test('jobs list shows name, state, next time and schedule', async () => {
   const cli = new FakeCli();
-  cli.inspect.jobs = async () => [job(), job({ tenant: 'acme', jobId: 'x', state: 'PAUSED', nextFireAt: null })];
+  cli.inspect.jobs = async () => [job(), job({ tenant: 'acme', jobId: 'x', state: 'PAUSED', nextStartAt: null })];
   assert.equal(await cli.run('jobs', 'list'), 0);
   assert.match(cli.stdout, /report +SCHEDULED +2026-01-01T12:03:00\.000Z \(in 3 m\) +every 5m: greet +7/);
   assert.match(cli.stdout, /acme\/x +PAUSED +- /);

@@ -16,6 +16,7 @@ import type { CommandResult } from '../../../services/client/types.ts';
 import type { Job } from '../../../services/core/model.ts';
 import type {
   DeadRunSummary,
+  InspectedJob,
   Inspect,
   RunDetail,
   RunSummary,
@@ -172,13 +173,21 @@ export class FakeCli {
   }
 }
 
-export function job(fields: Partial<Job> = {}): Job {
+export function job(fields: Partial<InspectedJob> = {}): InspectedJob {
   const input = { type: 'CUSTOM', handler: 'greet', schedule: { every: '5m' } };
   const spec = parseJobSpec(input, { allowInlineSecrets: false, topicPrefix: '', allowTopics: null });
   assert.ok(!('rejection' in spec));
   return {
     ...{ tenant: 'default', jobId: 'report', partition: 0, state: 'SCHEDULED', version: 3, spec, cancelGen: 0 },
-    ...{ anchorAt: NOW, nextAt: NOW + 180_000, nextFireAt: NOW + 180_000, runCount: 7, active: [], buffered: [] },
+    ...{
+      anchorAt: NOW,
+      nextAt: NOW + 180_000,
+      nextFireAt: NOW + 180_000,
+      nextStartAt: NOW + 180_000,
+      runCount: 7,
+      active: [],
+      buffered: [],
+    },
     ...{ recentCommands: [], pausedAt: null, createdAt: NOW, updatedAt: NOW },
     ...fields,
   };
