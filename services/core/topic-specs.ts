@@ -14,6 +14,10 @@ const MAX_REPLICAS = 3;
 /** A dead run and a rejected command carry more than what was in the record that they come from. */
 const LARGE_RECORD_BYTES = 2 * 1024 * 1024;
 
+const TIMESTAMP_TYPE = 'message.timestamp.type';
+/** Settings that a migration changes on topics that exist: of deployments that an earlier release made. */
+const MIGRATED_SETTINGS: readonly string[] = [TIMESTAMP_TYPE];
+
 export type Deployment = {
   topics: Topics;
   /** P, fixed at the first migration. */
@@ -35,8 +39,10 @@ export function topicSpecs({ topics, partitions, queues, brokers, historyMs }: D
     replicationFactor,
     configs: { ...everywhere, ...configs },
   });
-  const waiting = [topics.commands, topics.retry, ...dueTopics(topics, queues)];
+  const waiting = [topics.retry, ...dueTopics(topics, queues)];
   return [
+    // `in` counts from when Kafka took the command, not from what its sender's clock says.
+    spec(topics.commands, { 'retention.ms': FOR_EVER, [TIMESTAMP_TYPE]: 'LogAppendTime' }),
     ...waiting.map((topic) => spec(topic, { 'retention.ms': FOR_EVER })),
     spec(topics.completed, { 'retention.ms': String(7 * DAY_MS) }),
     spec(topics.dlq, { 'retention.ms': String(historyMs), 'max.message.bytes': String(LARGE_RECORD_BYTES) }),
@@ -84,6 +90,12 @@ export function driftOf(spec: TopicSpec, actual: TopicDescription): Drift[] {
     compare(setting, expected, found, found === expected || isLongEnough(setting, expected, found));
   }
   return drifts;
+}
+
+/** The settings that a migration is to change on an existing topic. */
+export function migratedSettings(drifts: readonly Drift[]): Record<string, string> {
+  const own = drifts.filter(({ setting }) => MIGRATED_SETTINGS.includes(setting));
+  return Object.fromEntries(own.map(({ setting, expected }) => [setting, expected]));
 }
 
 function isLongEnough(setting: string, expected: string, found: string): boolean {

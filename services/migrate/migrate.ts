@@ -7,7 +7,7 @@
  */
 import { BelfryError } from '../core/errors.ts';
 import type { TopicAdmin } from '../core/ports/topic-admin.ts';
-import { driftOf, queuesOf, topicSpecs, type Drift } from '../core/topic-specs.ts';
+import { driftOf, migratedSettings, queuesOf, topicSpecs, type Drift } from '../core/topic-specs.ts';
 import { topicsOf } from '../core/topics.ts';
 
 export type MigrateOptions = {
@@ -29,7 +29,7 @@ export type MigrateParts = {
   migrateDatabase(fixed: Fixed): Promise<Fixed & { schemaVersion: number; deploymentId: string }>;
   ownTopics(): Promise<string[]>;
   rememberTopics(names: readonly string[]): Promise<void>;
-  admin: Pick<TopicAdmin, 'ensureTopics' | 'describeTopics' | 'brokerCount'>;
+  admin: Pick<TopicAdmin, 'ensureTopics' | 'describeTopics' | 'brokerCount' | 'alterTopic'>;
   /** Registers the public schemas; undefined where there is no registry. */
   registerSchemas: (() => Promise<void>) | undefined;
 };
@@ -81,10 +81,17 @@ async function migrateTopics(
 
   const made = new Set([...unknown, ...created]);
   const specOf = new Map(specs.map((spec) => [spec.topic, spec]));
+  const drifts: Drift[] = [];
+  for (const description of existing) {
+    const found = driftOf(specOf.get(description.topic)!, description);
+    const settings = migratedSettings(found);
+    if (Object.keys(settings).length > 0) await admin.alterTopic(description.topic, settings);
+    drifts.push(...found.filter(({ setting }) => !Object.hasOwn(settings, setting)));
+  }
   return {
     topicsCreated: [...made],
     topicsPresent: specs.map(({ topic }) => topic).filter((topic) => !made.has(topic)),
-    drifts: existing.flatMap((description) => driftOf(specOf.get(description.topic)!, description)),
+    drifts,
   };
 }
 

@@ -81,6 +81,10 @@ class World {
       rememberTopics: async (names) => names.forEach((name) => this.own.add(name)),
       admin: {
         brokerCount: async () => 1,
+        alterTopic: async (topic, configs) => {
+          const spec = this.topics.get(topic)!;
+          this.topics.set(topic, { ...spec, configs: { ...spec.configs, ...configs } });
+        },
         describeTopics: async (names) => names.flatMap((name) => this.topics.get(name) ?? []),
         ensureTopics: async (specs) => {
           const created: string[] = [];
@@ -109,6 +113,25 @@ void test('a second migration changes nothing and keeps what the first one chose
   assert.equal(second.topicsPresent.length, 12);
   assert.equal(second.partitions, 6);
   assert.equal(world.registered, 0);
+});
+
+void test('commands of a deployment that an earlier release made get the time at which Kafka takes them; other drift is told', async () => {
+  const world = new World();
+  await migrateAll(world.parts(), {});
+  const commands = world.topics.get('job.commands')!;
+  const configs = {
+    ...commands.configs,
+    'message.timestamp.type': 'CreateTime',
+    'unclean.leader.election.enable': 'true',
+  };
+  world.topics.set('job.commands', { ...commands, configs });
+  const { drifts } = await migrateAll(world.parts(), {});
+  assert.deepEqual(
+    drifts.map(({ setting, actual }) => [setting, actual]),
+    [['unclean.leader.election.enable', 'true']],
+  );
+  assert.equal(world.topics.get('job.commands')!.configs['message.timestamp.type'], 'LogAppendTime');
+  assert.equal(named(of(1), 'job.retry').configs['message.timestamp.type'], undefined);
 });
 
 void test('topics that somebody else made are not taken over, and nothing is made beside them', async () => {

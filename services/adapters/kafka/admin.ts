@@ -1,6 +1,6 @@
 /** Topics for `migrate` and `doctor`: make and describe. */
 import { ConfigResourceTypes } from './kafkajs.ts';
-import type { Admin } from 'kafkajs';
+import type { Admin, ConfigSource } from 'kafkajs';
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
@@ -13,6 +13,8 @@ import { unavailable } from './errors.ts';
 
 const PRESENT_MS = 10_000;
 const LOOK_AGAIN_MS = 50;
+/** Where a setting comes from, by Kafka's number: from the topic itself. */
+const SET_ON_TOPIC: ConfigSource = 1;
 
 export class KafkaAdmin implements TopicAdmin {
   private readonly client: AdminClient;
@@ -33,6 +35,27 @@ export class KafkaAdmin implements TopicAdmin {
     if (missing.length > 0) await this.untilPresent(missing.map(({ topic }) => topic));
     const others = specs.map(({ topic }) => topic).filter((topic) => !created.includes(topic));
     return { created, existing: await this.describeTopics(others) };
+  }
+
+  /** @throws BelfryError `topic_refused`, `broker_unavailable` */
+  async alterTopic(topic: string, configs: Readonly<Record<string, string>>): Promise<void> {
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic }];
+    const alter = async (admin: Admin): Promise<void> => {
+      const described = await admin.describeConfigs({ resources, includeSynonyms: false });
+      // The request replaces all that was set on the topic, so what is to stay is sent again.
+      const set = described.resources
+        .flatMap(({ configEntries }) => configEntries)
+        .filter(({ configSource }) => configSource === SET_ON_TOPIC)
+        .map(({ configName, configValue }) => [configName, configValue] as const);
+      const entries = Object.entries({ ...Object.fromEntries(set), ...configs });
+      const configEntries = entries.map(([name, value]) => ({ name, value }));
+      await admin.alterConfigs({ validateOnly: false, resources: [{ ...resources[0]!, configEntries }] });
+    };
+    try {
+      await this.client.call(`setting ${Object.keys(configs).join(', ')} of ${topic}`, alter, isRefusal);
+    } catch (error) {
+      throw isRefusal(error) ? refused(topic, error) : error;
+    }
   }
 
   /** Those of the topics that exist. */

@@ -3,7 +3,7 @@ import type { Broker } from '../../core/ports/broker.ts';
 import type { SystemState } from '../../core/ports/inspect.ts';
 import type { TopicAdmin } from '../../core/ports/topic-admin.ts';
 import { PRIORITIES } from '../../core/model.ts';
-import { driftOf, queuesOf, topicSpecs } from '../../core/topic-specs.ts';
+import { driftOf, migratedSettings, queuesOf, topicSpecs } from '../../core/topic-specs.ts';
 import { INTAKES, type Topics } from '../../core/topics.ts';
 import { ok, problem, warning, type Finding } from './finding.ts';
 
@@ -25,10 +25,13 @@ export async function topicFindings(
   const findings = specs.flatMap((spec): Finding[] => {
     const actual = found.get(spec.topic);
     if (actual === undefined) return [problem('topic', `${spec.topic} is missing`, 'run belfry migrate')];
-    const drifts = driftOf(spec, actual).map(({ setting, expected, actual: value }) => {
+    const differences = driftOf(spec, actual);
+    const migrated = migratedSettings(differences);
+    const drifts = differences.map(({ setting, expected, actual: value }) => {
       const text = `${spec.topic}: ${setting} is ${value || 'not set'}, expected ${expected}`;
       if (setting === 'partitions')
         return problem('topic', text, 'the topic was made by something else: see belfry migrate');
+      if (Object.hasOwn(migrated, setting)) return warning('topic', text, 'run belfry migrate');
       return warning('topic', text, 'set it with kafka-configs.sh, unless it is meant so');
     });
     const isFixed =

@@ -20,6 +20,8 @@ export type TopicDescription = {
 export interface TopicAdmin {
   /** Makes those that are missing; those that exist are described as they are, and left so. */
   ensureTopics(specs: readonly TopicSpec[]): Promise<{ created: string[]; existing: TopicDescription[] }>;
+  /** Changes these settings of a topic; its others stay as they are. */
+  alterTopic(topic: string, configs: Readonly<Record<string, string>>): Promise<void>;
   /** Those of the topics that exist. */
   describeTopics(names: readonly string[]): Promise<TopicDescription[]>;
   brokerCount(): Promise<number>;
