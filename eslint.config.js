@@ -5,7 +5,24 @@ const clockOnly =
 const chanceOnly =
   'Randomness comes from the Ids port, so that a seed repeats a run; only adapters/ids.ts touches the real one.';
 
-/** Calls that make a program unrepeatable. */
+const readTimes =
+  'Date reads texts of many forms, some of them in the zone of this machine: parseInstant (core/spec/instant.ts) and parseHttpDate read those that are meant.';
+
+/** `new Date` of anything but a number reads a text. */
+const noDateOfText = {
+  meta: { type: 'problem', schema: [] },
+  create({ report, sourceCode: { parserServices: services } }) {
+    const checker = services.program.getTypeChecker();
+    return {
+      "NewExpression[callee.name='Date'][arguments.length=1]"({ arguments: [argument] }) {
+        const isNumber = checker.isTypeAssignableTo(services.getTypeAtLocation(argument), checker.getNumberType());
+        if (!isNumber) report({ node: argument, message: readTimes });
+      },
+    };
+  },
+};
+
+/** Calls that make a program unrepeatable, or depend on the machine. */
 const unrepeatable = [
   { selector: "MemberExpression[object.name='Date'][property.name='now']", message: clockOnly },
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: clockOnly },
@@ -17,6 +34,12 @@ const unrepeatable = [
     message: clockOnly,
   },
   { selector: "CallExpression[callee.name='Date']", message: clockOnly },
+  { selector: "MemberExpression[object.name='Date'][property.name='parse']", message: readTimes },
+  {
+    selector: "CallExpression[callee.property.name='toISOString']",
+    message:
+      'toISOString throws beyond what a Date holds; formatInstant (core/spec/instant.ts) writes any stored time.',
+  },
   { selector: 'ImportDeclaration[source.value=/^(node:)?timers(.promises)?$/]', message: clockOnly },
   { selector: "MemberExpression[object.name='Math'][property.name='random']", message: chanceOnly },
   { selector: 'ImportSpecifier[imported.name=/^(randomUUID|randomBytes|randomInt)$/]', message: chanceOnly },
@@ -47,8 +70,12 @@ export default tseslint.config(
   },
   {
     files: ['services/**/*.ts'],
-    ignores: ['services/adapters/clock.ts', 'services/adapters/virtual-time.ts', 'services/adapters/ids.ts'],
-    rules: { 'no-restricted-syntax': ['error', ...unrepeatable] },
+    ignores: [
+      ...['services/adapters/clock.ts', 'services/adapters/virtual-time.ts', 'services/adapters/ids.ts'],
+      'services/core/spec/instant.ts',
+    ],
+    plugins: { belfry: { rules: { 'no-date-of-text': noDateOfText } } },
+    rules: { 'no-restricted-syntax': ['error', ...unrepeatable], 'belfry/no-date-of-text': 'error' },
   },
   {
     files: ['test/**/*.ts'],

@@ -1,5 +1,6 @@
 /** How answers look: tables and lines for people, JSON for programs. Times are UTC. */
 import Table from 'cli-table3';
+import { formatInstant } from '../core/spec/instant.ts';
 
 const BARE = Object.fromEntries(
   ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
@@ -35,7 +36,7 @@ export function json(value: unknown): string {
 
 /** `2026-12-01T09:00:00.000Z`, or a dash. */
 export function iso(ms: number | null): string {
-  return ms === null ? '-' : new Date(ms).toISOString();
+  return ms === null ? '-' : formatInstant(ms);
 }
 
 /** `in 3 m`, `12 s ago`, `now`. */

@@ -1,5 +1,6 @@
 import { actorHeader, type Actor } from '../core/audit.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
+import { formatInstant, isInstant } from '../core/spec/instant.ts';
 import type { Ids } from '../core/ports/clock.ts';
 import type { Ack, Outcome } from '../core/records.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
@@ -207,8 +208,11 @@ function enqueuedAs(ids: { commandId: string; tenant: string; jobId: string }): 
   return { ...ids, outcome: 'enqueued', state: null, version: null, nextFireAt: null };
 }
 
+/** @throws BelfryError `invalid` for a Date that is none; text is the timer's to judge */
 function timeText(time: string | Date): string {
-  return typeof time === 'string' ? time : time.toISOString();
+  if (typeof time === 'string') return time;
+  if (isInstant(time.getTime())) return formatInstant(time.getTime());
+  throw new BelfryError('invalid', `${String(time)} is no time between the years 1970 and 9999.`);
 }
 
 function resultOf({ commandId, tenant, jobId, outcome, job }: Ack): CommandResult {

@@ -9,6 +9,7 @@ import type { Codec } from './ports/codec.ts';
 import type { RunRow } from './ports/run-store.ts';
 import type { Ack, ConsumedRecord, DeadRun, DueRecord, OutgoingRecord, Outcome, Rejection } from './records.ts';
 import { eventIdOf } from './run-id.ts';
+import { formatInstant } from './spec/instant.ts';
 import { jobKey, type Topics } from './topics.ts';
 
 /** Set on outcomes whose job's timer must hear of the end; absent on all others, so that it can skip them unread. */
@@ -84,7 +85,7 @@ export class Records {
       ce_type: EVENT_TYPES[outcome.status],
       ce_source: this.source,
       ce_subject: outcome.runId,
-      ce_time: new Date(outcome.finishedAt).toISOString(),
+      ce_time: formatInstant(outcome.finishedAt),
     };
     if (tracked) headers[TRACKED_HEADER] = '1';
     if (traceparent !== null) headers.traceparent = traceparent;

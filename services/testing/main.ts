@@ -12,7 +12,6 @@ import { MemoryRunStore } from '../adapters/memory/run-store.ts';
 import { MemoryTimerStore } from '../adapters/memory/timer-store.ts';
 import { VirtualTime } from '../adapters/virtual-time.ts';
 import type { PayloadOf } from '../client/types.ts';
-import { BelfryError } from '../core/errors.ts';
 import { Records } from '../core/events.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Outcome } from '../core/records.ts';
@@ -27,6 +26,7 @@ import { lastingLease } from './lease.ts';
 import { attempt, type HandlerOutcome, type RunHandlerOptions } from './run-handler.ts';
 import { SILENT } from './silent.ts';
 import { Stage } from './stage.ts';
+import { timeOf } from './time.ts';
 import { TestBelfry, type TestMessage, type TestRun } from './test-belfry.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -82,8 +82,7 @@ export function runHandler<H extends Handlers[string]>(
  * @throws BelfryError `handlers_invalid`, or `invalid` for a time that is none
  */
 export async function createTestBelfry<H extends Handlers>(options: TestBelfryOptions<H>): Promise<TestBelfry<H>> {
-  const startAt = new Date(options.now ?? START).getTime();
-  if (Number.isNaN(startAt)) throw new BelfryError('invalid', `${String(options.now)} is no time.`);
+  const startAt = timeOf(options.now ?? START);
   const time = new VirtualTime(startAt);
   const db = new MemoryDatabase({ partitions: PARTITIONS, now: () => time.now() });
   const broker = new MemoryBroker({ clock: time });

@@ -7,6 +7,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { RunStore, Settled, Settlement } from '../core/ports/run-store.ts';
 import type { DueRecord, RunError } from '../core/records.ts';
 import { runIdOf } from '../core/run-id.ts';
+import { formatInstant } from '../core/spec/instant.ts';
 import { parseJobSpec } from '../core/spec/parse-command.ts';
 import type { JobInput, RetryInput } from '../core/spec/input.ts';
 import type { EmittedEvent, Trigger, UpstreamRun } from '../core/model.ts';
@@ -97,7 +98,7 @@ function dueOf(options: RunHandlerOptions, now: number): DueRecord {
   if ('rejection' in spec)
     throw new BelfryError('invalid', spec.rejection.message, { field: spec.rejection.field as string });
   const scheduledFor = options.scheduledFor?.getTime() ?? now;
-  const cause = new Date(scheduledFor).toISOString();
+  const cause = formatInstant(scheduledFor);
   const runId = runIdOf({ tenant, jobId, trigger, cause, scheduledFor });
   return {
     ...{ runId, tenant, jobId, trigger, cause, scheduledFor, idempotencyKey: runId, dueAt: scheduledFor },

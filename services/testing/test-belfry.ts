@@ -18,6 +18,7 @@ import type { Outcome, RunError } from '../core/records.ts';
 import { parseDuration } from '../core/spec/duration.ts';
 import type { Handlers } from '../executor/handlers/define.ts';
 import type { Stage } from './stage.ts';
+import { timeOf } from './time.ts';
 
 /** A run that began or was decided, as `run_history` has it. */
 export type TestRun = {
@@ -89,8 +90,8 @@ export class TestBelfry<H extends Handlers = Handlers> extends BelfryClient<H> {
    * @throws BelfryError `invalid` for a time that has passed, or is none
    */
   async advanceTo(time: string | Date): Promise<void> {
-    const end = new Date(time).getTime();
-    if (!(end >= this.world.now())) throw new BelfryError('invalid', `${String(time)} is no time to come.`);
+    const end = timeOf(time);
+    if (end < this.world.now()) throw new BelfryError('invalid', `${String(time)} is no time to come.`);
     await this.world.stage.advance(end);
     this.check();
   }

@@ -35,7 +35,7 @@ export function addBackfill(api: Api, { client, ids }: ApiDeps): void {
         reply.code(202);
         return { status: 'accepted', commandId, jobId };
       }
-      const occurrences = result.occurrences.map((at) => at.toISOString());
+      const occurrences = result.occurrences.map((at) => formatInstant(at.getTime()));
       return { dryRun: rest.dryRun, jobId, matched: occurrences.length, occurrences };
     },
   );

@@ -1,4 +1,5 @@
 import { JOB_STATES, OVERLAPS, type ConcurrencyKey, type JobState, type Overlap } from '../../core/model.ts';
+import { formatInstant } from '../../core/spec/instant.ts';
 import { isOneShot } from '../../core/occurrences/schedule.ts';
 import type { CommandOptions, CommandResult } from '../../client/types.ts';
 import { jobJson, runJson, systemJobJson, type JobView } from '../../core/resources.ts';
@@ -160,7 +161,7 @@ async function triggerJob(deps: CliDeps, jobId: string, options: TriggerFlags): 
 /** Prints the answer to a command. */
 export function answered(deps: CliDeps, { json: asJson }: JsonOption, result: CommandResult): ExitCode {
   if (asJson) {
-    deps.print(json({ ...result, nextFireAt: result.nextFireAt?.toISOString() ?? null }));
+    deps.print(json({ ...result, nextFireAt: result.nextFireAt && formatInstant(result.nextFireAt.getTime()) }));
     return EXIT.ok;
   }
   deps.print(answerText(result, deps.clock.now()));

@@ -1,3 +1,4 @@
+import { parseInstant } from '../../core/spec/instant.ts';
 import type { Cli, CliDeps } from '../deps.ts';
 import { EXIT, notFound, usageError, type ExitCode } from '../exit.ts';
 import { printList } from '../list.ts';
@@ -31,7 +32,7 @@ async function listRejected(deps: CliDeps, options: ListOptions): Promise<ExitCo
     toJson: (command) => command,
     head: ['PLACE', 'REFUSED', 'KEY', 'WHY'],
     cells: ({ place, at, key, error }, now) => [
-      ...[place, when(Date.parse(at), now), key ?? '-'],
+      ...[place, when(parseInstant(at) ?? null, now), key ?? '-'],
       `${error.code}: ${shortened(error.message, 120)}`,
     ],
     none: 'no command was refused in the last days',
@@ -50,7 +51,7 @@ async function showRejected(deps: CliDeps, place: string, options: JsonOption): 
   deps.print(
     facts([
       ['place', place],
-      ['refused', when(Date.parse(at), deps.clock.now())],
+      ['refused', when(parseInstant(at) ?? null, deps.clock.now())],
       ['code', error.code],
       ['why', error.message || '-'],
       [

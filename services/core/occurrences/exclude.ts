@@ -1,5 +1,6 @@
 /** Days on which a recurring schedule does not run. They still have occurrences, which are skipped. */
 import type { Schedule } from '../model.ts';
+import { formatWall, parseInstant } from '../spec/instant.ts';
 import { firstInstantOf, wallTimeAt } from './time-zone.ts';
 
 const DAY_MS = 86_400_000;
@@ -14,14 +15,19 @@ export function excludedSpanAt(schedule: Schedule, at: number): { from: number; 
   const days = excludedDaysAt(schedule, at);
   if (days === undefined || !('timezone' in schedule)) return null;
   return {
-    from: firstInstantOf(schedule.timezone, Date.parse(days.first)),
-    to: firstInstantOf(schedule.timezone, Date.parse(days.last) + DAY_MS),
+    from: firstInstantOf(schedule.timezone, midnightOf(days.first)),
+    to: firstInstantOf(schedule.timezone, midnightOf(days.last) + DAY_MS),
   };
+}
+
+/** As a wall time. */
+function midnightOf(day: string): number {
+  return parseInstant(`${day}T00:00Z`) ?? 0;
 }
 
 function excludedDaysAt(schedule: Schedule, at: number): { first: string; last: string } | undefined {
   if (!('exclude' in schedule) || schedule.exclude.length === 0) return undefined;
-  const day = new Date(wallTimeAt(schedule.timezone, at)).toISOString().slice(0, 10);
+  const day = formatWall(wallTimeAt(schedule.timezone, at)).slice(0, 10);
   for (const days of schedule.exclude) {
     const [first = days, last = first] = days.split('/');
     if (first <= day && day <= last) return { first, last };

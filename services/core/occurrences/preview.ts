@@ -1,4 +1,5 @@
 import type { Schedule } from '../model.ts';
+import { formatWall } from '../spec/instant.ts';
 import { dstEffectAt } from './cron.ts';
 import { isExcluded, nextOccurrence } from './schedule.ts';
 import { wallTimeAt } from './time-zone.ts';
@@ -48,5 +49,5 @@ function localTime(timezone: string, at: number): string {
   const minutes = Math.round((wall - at) / 60_000);
   const two = (value: number) => String(value).padStart(2, '0');
   const offset = `${minutes < 0 ? '-' : '+'}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
-  return new Date(wall).toISOString().slice(0, -1) + offset;
+  return formatWall(wall) + offset;
 }

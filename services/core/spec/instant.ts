@@ -36,6 +36,11 @@ export function formatInstant(ms: number): string {
   return new Date(nearest).toISOString();
 }
 
+/** Writes a wall time, as `occurrences/time-zone.ts` has them: `2026-12-01T09:00:00.000`. */
+export function formatWall(wall: number): string {
+  return new Date(wall).toISOString().slice(0, -1);
+}
+
 /** Whether the text is a day that the calendar has: `2026-12-25`. */
 export function isDay(text: string): boolean {
   const match = DAY.exec(text);

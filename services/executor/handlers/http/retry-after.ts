@@ -1,3 +1,5 @@
+import { parseHttpDate } from './http-date.ts';
+
 /** A server may not put a retry off for longer than this. */
 const LONGEST_MS = 24 * 3_600_000;
 
@@ -8,6 +10,7 @@ const LONGEST_MS = 24 * 3_600_000;
  */
 export function retryAfterMs(header: string | string[] | undefined, now: number): number {
   if (typeof header !== 'string') return 0;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1_000 : Date.parse(header) - now;
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_MS) : 0;
+  const text = header.trim();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : (parseHttpDate(text, now) ?? now) - now;
+  return Math.min(Math.max(ms, 0), LONGEST_MS);
 }

@@ -6,6 +6,8 @@ import { readAnswer, type HttpResult } from './answer.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 const MAX_EXCERPT_CHARS = 500;
+/** Nobody here gains by compression; a job may ask for it all the same. */
+const PLAIN = { 'accept-encoding': 'identity' };
 
 export type Outgoing = {
   method: Dispatcher.HttpMethod;
@@ -29,10 +31,13 @@ export class Sender {
    * @returns the answer, whatever its status
    * @throws BelfryError `address_denied`, `http_error` (retryable); the reason of the signal
    */
-  async send({ url, ...options }: Outgoing, secrets: readonly string[]): Promise<Exchange> {
+  async send({ url, headers, ...options }: Outgoing, secrets: readonly string[]): Promise<Exchange> {
     try {
       // Follows no redirect: where it leads was never accepted. The run's own timeout, its signal, is the only one.
-      const response = await request(url, { ...options, dispatcher: this.agent, headersTimeout: 0, bodyTimeout: 0 });
+      const response = await request(url, {
+        ...{ ...options, headers: { ...PLAIN, ...headers } },
+        ...{ dispatcher: this.agent, headersTimeout: 0, bodyTimeout: 0 },
+      });
       return { result: await readAnswer(response, secrets), retryAfter: response.headers['retry-after'] };
     } catch (cause) {
       throw networkError(cause);
@@ -42,7 +47,7 @@ export class Sender {
 
 /** An answer that is none of those that were hoped for. @param now ms since the epoch */
 export function statusError({ result, retryAfter }: Exchange, retryable: boolean, now: number): BelfryError {
-  const excerpt = result.body.slice(0, MAX_EXCERPT_CHARS);
+  const excerpt = result.bodyEncoding === undefined ? result.body.slice(0, MAX_EXCERPT_CHARS) : '(not text)';
   const message = `The answer was ${result.status}${excerpt === '' ? '' : `: ${excerpt}`}`;
   const error = new BelfryError('http_status', message, { retryable });
   return Object.assign(error, { retryAfterMs: retryAfterMs(retryAfter, now) });
