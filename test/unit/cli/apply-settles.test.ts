@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import type { Job } from '../../../services/core/model.ts';
+import type { InspectedJob } from '../../../services/core/ports/inspect.ts';
 import { jobOf } from '../../../services/core/read-resources.ts';
 import { jobJson } from '../../../services/core/resources.ts';
 import { parseJobSpec } from '../../../services/core/spec/parse-command.ts';
@@ -14,12 +14,13 @@ const OPTIONS = { allowInlineSecrets: false, topicPrefix: '', allowTopics: null 
 
 /** The command line at a deployment that takes what it is sent, as a timer does. */
 function deployment(): { apply(file: string): Promise<string>; exported(): Promise<string> } {
-  const stored = new Map<string, Job>();
+  const stored = new Map<string, InspectedJob>();
   const fresh = (): FakeCli => {
     const fake = new FakeCli();
     // As the API tells of it, and the command line reads it there.
-    const told = (each: Job): Job => jobOf(JSON.parse(JSON.stringify(jobJson(each))) as never) as unknown as Job;
-    const all = (): Job[] => [...stored.values()].map(told);
+    const told = (each: InspectedJob): InspectedJob =>
+      jobOf(JSON.parse(JSON.stringify(jobJson(each))) as never) as unknown as InspectedJob;
+    const all = (): InspectedJob[] => [...stored.values()].map(told);
     fake.inspect.job = async (_tenant, jobId) => all().find((each) => each.jobId === jobId);
     fake.inspect.managedJobs = async () => all();
     fake.inspect.jobs = async () => all();
