@@ -12,7 +12,8 @@ const readTimes =
 const noDateOfText = {
   meta: { type: 'problem', schema: [] },
   create({ report, sourceCode: { parserServices: services } }) {
-    const checker = services.program.getTypeChecker();
+    const checker = services.program?.getTypeChecker();
+    if (checker === undefined) return {}; // linted without types
     return {
       "NewExpression[callee.name='Date'][arguments.length=1]"({ arguments: [argument] }) {
         const isNumber = checker.isTypeAssignableTo(services.getTypeAtLocation(argument), checker.getNumberType());

@@ -11,6 +11,7 @@ import { addAudit } from './routes/audit.ts';
 import { addAuth } from './auth.ts';
 import type { Api, ApiDeps } from './deps.ts';
 import { addIdempotency } from './idempotency.ts';
+import { readJsonBodies } from './json-body.ts';
 import { rememberMethods } from './methods.ts';
 import { problem, problemOf, type Problem } from './problem.ts';
 import { addBackfill } from './routes/backfill.ts';
@@ -48,6 +49,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
       void answerProblem(safely(reply), problem('unreadable', UNREADABLE_PATH));
     },
   });
+  readJsonBodies(api);
   api.setValidatorCompiler(validatorCompiler);
   api.setSerializerCompiler(() => (data) => JSON.stringify(data));
   api.setErrorHandler((error: Error, request, reply) => {

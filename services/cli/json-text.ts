@@ -1,5 +1,6 @@
 /** JSON that people write: what a parser would swallow is said. */
-import { messageOf } from '../core/errors.ts';
+import { readJson } from '../core/spec/json.ts';
+import { fieldOf } from '../core/spec/problems.ts';
 import { usageError } from './exit.ts';
 
 /** Texts and marks; what else there is (numbers, words) is of no concern here. */
@@ -11,15 +12,15 @@ const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
  * @throws BelfryError `usage` for what is no JSON, or has a key twice
  */
 export function parseJson(what: string, text: string, unread = 'is no JSON'): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw usageError(`${what} ${unread}: ${messageOf(error)}`);
+  const read = readJson(text);
+  if ('fault' in read) {
+    const { code, path, message } = read.fault;
+    if (code === 'unreadable') throw usageError(`${what} ${unread}: it ${message}`);
+    throw usageError(`${what}: ${fieldOf(path) || 'it'} ${message}.`);
   }
   const key = repeatedKey(text);
   if (key !== undefined) throw usageError(`${what} has the key ${JSON.stringify(key)} twice in one object.`);
-  return value;
+  return read.value;
 }
 
 /** The first key that an object has twice, of which JSON.parse keeps the latter without a word. @param text valid JSON */

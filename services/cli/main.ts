@@ -2,7 +2,7 @@
 /** Wires the command line to the real things, each connected when a command first asks for it. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { readFile } from 'node:fs/promises';
 import { choosePorts } from '../../infra/embedded/ports.ts';
 import { findJdk } from '../../infra/embedded/jdk.ts';
@@ -24,6 +24,7 @@ import { openPool } from '../adapters/postgres/pool.ts';
 import { BelfryClient } from '../client/client.ts';
 import { KafkaTransport } from '../client/kafka-transport.ts';
 import type { Actor } from '../core/audit.ts';
+import { readUtf8 } from '../core/spec/json.ts';
 import { topicsOf } from '../core/topics.ts';
 import { SEAL_KEY_BYTES } from '../core/webhook-secret.ts';
 import { migrate } from '../migrate/main.ts';
@@ -139,7 +140,7 @@ const deps: CliDeps = {
   machineNow: () => clock.machine(),
   ids,
   actor,
-  readFile: (path) => (path === '-' ? text(process.stdin) : readFile(path, 'utf8')),
+  readFile: async (path) => utf8Of(path === '-' ? await buffer(process.stdin) : await readFile(path)),
   env,
   config: () => config(),
   useServers: (servers) => {
@@ -190,6 +191,13 @@ const deps: CliDeps = {
   javaVersion: async () => (await findJdk(JAVA, env))?.version,
   shippedSchemaVersion,
 };
+
+/** @throws what people are told of a file that is no text */
+function utf8Of(bytes: Uint8Array): string {
+  const text = readUtf8(bytes);
+  if (text === undefined) throw new Error('it is not UTF-8 text');
+  return text;
+}
 
 const code = await runCli(process.argv.slice(2), deps);
 // The answer is there: a server that is away does not hold it back.

@@ -10,6 +10,7 @@ import type { Broker, FetchedBatch, GroupConsumer, TopicPartition } from '../cor
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { ConsumedRecord, OutgoingRecord } from '../core/records.ts';
+import { readJsonBytes } from '../core/spec/json.ts';
 import { MAX_PAYLOAD_BYTES } from '../core/spec/payload.ts';
 import { Relay } from './relay.ts';
 
@@ -120,7 +121,7 @@ export class EventSources {
   }
 }
 
-/** `value`, or `base64` of what is no JSON, with `key` and `headers`; of what is too large for an event, its size alone. */
+/** `value`, or `base64` of what is no JSON or would not stay what it is, with `key` and `headers`; of what is too large for an event, its size alone. */
 function payloadOf({ key, value, headers }: ConsumedRecord): object {
   const payload = { ...contentOf(value), key: key?.toString() ?? null, headers };
   if (Buffer.byteLength(JSON.stringify(payload)) <= MAX_PAYLOAD_BYTES) return payload;
@@ -129,11 +130,8 @@ function payloadOf({ key, value, headers }: ConsumedRecord): object {
 
 function contentOf(value: Buffer | null): { value: unknown } | { base64: string } {
   if (value === null) return { value: null };
-  try {
-    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value)) as unknown };
-  } catch {
-    return { base64: value.toString('base64') };
-  }
+  const read = readJsonBytes(value);
+  return 'fault' in read ? { base64: value.toString('base64') } : read;
 }
 
 function groupOf(prefix: string): string {

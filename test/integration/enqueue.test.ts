@@ -107,6 +107,30 @@ describe('commands in a transaction of the user', { timeout: 180_000 }, () => {
     assert.equal(await timer.kill('SIGTERM'), 0);
   });
 
+  it('a number that JavaScript would change is refused as on Kafka, and __proto__ is a key like any other', async (t) => {
+    const timer = await timerOf(t);
+    const enqueue = (jobId: string, payload: string) => {
+      const job = `{"type":"CUSTOM","handler":"record","schedule":{"in":"0s"},"payload":${payload}}`;
+      const command = `{"type":"schedule","commandId":"${jobId}","tenant":"default","jobId":"${jobId}","job":${job}}`;
+      return belfry.rows(`SELECT ${belfry.schema}.enqueue($1::jsonb)`, [command]);
+    };
+    for (const [jobId, number] of [
+      ['too-long', '9007199254740993'],
+      ['too-large', '1e400'],
+    ] as const) {
+      const rejected = belfry.firstRecord(belfry.topics.rejected, `default/${jobId}`);
+      await enqueue(jobId, `{"n":${number}}`);
+      const { headers } = await rejected;
+      assert.equal(headers.belfry_error_code, 'invalid');
+      assert.match(headers.belfry_error_message ?? '', /^job\.payload\.n is .*: send it as text/);
+    }
+    await enqueue('proto', '{"__proto__":{"a":1}}');
+    await ranOnce('proto');
+    const [job] = await belfry.rows<{ spec: string }>(`SELECT spec FROM jobs WHERE job_id = 'proto'`);
+    assert.match(job!.spec, /"payload":{"__proto__":{"a": ?1}}/);
+    assert.equal(await timer.kill('SIGTERM'), 0);
+  });
+
   it('a role with no more than the function may enqueue and read nothing, and search paths of callers mislead nobody', async () => {
     const role = `${belfry.schema}_app`;
     const app = new pg.Client({ connectionString: readConfig(belfry.env).databaseUrl });

@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ESLint } from 'eslint';
+import { ESLint, Linter } from 'eslint';
+import ts from 'typescript';
 import tseslint from 'typescript-eslint';
 
 const root = join(import.meta.dirname, '../..');
@@ -62,8 +63,41 @@ describe('time and chance', () => {
   });
 
   it('may be handled as values: a given instant is no clock', async () => {
-    const code = 'export const at = (ms: number): string => new Date(ms).toISOString();';
+    const code = 'export const at = (ms: number): number => new Date(ms).getUTCHours();';
     assert.deepEqual(await messagesOf(code, 'services/core/x.ts'), []);
+  });
+
+  it('are read and written by the rules of core/spec/instant.ts, not by those of this machine', async () => {
+    for (const code of ['export const at = Date.parse(text);', 'export const text = new Date(ms).toISOString();'])
+      assert.match((await messagesOf(code, 'services/core/x.ts')).join(), /core\/spec\/instant\.ts/, code);
+  });
+
+  it('are not made of text: Date takes numbers alone', async () => {
+    const { plugins } = (await eslint.calculateConfigForFile('services/core/x.ts')) as Pick<Linter.Config, 'plugins'>;
+    const lint = new Linter({ cwd: '/' });
+    const code =
+      'new Date(ms); new Date(2026, 1); new Date(text); new Date(either); declare const ms: number, text: string, either: number | string;';
+    const host = ts.createCompilerHost({});
+    const source = ts.createSourceFile('/x.ts', code, ts.ScriptTarget.ESNext, true);
+    const files = { ...host, getSourceFile: (name: string) => (name === '/x.ts' ? source : undefined) };
+    const program = ts.createProgram(['/x.ts'], { noLib: true }, files);
+    const found = lint.verify(
+      code,
+      {
+        files: ['**/*.ts'],
+        languageOptions: { parser: tseslint.parser, parserOptions: { programs: [program] } },
+        plugins,
+        rules: { 'belfry/no-date-of-text': 'error' },
+      } as Linter.Config,
+      '/x.ts',
+    );
+    assert.deepEqual(
+      found.map(({ message, column }) => [column, message.slice(0, 16)]),
+      [
+        [43, 'Date reads texts'],
+        [59, 'Date reads texts'],
+      ],
+    );
   });
 });
 

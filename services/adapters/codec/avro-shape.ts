@@ -1,5 +1,7 @@
 /** Between a command as users write it and the shape that its Avro schema gives it. */
 import type { Rejection } from '../../core/records.ts';
+import { readJson } from '../../core/spec/json.ts';
+import { invalid, type Path } from '../../core/spec/problems.ts';
 
 /**
  * What users write again: JSON text is parsed where our schema has free JSON (`payload`, `job.payload`).
@@ -8,13 +10,10 @@ import type { Rejection } from '../../core/records.ts';
 export function fromAvro(decoded: unknown): { value: unknown } | { rejection: Rejection } {
   const command = plain(decoded);
   if (!isRecord(command)) return { value: command };
-  const field = unpackPayload(command)
-    ? isRecord(command.job) && !unpackPayload(command.job)
-      ? 'job.payload'
-      : undefined
-    : 'payload';
-  if (field === undefined) return { value: command };
-  return { rejection: { code: 'invalid', message: `${field} must be JSON text in Avro`, field } };
+  const rejection =
+    unpackPayload(command, ['payload']) ??
+    (isRecord(command.job) ? unpackPayload(command.job, ['job', 'payload']) : undefined);
+  return rejection === undefined ? { value: command } : { rejection };
 }
 
 /** The other way: JSON text for free JSON. What is absent stays so: the schema's defaults are null. */
@@ -36,16 +35,18 @@ function packPayload(record: Record<string, unknown>): Record<string, unknown> {
   return record.payload === undefined ? record : { ...record, payload: JSON.stringify(record.payload) };
 }
 
-/** Avro's null is an absent payload; the payload null is the text "null". @returns false when the text is no JSON */
-function unpackPayload(record: Record<string, unknown>): boolean {
+/** Avro's null is an absent payload; the payload null is the text "null". @param path where the payload stands */
+function unpackPayload(record: Record<string, unknown>, path: Path): Rejection | undefined {
   if (record.payload === null) delete record.payload;
-  if (typeof record.payload !== 'string') return true;
-  try {
-    record.payload = JSON.parse(record.payload);
-    return true;
-  } catch {
-    return false; // the syntax error would show the payload
+  if (typeof record.payload !== 'string') return undefined;
+  const read = readJson(record.payload);
+  if ('fault' in read) {
+    const { code, path: within, message } = read.fault;
+    // The syntax error would show the payload.
+    return code === 'unreadable' ? invalid(path, 'must be JSON text in Avro') : invalid([...path, ...within], message);
   }
+  record.payload = read.value;
+  return undefined;
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

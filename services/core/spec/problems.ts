@@ -9,12 +9,17 @@ import type { Rejection } from '../records.ts';
 
 export type Path = readonly PropertyKey[];
 
+/** Keys, and how many of them there are, are the user's: a place is told as far as people read it. */
+const MAX_FIELD_CHARS = 300;
+
 /** `job.schedule.exclude[2]`. */
 export function fieldOf(path: Path): string {
-  return path.reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
-    '',
-  );
+  let text = '';
+  for (const key of path) {
+    text += typeof key === 'number' ? `[${key}]` : text === '' ? String(key) : `.${String(key)}`;
+    if (text.length > MAX_FIELD_CHARS) return `${text.slice(0, MAX_FIELD_CHARS)}…`;
+  }
+  return text;
 }
 
 /** One thing that is wrong: where, and the rest of a sentence that begins with the path. */
