@@ -31,15 +31,15 @@ export type BulkResult = {
 };
 
 /**
+ * What an action is about to do: nothing where it only looks.
  * @param find answers the first so many
- * @param act applied to each, in their order, many at once; one that fails does not stop the others
+ * @throws RequestError `invalid` for an action without `expected`, `conflict` where more match by now
  */
-export async function runBulk<T>(
+export async function lookFirst<T>(
   { dryRun, expected }: Bulk,
   find: (limit: number) => Promise<T[]>,
   idOf: (item: T) => string,
-  act: (item: T) => Promise<void>,
-): Promise<BulkResult> {
+): Promise<{ items: readonly T[]; result: BulkResult }> {
   const found = await find(MOST + 1);
   const items = found.slice(0, MOST);
   const result: BulkResult = {
@@ -47,14 +47,27 @@ export async function runBulk<T>(
     sample: items.slice(0, SAMPLE).map(idOf),
     ...{ done: 0, failed: [] },
   };
-  if (dryRun) return result;
+  if (dryRun) return { items, result };
   if (expected === undefined) {
     const detail = 'is missing; it must be the number that a dry run told';
     throw new RequestError('invalid', `expected ${detail}`, [{ pointer: '#/expected', detail }]);
   }
-  if (items.length > expected) {
-    throw new RequestError('conflict', `${items.length} match by now, more than the ${expected} expected: look again.`);
-  }
+  if (items.length <= expected) return { items, result };
+  throw new RequestError('conflict', `${items.length} match by now, more than the ${expected} expected: look again.`);
+}
+
+/**
+ * @param find answers the first so many
+ * @param act applied to each, in their order, many at once; one that fails does not stop the others
+ */
+export async function runBulk<T>(
+  bulk: Bulk,
+  find: (limit: number) => Promise<T[]>,
+  idOf: (item: T) => string,
+  act: (item: T) => Promise<void>,
+): Promise<BulkResult> {
+  const { items, result } = await lookFirst(bulk, find, idOf);
+  if (result.dryRun) return result;
   for (let start = 0; start < items.length; start += AT_ONCE) {
     await Promise.all(items.slice(start, start + AT_ONCE).map((item) => one(item, idOf, act, result)));
   }

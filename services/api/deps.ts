@@ -69,6 +69,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What the key must permit, one of several. A route without it is refused when it is added. */
     scope?: Scope | readonly Scope[] | 'public';
+    /** Its answers go on: how long they take is no latency. */
+    isStream?: boolean;
   }
   interface FastifyRequest {
     caller: Caller;

@@ -1,5 +1,6 @@
-/** The HTTP API as a process: real parts, figures, one port for users and operators. */
+/** The HTTP API as a process: real parts, figures, one port for users and operators, or two. */
 import { readFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
 import { isIP } from 'node:net';
 import { SystemClock } from '../adapters/clock.ts';
 import { jsonCodec } from '../adapters/codec/json-codec.ts';
@@ -16,12 +17,13 @@ import { BelfryClient } from '../client/client.ts';
 import { KafkaTransport } from '../client/kafka-transport.ts';
 import { closeInTurn } from '../core/close-all.ts';
 import { BelfryError } from '../core/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import { queuesOf } from '../core/topics.ts';
 import { requireServers, type Config } from '../runtime/config.ts';
 import { connect, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
-import { startOpsServer } from '../runtime/ops-server.ts';
+import { startHttpServer, startOpsServer, type OpsOptions, type Readiness } from '../runtime/ops-server.ts';
 import { Polled } from '../runtime/polled.ts';
 import { ServiceReadiness } from '../runtime/readiness.ts';
 import { kafkaSilence } from './kafka-silence.ts';
@@ -49,21 +51,12 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
   const service: { api?: Api; kafka?: Polled<number> } = {};
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const clock = new SystemClock();
-  const ops = await startOpsServer({
-    ...{ host, port: config.port ?? DEFAULT_PORT, registry: metrics.registry },
-    grace: (signal) => clock.sleep(config.shutdownTimeoutMs, signal),
-    ready: () => {
-      const reasons = kafkaSilence(service.kafka?.value, clock.now());
-      return readiness.of(service.api && { ok: reasons.length === 0, reasons });
-    },
-    others: (request, response) => {
-      if (service.api !== undefined) return service.api.routing(request, response);
-      const told = problem('starting', 'The API waits for Kafka, PostgreSQL or "belfry migrate"; see /readyz.');
-      response.writeHead(told.status, { 'content-type': 'application/problem+json', 'retry-after': '1' });
-      response.end(JSON.stringify(told));
-    },
-  });
-  log.info({ port: ops.port }, 'api: /api, /docs, /healthz, /readyz and /metrics are served');
+  const ready = (): Readiness => {
+    const reasons = kafkaSilence(service.kafka?.value, clock.now());
+    return readiness.of(service.api && { ok: reasons.length === 0, reasons });
+  };
+  const server = await serve(config, { host, clock, registry: metrics.registry, ready, api: () => service.api });
+  log.info({ ...server.ports }, 'api: /api, /docs, /healthz, /readyz and /metrics are served');
   const deployment = await connect(config, log, 'api', metrics, { clock, readiness });
   const { broker, pg, topics, ids } = deployment;
   // Commands go out as JSON, which every deployment reads; an explicit null is one there.
@@ -71,7 +64,7 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
   const parts: (() => Promise<void>)[] = [() => deployment.close()];
   // First the streams end, while what is under way goes on.
   const stop = (): Promise<void> =>
-    closeInTurn([async () => service.api?.close(), () => ops.close(), ...parts.splice(0).reverse()]);
+    closeInTurn([async () => service.api?.close(), () => server.close(), ...parts.splice(0).reverse()]);
   try {
     const keys = new PostgresApiKeys(pg);
     if (config.auth === 'keys') await requireKey(keys);
@@ -111,9 +104,39 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
       answered: apiMetrics(metrics),
     });
     service.api = api;
-    return { port: ops.port, stop };
+    return { port: server.ports.port, stop };
   } catch (error) {
     await stop().catch((failed: unknown) => log.warn({ err: failed }, 'not everything could be closed'));
+    throw error;
+  }
+}
+
+type Served = OpsOptions & { host: string | undefined; clock: Clock; api: () => Api | undefined };
+
+/** One server for users and operators, or two where operators have a port of their own. */
+async function serve(
+  { port = DEFAULT_PORT, opsPort, shutdownTimeoutMs }: Config,
+  { host, clock, registry, ready, api }: Served,
+): Promise<{ ports: { port: number; opsPort?: number }; close(): Promise<void> }> {
+  const grace = (signal: AbortSignal): Promise<void> => clock.sleep(shutdownTimeoutMs, signal);
+  const others: RequestListener = (request, response) => {
+    const it = api();
+    if (it !== undefined) return it.routing(request, response);
+    const told = problem('starting', 'The API waits for Kafka, PostgreSQL or "belfry migrate"; see /readyz.');
+    response.writeHead(told.status, { 'content-type': 'application/problem+json', 'retry-after': '1' });
+    response.end(JSON.stringify(told));
+  };
+  if (opsPort === undefined) {
+    const both = await startOpsServer({ host, port, grace, registry, ready, others });
+    return { ports: { port: both.port }, close: () => both.close() };
+  }
+  const users = await startHttpServer({ host, port, grace }, others);
+  try {
+    const ops = await startOpsServer({ host, port: opsPort, variable: 'BELFRY_OPS_PORT', registry, ready });
+    const close = (): Promise<void> => closeInTurn([() => users.close(), () => ops.close()]);
+    return { ports: { port: users.port, opsPort: ops.port }, close };
+  } catch (error) {
+    await users.close();
     throw error;
   }
 }

@@ -11,18 +11,23 @@ import { BelfryError } from '../core/errors.ts';
 import { OpenOnce } from '../core/open-once.ts';
 import type { Tail, TailOptions } from '../core/ports/broker.ts';
 import type { ConsumedRecord, Outcome } from '../core/records.ts';
+import { Shares } from '../core/shares.ts';
 import type { ApiDeps } from './deps.ts';
 import { advance, positionText, reaches, type Position } from './position.ts';
 
 const KEPT = 10_000;
+/** Of their records; the latest outcomes may be as large as a result can be. */
+const KEPT_BYTES = 32 * 1024 * 1024;
 /** Tails of listeners that catch up, at once: each is a consumer of Kafka. */
 const CATCHING_UP = 10;
 
-export type FeedLimits = { kept?: number; catchingUp?: number };
+export type FeedLimits = { kept?: number; keptBytes?: number; catchingUp?: number };
 export type Hear = (outcome: Outcome, id: string) => void;
 
-type Heard = { partition: number; offset: bigint; outcome: Outcome };
-type Listener = { position: Map<number, bigint>; hear: Hear; gone: AbortSignal };
+type Heard = { partition: number; offset: bigint; outcome: Outcome; bytes: number };
+type Listener = { tenant: string; position: Map<number, bigint>; hear: Hear; gone: AbortSignal };
+/** Whose it is, and where it begins; without a position, now. */
+export type ListenFrom = { tenant: string; after?: Position | undefined };
 type Deps = Pick<ApiDeps, 'broker' | 'codec' | 'topics' | 'log'>;
 
 export class OutcomeFeed {
@@ -30,14 +35,16 @@ export class OutcomeFeed {
   private readonly limits: Required<FeedLimits>;
   private readonly listeners = new Set<Listener>();
   private readonly kept: Heard[] = [];
+  private keptBytes = 0;
   private base = new Map<number, bigint>();
   private next = new Map<number, bigint>();
   private readonly tail: OpenOnce<Tail>;
-  private catchingUp = 0;
+  private readonly catchingUp: Shares;
 
   constructor(deps: Deps, limits: FeedLimits = {}) {
     this.deps = deps;
-    this.limits = { kept: KEPT, catchingUp: CATCHING_UP, ...limits };
+    this.limits = { kept: KEPT, keptBytes: KEPT_BYTES, catchingUp: CATCHING_UP, ...limits };
+    this.catchingUp = new Shares(this.limits.catchingUp);
     this.tail = new OpenOnce(
       () => this.open(),
       (tail) => tail.close(),
@@ -46,14 +53,15 @@ export class OutcomeFeed {
 
   /**
    * Hears outcomes of all tenants from `after` on, or from now on.
+   * @param from `tenant`: of its share of those that catch up
    * @param hear gets each with the position behind it
    * @param gone ends it
    * @returns resolves when the listener has caught up, or is gone
    * @throws BelfryError `overloaded` (retryable), or as the broker says
    */
-  async listen(after: Position | undefined, hear: Hear, gone: AbortSignal): Promise<void> {
+  async listen({ tenant, after }: ListenFrom, hear: Hear, gone: AbortSignal): Promise<void> {
     await this.start();
-    const listener: Listener = { position: new Map(after ?? this.next), hear, gone };
+    const listener: Listener = { tenant, position: new Map(after ?? this.next), hear, gone };
     while (!gone.aborted && !reaches(listener.position, this.base)) await this.catchUp(listener);
     if (gone.aborted) return;
     for (const heard of this.kept) {
@@ -86,20 +94,23 @@ export class OutcomeFeed {
 
   private keep(heard: Heard): void {
     this.kept.push(heard);
+    this.keptBytes += heard.bytes;
     this.next.set(heard.partition, heard.offset + 1n);
     for (const listener of this.listeners) tell(listener, heard);
-    if (this.kept.length <= this.limits.kept) return;
-    const { partition, offset } = this.kept.shift() as Heard;
-    this.base.set(partition, offset + 1n);
+    while (this.kept.length > this.limits.kept || this.keptBytes > this.limits.keptBytes) {
+      const { partition, offset, bytes } = this.kept.shift() as Heard;
+      this.keptBytes -= bytes;
+      this.base.set(partition, offset + 1n);
+    }
   }
 
   /** Reads all that stands in the topic now. */
   private async catchUp(listener: Listener): Promise<void> {
-    if (this.catchingUp >= this.limits.catchingUp) {
+    const release = this.catchingUp.take(listener.tenant);
+    if (release === undefined) {
       const message = 'Too many streams are catching up; try again, or without Last-Event-ID.';
       throw new BelfryError('overloaded', message, { retryable: true });
     }
-    this.catchingUp += 1;
     try {
       const ends = await this.ends();
       const caughtUp = Promise.withResolvers<void>();
@@ -112,7 +123,7 @@ export class OutcomeFeed {
       await reader.done();
       advance(listener.position, ends); // transactions leave gaps that no record fills
     } finally {
-      this.catchingUp -= 1;
+      release();
     }
   }
 
@@ -126,7 +137,8 @@ export class OutcomeFeed {
     const hear = async ({ partition, offset, value }: ConsumedRecord): Promise<void> => {
       if (value === null) return;
       try {
-        onHeard({ partition, offset, outcome: await codec.decodeOutcome(value) });
+        const outcome = await codec.decodeOutcome(value);
+        onHeard({ partition, offset, outcome, bytes: value.length });
       } catch (error) {
         log.error({ err: error, partition, offset: String(offset) }, 'an outcome cannot be streamed');
       }

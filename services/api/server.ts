@@ -116,6 +116,7 @@ function measure(api: Api, { answered, clock }: ApiDeps): void {
   const began = new WeakMap<FastifyRequest, number>();
   api.addHook('onRequest', async (request) => void began.set(request, clock.now()));
   api.addHook('onResponse', async (request, reply) => {
+    if (request.routeOptions.config.isStream === true) return;
     const durationMs = clock.now() - (began.get(request) ?? clock.now());
     answered(request.routeOptions.url ?? 'none', request.method, reply.statusCode, durationMs);
   });

@@ -3,7 +3,8 @@
  *
  * Invariant: the reader's position is fixed before the first command goes out, so that no answer can pass unseen. Command
  * ids are unique per job alone, and the same command may be sent twice at once: the first answer is right for all who wait
- * for it. An answer that nobody waits for is somebody else's.
+ * for it. Of two commands of different types under one id each waits for its own. An answer that nobody waits for is somebody
+ * else's.
  */
 import { OpenOnce } from '../core/open-once.ts';
 import type { Broker, Tail } from '../core/ports/broker.ts';
@@ -12,14 +13,15 @@ import type { Log } from '../core/ports/log.ts';
 import type { Ack } from '../core/records.ts';
 import type { Delivery } from './delivery.ts';
 
-type CommandKey = Pick<Ack, 'tenant' | 'jobId' | 'commandId'>;
+type CommandKey = Pick<Ack, 'tenant' | 'jobId' | 'commandId' | 'type'>;
 type Deps = { broker: Broker; codec: Pick<Codec, 'decodeAck'>; log: Log; topic: string };
 
 const keyOf = ({ tenant, jobId, commandId }: CommandKey): string => JSON.stringify([tenant, jobId, commandId]);
 
 export class Acks {
   private readonly tail: OpenOnce<Tail>;
-  private readonly waiting = new Map<string, Set<Delivery>>();
+  /** With the type of command that each waits for. */
+  private readonly waiting = new Map<string, Map<Delivery, string | null>>();
   private readonly deps: Deps;
 
   constructor(deps: Deps) {
@@ -38,8 +40,8 @@ export class Acks {
   /** The answer to the command, when it comes, is the delivery's. */
   expect(command: CommandKey, delivery: Delivery): void {
     const key = keyOf(command);
-    const waiting = this.waiting.get(key) ?? new Set();
-    this.waiting.set(key, waiting.add(delivery));
+    const waiting = this.waiting.get(key) ?? new Map<Delivery, string | null>();
+    this.waiting.set(key, waiting.set(delivery, command.type ?? null));
     delivery.onEnd(() => {
       waiting.delete(delivery);
       if (waiting.size === 0 && this.waiting.get(key) === waiting) this.waiting.delete(key);
@@ -67,6 +69,8 @@ export class Acks {
   }
 
   private tell(ack: Ack): void {
-    for (const delivery of [...(this.waiting.get(keyOf(ack)) ?? [])]) delivery.answer(ack);
+    const { type = null } = ack;
+    for (const [delivery, wanted] of [...(this.waiting.get(keyOf(ack)) ?? [])])
+      if (type === null || wanted === null || type === wanted) delivery.answer(ack);
   }
 }

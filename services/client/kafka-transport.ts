@@ -93,7 +93,7 @@ export class KafkaTransport implements Transport {
     const record = await this.recordOf(tenant, jobId, { ...written, tenant, ack: true });
     await this.acks.open();
     if (delivery.isOver) return;
-    this.acks.expect({ tenant, jobId, commandId }, delivery);
+    this.acks.expect({ tenant, jobId, commandId, type: written.type }, delivery);
     this.sender.send({ ...record, headers }, delivery);
   }
 

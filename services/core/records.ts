@@ -136,6 +136,8 @@ export type Rejection = { code: RejectionCode; message: string; field?: string }
 
 export type Ack = {
   commandId: string;
+  /** Of the command; null where it could not be read, or a timer of the release before answers. */
+  type?: string | null;
   tenant: string;
   jobId: string;
   outcome: 'applied' | 'unchanged' | 'duplicate' | 'rejected';

@@ -43,6 +43,8 @@ export type Config = Readonly<{
   eventSources: readonly { topic: string; tenant: string; event: string }[];
   /** undefined: the service's own default; 0: any free one. */
   port: number | undefined;
+  /** Of /healthz, /readyz and /metrics; undefined: they are served at `port`. */
+  opsPort: number | undefined;
   /** Where the API listens; undefined: everywhere. */
   host: string | undefined;
   /** off: no keys, on this machine alone. */
@@ -115,6 +117,7 @@ const variables = z.object({
   SCHEMA_REGISTRY_USERNAME: z.string().optional(),
   SCHEMA_REGISTRY_PASSWORD: z.string().optional(),
   PORT: count(0, 65535).optional(),
+  BELFRY_OPS_PORT: count(0, 65535).optional(),
   BELFRY_API_HOST: z.string().optional(),
   BELFRY_AUTH: z.enum(['keys', 'off']).default('keys'),
   BELFRY_API_RATE: count(1, 1_000_000).default(1_000),
@@ -178,6 +181,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     allowInlineSecrets: v.BELFRY_ALLOW_INLINE_SECRETS,
     webhookKey: v.BELFRY_WEBHOOK_KEY === undefined ? undefined : readKey('BELFRY_WEBHOOK_KEY', v.BELFRY_WEBHOOK_KEY),
     port: v.PORT,
+    opsPort: v.BELFRY_OPS_PORT,
     host: v.BELFRY_API_HOST,
     auth: v.BELFRY_AUTH,
     apiRate: v.BELFRY_API_RATE,

@@ -7,42 +7,35 @@ import { BelfryError } from '../core/errors.ts';
 export type Readiness = { ok: boolean; reasons: string[] };
 export type OpsServer = { port: number; close(): Promise<void> };
 
-/**
- * Serves `/healthz` (the process answers), `/readyz` (200, or 503 with the reasons) and `/metrics`.
- * @param port 0 takes a free one
- * @param host the address to listen at; undefined: all
- * @param others takes every other request
- * @param grace how long requests under way may go on after `close`; undefined: not at all
- * @throws BelfryError `port_taken`, `port_unusable`
- */
-export async function startOpsServer(options: {
+export type HttpServerOptions = {
+  /** 0 takes a free one. */
   port: number;
+  /** The address to listen at; undefined: all. */
   host?: string | undefined;
+  /** How long requests under way may go on after `close`; undefined: not at all. */
+  grace?: (signal: AbortSignal) => Promise<void>;
+  /** The variable that sets the port. */
+  variable?: string;
+};
+export type OpsOptions = {
   registry: Registry;
   ready: () => Readiness;
+  /** Takes every other request. */
   others?: RequestListener;
-  grace?: (signal: AbortSignal) => Promise<void>;
-}): Promise<OpsServer> {
-  const others = options.others ?? notFound;
-  const server = createServer((request, response) => {
-    const path = (request.url ?? '/').split('?')[0];
-    if (path === '/healthz') return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
-    if (path === '/readyz') {
-      const readiness = options.ready();
-      return void response
-        .writeHead(readiness.ok ? 200 : 503, { 'content-type': 'application/json' })
-        .end(`${JSON.stringify(readiness)}\n`);
-    }
-    if (path === '/metrics') {
-      options.registry.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': options.registry.contentType }).end(text),
-        (error: unknown) => response.writeHead(500).end(String(error)),
-      );
-      return;
-    }
-    others(request, response);
-  });
-  await listen(server, options.port, options.host);
+};
+
+/**
+ * Serves `/healthz` (the process answers), `/readyz` (200, or 503 with the reasons) and `/metrics`.
+ * @throws BelfryError `port_taken`, `port_unusable`
+ */
+export function startOpsServer(options: HttpServerOptions & OpsOptions): Promise<OpsServer> {
+  return startHttpServer(options, opsListener(options));
+}
+
+/** @throws BelfryError `port_taken`, `port_unusable` */
+export async function startHttpServer(options: HttpServerOptions, listener: RequestListener): Promise<OpsServer> {
+  const server = createServer(listener);
+  await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {
@@ -57,16 +50,37 @@ export async function startOpsServer(options: {
   };
 }
 
+function opsListener({ registry, ready, others = notFound }: OpsOptions): RequestListener {
+  return (request, response) => {
+    const path = (request.url ?? '/').split('?')[0];
+    if (path === '/healthz') return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
+    if (path === '/readyz') {
+      const readiness = ready();
+      return void response
+        .writeHead(readiness.ok ? 200 : 503, { 'content-type': 'application/json' })
+        .end(`${JSON.stringify(readiness)}\n`);
+    }
+    if (path === '/metrics') {
+      registry.metrics().then(
+        (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+        (error: unknown) => response.writeHead(500).end(String(error)),
+      );
+      return;
+    }
+    others(request, response);
+  };
+}
+
 const notFound: RequestListener = (_request, response) => {
   response.writeHead(404, { 'content-type': 'text/plain' }).end('Here are /healthz, /readyz and /metrics.\n');
 };
 
-function listen(server: Server, port: number, host: string | undefined): Promise<void> {
+function listen(server: Server, { port, host, variable = 'PORT' }: HttpServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const message =
         cause.code === 'EADDRINUSE'
-          ? `Port ${port} is taken. Set PORT to another one, or to 0 for any free one.`
+          ? `Port ${port} is taken. Set ${variable} to another one, or to 0 for any free one.`
           : cause.message;
       reject(new BelfryError(cause.code === 'EADDRINUSE' ? 'port_taken' : 'port_unusable', message, { cause }));
     });

@@ -166,7 +166,7 @@ class Decision {
     this.options.metrics.applied(outcome);
     if (!emit.ack) return;
     const { commandId, tenant, jobId } = emit;
-    const none = { error: null, job: null, occurrences: null };
+    const none = { type: 'emit', error: null, job: null, occurrences: null };
     this.plan.write(this.options.records.ack({ commandId, tenant, jobId, outcome, matched, ...none }, record.key));
   }
 
@@ -227,23 +227,24 @@ class Decision {
     this.options.metrics.applied('rejected');
     this.plan.write(this.options.records.rejected(record, rejection));
     this.plan.reject(rejectedRecordOf(record, rejection, head, this.options.now));
-    const { commandId, tenant, jobId, ack } = head;
+    const { type, commandId, tenant, jobId, ack } = head;
     if (ack !== true || commandId === undefined || tenant === undefined || jobId === undefined) return;
-    this.ack(record, { commandId, tenant, jobId }, 'rejected', rejection);
+    this.ack(record, { type, commandId, tenant, jobId }, 'rejected', rejection);
   }
 
   private ack(
     record: ConsumedRecord,
-    head: JobRef & { commandId: string },
+    head: JobRef & { type?: string | undefined; commandId: string },
     outcome: Applied['outcome'],
     error: Rejection | null,
     occurrences: readonly number[] | null = null,
   ): void {
-    const { commandId, tenant, jobId } = head;
+    const { type = null, commandId, tenant, jobId } = head;
+    const sent = type === 'cancelRun' ? 'cancel' : type;
     const job = this.plan.job(head);
     const state = job === undefined ? null : { state: job.state, version: job.version, nextFireAt: nextStartAt(job) };
     const matched = occurrences?.length ?? null;
-    const ack = { commandId, tenant, jobId, outcome, error, job: state, matched, occurrences };
+    const ack = { type: sent, commandId, tenant, jobId, outcome, error, job: state, matched, occurrences };
     this.plan.write(this.options.records.ack(ack, record.key));
   }
 

@@ -127,6 +127,7 @@ export function ackFromWire(wire: Wire): Ack {
   const job = (wire.job ?? null) as { state: string; version: number; nextFireAt?: string } | null;
   return {
     ...(wire as unknown as Ack),
+    type: (wire.type ?? null) as string | null,
     error: wire.error ? (withoutNulls({ ...wire.error }) as Rejection) : null,
     job: job === null ? null : { ...job, nextFireAt: msOrNull(job.nextFireAt) },
     matched: (wire.matched ?? null) as number | null,

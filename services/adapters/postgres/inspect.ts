@@ -92,6 +92,7 @@ const OF_DEAD: Conditions<Omit<DeadFilter, 'resolved'>> = {
   since: 'r.finished_at >= $',
   until: 'r.finished_at < $',
   before: 'r.run_id < $',
+  runIds: 'r.run_id = ANY ($::uuid[])',
 };
 
 export class PostgresInspect implements Inspect {

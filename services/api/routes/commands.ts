@@ -112,7 +112,7 @@ function refusal(
   return 'rejection' in parsed ? parsed.rejection : undefined;
 }
 
-function answerOf({ job, occurrences, ...ack }: Ack): CommandAnswer {
+function answerOf({ type: _type, job, occurrences, ...ack }: Ack): CommandAnswer {
   return {
     ...ack,
     job: job && { ...job, nextFireAt: job.nextFireAt === null ? null : formatInstant(job.nextFireAt) },

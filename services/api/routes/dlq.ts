@@ -5,7 +5,7 @@ import { deadRunJson } from '../../core/resources.ts';
 import { runIdOf } from '../../core/run-id.ts';
 import { flag, listOf, name, record } from '../../core/spec/fields.ts';
 import { LABEL_VALUE, RUN_ID } from '../../core/spec/names.ts';
-import { bulkFields, runBulk, type Bulk } from '../bulk.ts';
+import { bulkFields, lookFirst, runBulk, type Bulk } from '../bulk.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { deadFilterBody, deadQuery, firstPage } from '../query.ts';
@@ -100,16 +100,15 @@ export function addDlq(api: Api, deps: ApiDeps): void {
     },
     async (request) => {
       const { note } = request.body;
-      const discarded: string[] = [];
-      const result = await runBulk(
+      const { items, result } = await lookFirst(
         chosen(request.body),
         (limit) => find(deps, request.caller, request.body, limit),
         ({ runId }) => runId,
-        async ({ runId }) => {
-          discarded.push(...(await inspect.discard([runId], note, request.caller.actor)));
-        },
       );
-      return { ...result, discarded };
+      if (result.dryRun || items.length === 0) return { ...result, discarded: [] };
+      const runIds = items.map(({ runId }) => runId);
+      const discarded = await inspect.discard(runIds, note, request.caller.actor);
+      return { ...result, done: runIds.length, discarded };
     },
   );
 }
@@ -133,13 +132,11 @@ async function find(
     ]);
   }
   if (runIds === undefined) return inspect.deadRuns({ ...filter, tenant }, limit);
-  const runs: DeadRunSummary[] = [];
-  for (const runId of new Set(runIds)) {
-    const run = await inspect.run(runId);
-    if (run?.tenant !== tenant || run.status !== 'FAILED') {
-      throw new RequestError('unknown_run', `There is no dead run ${runId}.`);
-    }
-    runs.push({ ...run, resolved: run.discarded !== null });
-  }
-  return runs;
+  const found = await inspect.deadRuns({ tenant, runIds, resolved: true }, runIds.length);
+  const known = new Map(found.map((run) => [run.runId, run]));
+  return [...new Set(runIds)].map((runId) => {
+    const run = known.get(runId);
+    if (run === undefined) throw new RequestError('unknown_run', `There is no dead run ${runId}.`);
+    return run;
+  });
 }

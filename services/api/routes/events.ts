@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { TERMINAL_STATUSES } from '../../core/model.ts';
 import { outcomeJson } from '../../core/resources.ts';
+import { BelfryError } from '../../core/errors.ts';
 import { name, record, word } from '../../core/spec/fields.ts';
 import { EVENT, EVENT_ID, JOB_ID } from '../../core/spec/names.ts';
 import { checkPayloadLimits } from '../../core/spec/payload.ts';
@@ -10,6 +11,7 @@ import type { Outcome } from '../../core/records.ts';
 import { ANSWER_MS, answeredInTime, commandIdOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { OutcomeFeed } from '../outcome-feed.ts';
+import { StreamPlaces } from '../stream-places.ts';
 import { positionText, readPosition, type Position } from '../position.ts';
 import { RequestError } from '../problem.ts';
 import { answers, emitted } from '../resources.ts';
@@ -36,6 +38,7 @@ const streamQuery = record('the query', {
 export function addEvents(api: Api, deps: ApiDeps): void {
   const feed = new OutcomeFeed(deps);
   const streams = new Set<ServerResponse>();
+  const places = new StreamPlaces(MOST_STREAMS);
   api.addHook('onClose', async () => {
     for (const stream of streams) stream.end();
     await feed.close();
@@ -44,7 +47,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
   api.get(
     '/api/events/stream',
     {
-      config: { scope: 'read' },
+      config: { scope: 'read', isStream: true },
       schema: {
         ...{ tags, operationId: 'streamOutcomes', summary: 'Terminal outcomes as they come, as server-sent events' },
         description:
@@ -56,9 +59,6 @@ export function addEvents(api: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const after = lastEventOf(request.headers['last-event-id']);
       if (request.method === 'HEAD') return reply.headers(HEAD).send();
-      if (streams.size >= MOST_STREAMS) {
-        throw new RequestError('overloaded', `There are ${streams.size} streams already.`);
-      }
       const { tenant } = request.caller;
       const { jobId, status } = request.query;
       const wanted = (outcome: Outcome): boolean =>
@@ -73,9 +73,15 @@ export function addEvents(api: Api, deps: ApiDeps): void {
         raw.write(text);
         if (raw.writableLength > MOST_UNREAD_BYTES) raw.destroy();
       };
+      const release = places.take(tenant, () => raw.end());
+      if (release === undefined) {
+        const message = `There are ${streams.size} streams already, and this tenant has its share.`;
+        throw new BelfryError('overloaded', message, { retryable: true });
+      }
       streams.add(raw);
       const leave = (): void => {
         streams.delete(raw);
+        release();
         gone.abort();
       };
       raw.once('close', leave);
@@ -95,7 +101,7 @@ export function addEvents(api: Api, deps: ApiDeps): void {
         }
       };
       void keepAlive();
-      feed.listen(from, hear, gone.signal).catch((error: unknown) => {
+      feed.listen({ tenant, after: from }, hear, gone.signal).catch((error: unknown) => {
         deps.log.warn({ err: error }, 'a stream of outcomes ends');
         raw.destroy();
       });

@@ -60,10 +60,11 @@ async function startParts(
   const stack = await deps.startStack({ dataDir, env: deps.env, log: (line) => say(line) });
   stops.push(() => stack.stop());
   const own = deps.env.BELFRY_WEBHOOK_KEY ? {} : { webhookKey: await deps.keepWebhookKey(dataDir) };
-  const config = deps.useServers({
+  const read = deps.useServers({
     ...serversOf(stack),
     ...(own.webhookKey !== undefined && { BELFRY_WEBHOOK_KEY: own.webhookKey }),
   });
+  const config = { ...read, opsPort: undefined }; // one process: each service has a port, and these alone
   await deps.migrate(config, log, {});
 
   const apiKey = config.auth === 'off' ? null : await devKey(deps);

@@ -111,6 +111,8 @@ export type DeadFilter = {
   until?: number;
   /** The list goes on behind this run. */
   before?: string;
+  /** These alone. */
+  runIds?: readonly string[];
   /** Also those that somebody discarded or whose replay stands for them. */
   resolved?: boolean;
 };

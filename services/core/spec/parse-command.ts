@@ -131,14 +131,16 @@ export function readJobSpec(value: unknown): JobSpec | { rejection: Rejection } 
 }
 
 /** The ids of a command that may be invalid otherwise, each only if it is valid itself. */
-export type CommandHead = { commandId?: string; tenant?: string; jobId?: string; ack?: boolean };
+export type CommandHead = { type?: string; commandId?: string; tenant?: string; jobId?: string; ack?: boolean };
 
 /** What can be told about an invalid command, so that its rejection can be acknowledged. */
 export function headOf(value: unknown): CommandHead {
   if (!isObject(value)) return {};
-  const { commandId, tenant, ack, ...place } = withoutNulls(value, 1) as Record<string, unknown>;
+  const { type, commandId, tenant, ack, ...place } = withoutNulls(value, 1) as Record<string, unknown>;
   const jobId = place.event ?? place.jobId;
   const result: CommandHead = {};
+  const known = COMMAND_TYPES.find((each) => each === type);
+  if (known !== undefined) result.type = known;
   if (typeof commandId === 'string' && COMMAND_ID.holds(commandId)) result.commandId = commandId;
   if (tenant === undefined) result.tenant = DEFAULT_TENANT;
   else if (typeof tenant === 'string' && TENANT.holds(tenant)) result.tenant = tenant;

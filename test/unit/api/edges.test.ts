@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { InspectedJob } from '../../../services/core/ports/inspect.ts';
 import { networkOf } from '../../../services/api/network.ts';
-import { job } from '../cli/support.ts';
+import { dead, job } from '../cli/support.ts';
 import { MemoryApi } from '../client/memory-api.ts';
 
 const JOB = { type: 'CUSTOM', handler: 'greet', schedule: { in: '1h' } };
@@ -57,6 +57,51 @@ describe('the API at its edge', () => {
     });
     assert.equal(stream.status, 200);
     leave.abort();
+  });
+
+  it('shares streams among tenants when all are taken, and gives all to one while nobody else asks', async () => {
+    const leave = new AbortController();
+    const open = async (bearer: string): Promise<Response> =>
+      fetch(`${api.url}/api/events/stream`, { headers: { authorization: `Bearer ${bearer}` }, signal: leave.signal });
+    const all = await Promise.all(Array.from({ length: 200 }, () => open(key)));
+    assert.deepEqual(new Set(all.map(({ status }) => status)), new Set([200]));
+    const beyond = await open(key);
+    assert.deepEqual([beyond.status, beyond.headers.get('retry-after')], [503, '1']);
+    const other = await api.key(['read'], 'other');
+    assert.equal((await open(other)).status, 200);
+    const ended = all.map(async ({ body }, index) => {
+      for await (const _ of body!);
+      return index;
+    });
+    assert.equal(typeof (await Promise.race(ended)), 'number', 'one of the first tenant came to its end');
+    for (const each of ended) each.catch(() => undefined);
+    leave.abort();
+  });
+
+  it('tells how long requests took, and nothing of streams, which last', async () => {
+    const leave = new AbortController();
+    const stream = await fetch(`${api.url}/api/events/stream`, {
+      headers: { authorization: `Bearer ${key}` },
+      signal: leave.signal,
+    });
+    leave.abort();
+    await stream.text().catch(() => undefined);
+    await ask('GET', '/api/me');
+    await api.until(() => api.answered.includes('/api/me'));
+    assert.deepEqual(api.answered, ['/api/me']);
+  });
+
+  it('settles many dead runs with two statements', async () => {
+    const ids = Array.from({ length: 999 }, (_, n) => `019b7a5c-2800-8000-8000-${String(n).padStart(12, '0')}`);
+    const asked: string[] = [];
+    api.inspect.deadRuns = async ({ runIds = [] }) => (asked.push('deadRuns'), runIds.map((runId) => dead({ runId })));
+    api.inspect.discard = async (runIds) => (asked.push('discard'), [...runIds]);
+    const response = await ask('POST', '/api/dlq/discard', {}, { runIds: [...ids, ids[0]] });
+    const { done, discarded } = (await response.json()) as { done: number; discarded: string[] };
+    assert.deepEqual([response.status, done, discarded], [200, 999, ids]);
+    assert.deepEqual(asked, ['deadRuns', 'discard']);
+    api.inspect.deadRuns = async () => [];
+    assert.equal((await ask('POST', '/api/dlq/replay', {}, { runIds: ids.slice(0, 1) })).status, 404);
   });
 
   it('says which methods an address takes', async () => {

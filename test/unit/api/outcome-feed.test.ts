@@ -53,7 +53,8 @@ describe('the feed of outcomes', () => {
       ids.push(id);
       check();
     };
-    void source.listen(from === undefined ? undefined : readPosition(from), hear, gone.signal);
+    const after = from === undefined ? undefined : readPosition(from);
+    void source.listen({ tenant: 'default', after }, hear, gone.signal);
     const until = (count: number): Promise<void> =>
       new Promise((resolve) => {
         check = () => void (heard.length >= count && resolve());
@@ -109,18 +110,41 @@ describe('the feed of outcomes', () => {
     assert.deepEqual(late.heard.toSorted(), jobs(1, 6 * KEPT).toSorted());
   });
 
-  it('refuses listeners beyond those that may catch up at once', async () => {
+  it('refuses listeners beyond those that may catch up at once, of one tenant before others', async () => {
     await feed.start();
     const first = listen(undefined);
     await clock.sleep(10);
     await tell(3 * KEPT);
     await first.until(3 * KEPT);
-    const from = readPosition(first.ids[0]!);
+    const after = readPosition(first.ids[0]!);
     const ear = (): void => undefined;
-    const all = await Promise.allSettled([1, 2, 3, 4].map(() => feed.listen(from, ear, new AbortController().signal)));
+    const all = await Promise.allSettled(
+      ['a', 'a', 'a', 'b', 'c'].map((tenant) => feed.listen({ tenant, after }, ear, new AbortController().signal)),
+    );
     assert.deepEqual(
       all.map((result) => (result.status === 'rejected' ? (result.reason as { code: string }).code : 'heard')),
-      ['heard', 'heard', 'heard', 'overloaded'],
+      ['heard', 'heard', 'overloaded', 'heard', 'overloaded'],
     );
+  });
+
+  it('keeps no more bytes than it may, and whoever was away for longer misses nothing', async () => {
+    const size = codec.encodeOutcome(outcomeOf({ jobId: 'job-0' })).length;
+    let tails = 0;
+    const counted = Object.assign(Object.create(broker) as MemoryBrokerClient, {
+      tail: (options: Parameters<MemoryBrokerClient['tail']>[0]) => ((tails += 1), broker.tail(options)),
+    });
+    const limits = { kept: 1_000, keptBytes: 2 * size };
+    const small = new OutcomeFeed({ broker: counted, codec, topics, log: NO_LOG }, limits);
+    const first = listen(undefined, small);
+    await clock.sleep(10);
+    await tell(6);
+    await first.until(6);
+    const recent = listen(first.ids[3], small);
+    await recent.until(2);
+    assert.deepEqual([recent.heard, tails], [['job-4', 'job-5'], 1], 'two are in memory');
+    const late = listen(first.ids[0], small);
+    await late.until(5);
+    assert.deepEqual([late.heard.toSorted(), tails], [['job-1', 'job-2', 'job-3', 'job-4', 'job-5'], 2]);
+    await small.close();
   });
 });

@@ -76,6 +76,25 @@ describe('the client', () => {
     );
   }
 
+  it('gives commands of different types under one id each its own answer', async () => {
+    answer = ({ type }) => ({ type, outcome: type === 'pause' ? 'unchanged' : 'applied' });
+    const one = { commandId: 'one' };
+    const results = await Promise.all([
+      client.schedule('a', JOB, one),
+      client.pause('a', one),
+      client.cancel('a', one),
+    ]);
+    assert.deepEqual(
+      results.map(({ outcome }) => outcome),
+      ['applied', 'unchanged', 'applied'],
+    );
+  });
+
+  it('takes the answer of a timer that does not say of which type it is', async () => {
+    answer = () => ({ outcome: 'unchanged' });
+    assert.equal((await client.pause('a')).outcome, 'unchanged');
+  });
+
   it('sends a command to its job and resolves with the job as it is when the command was applied', async () => {
     const result = await client.schedule('hello', JOB, { ifExists: 'keep' });
     const { commandId, tenant, jobId, outcome, state, version, nextFireAt } = result;

@@ -47,6 +47,9 @@ export class MemoryApi {
   readonly keys = new MemoryApiKeys(clock);
   private readonly db = new MemoryDatabase({ partitions: PARTITIONS, now: () => clock.now() });
   readonly rejections = new MemoryRejections(this.db);
+  /** Routes whose requests were measured. */
+  readonly answered: string[] = [];
+  inspect: Partial<Inspect> = {};
   private readonly cluster: MemoryBroker;
   private readonly clients: BelfryClient[] = [];
   private readonly server: Server;
@@ -93,6 +96,11 @@ export class MemoryApi {
     await producer.send(records.map((record) => ({ ...record, topic: topics.completed, partition: 0 })));
   }
 
+  /** Resolves when it holds: looked at with each turn of the event loop. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   /** Ends every connection, as a network does. */
   cut(): void {
     this.server.closeAllConnections();
@@ -117,11 +125,13 @@ export class MemoryApi {
     await this.answerCommands();
     const broker = this.cluster.client('api');
     const { db } = this;
+    this.inspect = inspect;
     return buildServer({
       ...{ inspect: inspect as Inspect, client: this.overKafka(), broker, codec, topics, keys: this.keys, clock, ids },
       ...{ secretBytes: (count) => ids.bytes(count), log: NO_LOG, version: '1', requestsPerSecond: 1_000 },
       spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
       queueDepth: () => [],
+      answered: (route) => void this.answered.push(route),
       tenants: new MemoryTenants(db),
       ...{ webhooks: new MemoryWebhooks(db), webhookKey: Buffer.alloc(32, 1) },
       audit: new MemoryAudit(db),

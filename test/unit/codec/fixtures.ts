@@ -124,6 +124,7 @@ export const bareOutcome: Outcome = {
 
 export const fullAck: Ack = {
   commandId: 'c-1',
+  type: 'schedule',
   tenant: 'acme',
   jobId: 'invoice-42',
   outcome: 'rejected',
@@ -135,6 +136,7 @@ export const fullAck: Ack = {
 
 export const bareAck: Ack = {
   ...fullAck,
+  type: null,
   outcome: 'applied',
   error: null,
   job: null,

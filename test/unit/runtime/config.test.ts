@@ -28,6 +28,8 @@ const VARIABLES: [
     'registry',
   ],
   ['PORT', (c) => c.port, undefined, ['0', 0], '70000'],
+  ['BELFRY_OPS_PORT', (c) => c.opsPort, undefined, ['9400', 9400], '-1'],
+  ['BELFRY_TRUST_PROXY', (c) => c.trustProxy, [], ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']], '10.0.0.0/33'],
   ['LOG_LEVEL', (c) => c.logLevel, 'info', ['debug', 'debug'], 'loud'],
   ['BELFRY_TOPIC_PREFIX', (c) => c.topicPrefix, '', ['shop.', 'shop.'], 'a/b'],
   ['BELFRY_PARTITIONS', (c) => c.partitions, undefined, ['24', 24], '0'],

@@ -59,3 +59,11 @@ test('closing ends open connections too', async (t) => {
   await server.close();
   await assert.rejects(get(server, '/healthz'));
 });
+
+test('a port of their own has nothing but these, and a port that is taken is named by its variable', async (t) => {
+  const server = await serve(t);
+  assert.equal((await get(server, '/api/jobs')).status, 404);
+  const metrics = new Metrics('test');
+  const options = { port: server.port, registry: metrics.registry, ready: () => ({ ok: true, reasons: [] }) };
+  await assert.rejects(startOpsServer({ ...options, variable: 'BELFRY_OPS_PORT' }), /BELFRY_OPS_PORT/);
+});
