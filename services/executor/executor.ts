@@ -28,7 +28,7 @@ import { DEFAULT_PACES, type Paces } from './paces.ts';
 import { policyOf } from './policy.ts';
 import { Publisher } from './publish.ts';
 import { repeat, type Repetition } from './repeat.ts';
-import { Attempt, type Verdict } from './run.ts';
+import { Attempt, type AttemptDeps, type Verdict } from './run.ts';
 import { Running } from './running.ts';
 import { Settler, type Settling } from './settle.ts';
 import { Slots } from './slots.ts';
@@ -73,6 +73,8 @@ export type ExecutorStats = {
   /** Until the lease runs out; 0 without one. */
   leaseRemainingMs: number;
   running: number;
+  /** Handlers that go on although their run ended without them. */
+  abandoned: number;
   free: number;
   waiting: number;
   starting: number;
@@ -86,6 +88,8 @@ export class Executor {
   private readonly metrics: ExecutorMetrics;
   private readonly partitions = new Partitions();
   private readonly running = new Running();
+  private readonly abandoned = new Set<Attempt>();
+  private readonly attemptDeps: AttemptDeps;
   private readonly slots: Slots;
   private readonly backlog: Backlog;
   private readonly incarnations: Incarnations;
@@ -105,6 +109,7 @@ export class Executor {
   constructor(deps: ExecutorDeps) {
     this.deps = deps;
     this.metrics = deps.metrics ?? NO_METRICS;
+    this.attemptDeps = { ...deps, abandoned: this.abandoned };
     const { partitions, running, metrics } = this;
     const { records, handlers, queue, worker, prefix } = deps;
     const onFatal = (error: unknown): void => this.fatal(error);
@@ -233,6 +238,7 @@ export class Executor {
       executor: this.incarnations.current?.lease.executor ?? null,
       leaseRemainingMs: this.incarnations.current?.hold.remainingMs() ?? 0,
       running: this.running.size,
+      abandoned: this.abandoned.size,
       free: this.slots.free,
       waiting: this.backlog.waiting(),
       starting: this.claimer.starting,
@@ -271,7 +277,7 @@ export class Executor {
       this.free(task);
       return this.conclude(task, owned, task.endAs ?? { kind: 'handed_back' });
     }
-    const attempt = new Attempt(this.deps, task, owned, handler, policyOf(task.due, handler));
+    const attempt = new Attempt(this.attemptDeps, task, owned, handler, policyOf(task.due, handler));
     const entry = this.running.add(task, owned, attempt, this.deps.clock.now());
     this.metrics.lateness(this.deps.clock.now() - task.due.dueAt);
     void attempt.verdict.then((verdict) => {

@@ -15,6 +15,7 @@ import { connect, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startOpsServer } from '../runtime/ops-server.ts';
 import { ServiceReadiness } from '../runtime/readiness.ts';
+import { embedded } from './embedded.ts';
 import { Executor } from './executor.ts';
 import type { Handlers } from './handlers/define.ts';
 import { AddressGuard } from './handlers/http/address-guard.ts';
@@ -91,6 +92,11 @@ export async function startExecutorService(
   const stats = (): ReturnType<Executor['stats']> => executor.stats();
   metrics.gauge('lease_remaining_seconds', 'Until the lease runs out.', () => stats().leaseRemainingMs / 1_000);
   metrics.gauge('outcomes_unpublished', 'Settled runs whose events are not out yet.', () => stats().publishing);
+  metrics.gauge(
+    'handlers_abandoned',
+    'Handlers that go on although their run has ended without them: they ignored their abort signal.',
+    () => stats().abandoned,
+  );
   metrics.gauge('partitions_held', 'Partitions of the due topics that this executor reads.', () => stats().partitions);
   service.executor = executor;
   executor.start();
@@ -114,24 +120,26 @@ async function requireQueue({ broker, topics }: Deployment, queue: string): Prom
   );
 }
 
+export type EmbeddedExecutorOptions = {
+  handlers: Handlers;
+  queue?: string;
+  env?: Readonly<Record<string, string | undefined>>;
+  log?: Log;
+  /**
+   * The executor cannot go on (a wrong permission, a client that does not recover): it stops by itself, and its runs are handed
+   * back. What becomes of the process is the caller's to say: start another one, or end. Default: it is logged.
+   */
+  onFatal?: (error: Error) => void;
+};
+
 /**
  * Runs an executor inside the caller's own process, configured by the environment as `belfry executor` is. A handler that
  * blocks the event loop past its timeout by more than 10 s ends the process: nothing else could stop it.
  * @returns its ops port, and a clean stop (running handlers may end, the rest is handed back)
  * @throws BelfryError as `startExecutorService`
  */
-export async function runExecutor(options: {
-  handlers: Handlers;
-  queue?: string;
-  env?: Readonly<Record<string, string | undefined>>;
-  log?: Log;
-}): Promise<RunningExecutor> {
+export async function runExecutor(options: EmbeddedExecutorOptions): Promise<RunningExecutor> {
   const config = readConfig({ PORT: '0', ...(options.env ?? process.env) });
   const log = options.log ?? makeLog(config.logLevel, 'executor');
-  const fail = (error: Error): void => {
-    log.error({ err: error }, 'the executor cannot go on');
-    process.exitCode = 1;
-    process.kill(process.pid, 'SIGTERM');
-  };
-  return startExecutorService(config, log, fail, options);
+  return embedded(log, options.onFatal, (fail) => startExecutorService(config, log, fail, options));
 }

@@ -42,7 +42,13 @@ const TRANSACTION_MS = 30_000;
 /** What an installation refuses beyond this, its timer refuses. */
 const ANY_INSTALLATION = { allowInlineSecrets: true, topicPrefix: '', allowTopics: null };
 
-export type AttemptDeps = { clock: Clock; store: RunStore; log: Log };
+export type AttemptDeps = {
+  clock: Clock;
+  store: RunStore;
+  log: Log;
+  /** Attempts that ended without their handler, until it ends, too. */
+  abandoned?: Set<Attempt>;
+};
 
 export class Attempt {
   /** Never rejects. */
@@ -133,6 +139,7 @@ export class Attempt {
 
   /** The handler settled. */
   private ended(own: Completed | Failed): void {
+    this.deps.abandoned?.delete(this);
     if (this.committed !== undefined && own.kind === 'failed') {
       this.deps.log.warn(
         { runId: this.task.due.runId, reason: own.error.message },
@@ -153,6 +160,7 @@ export class Attempt {
       { runId: this.task.due.runId, abandoned: true },
       'a handler goes on after its abort signal, its run ends without it',
     );
+    this.deps.abandoned?.add(this);
     this.decide(this.judge(undefined));
   }
 

@@ -222,6 +222,20 @@ describe('a run', () => {
     assert.match(cluster.outcomeOf(due)?.error?.message ?? '', /abandoned/);
   });
 
+  it('whose handler goes on after it was abandoned is a figure until that handler ends', async () => {
+    const ends = Promise.withResolvers<void>();
+    const node = cluster.start({ work: () => ends.promise });
+    const due = cluster.due({ timeoutMs: 5_000, ...noRetry });
+    await cluster.fire(due);
+    await cluster.untilOutcome(due);
+    assert.equal(node.executor.stats().abandoned, 1);
+    await cluster.clock.advance(60_000);
+    assert.deepEqual([node.executor.stats().running, node.executor.stats().abandoned], [0, 1]);
+    ends.resolve();
+    await cluster.clock.advance(1_000);
+    assert.equal(node.executor.stats().abandoned, 0);
+  });
+
   it('that is cancelled while it runs gets the signal and ends CANCELLED within 10 s though its handler goes on', async () => {
     let reason: unknown;
     const node = cluster.start(
