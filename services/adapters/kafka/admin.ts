@@ -52,7 +52,7 @@ export class KafkaAdmin implements TopicAdmin {
       await admin.alterConfigs({ validateOnly: false, resources: [{ ...resources[0]!, configEntries }] });
     };
     try {
-      await this.client.call(`setting ${Object.keys(configs).join(', ')} of ${topic}`, alter, isRefusal);
+      await this.client.call(`setting ${Object.keys(configs).join(', ')} of ${topic}`, alter, { final: isRefusal });
     } catch (error) {
       throw isRefusal(error) ? refused(topic, error) : error;
     }
