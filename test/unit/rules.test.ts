@@ -88,7 +88,7 @@ describe('time and chance', () => {
         languageOptions: { parser: tseslint.parser, parserOptions: { programs: [program] } },
         plugins,
         rules: { 'belfry/no-date-of-text': 'error' },
-      } as Linter.Config,
+      },
       '/x.ts',
     );
     assert.deepEqual(

@@ -13,7 +13,6 @@ import { runCli } from '../../../services/cli/program.ts';
 import type { BelfryClient } from '../../../services/client/client.ts';
 import type { Broker } from '../../../services/core/ports/broker.ts';
 import type { CommandResult } from '../../../services/client/types.ts';
-import type { Job } from '../../../services/core/model.ts';
 import type {
   DeadRunSummary,
   InspectedJob,
