@@ -18,7 +18,8 @@ import type { Service } from './support/service.ts';
 
 /** Kafka's numbers. */
 const RESOURCES = { topic: 2, group: 3, cluster: 4, transactionalId: 5 } as const;
-const [ALL, DENY, LITERAL] = [2, 2, 3];
+const [ANY, ALL, WRITE] = [1, 2, 4];
+const [DENY, ALLOW, LITERAL] = [2, 3, 3];
 
 describe('a Kafka that denies permissions', { timeout: 230_000 }, () => {
   let folder: string;
@@ -55,14 +56,16 @@ describe('a Kafka that denies permissions', { timeout: 230_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function deny(resource: keyof typeof RESOURCES, resourceName: string): Promise<void> {
-    const acl = { principal: 'User:belfry', host: '*', operation: ALL, permissionType: DENY };
+  async function deny(resource: keyof typeof RESOURCES, resourceName: string, operation = ALL): Promise<void> {
     const on = { resourceType: RESOURCES[resource], resourceName, resourcePatternType: LITERAL };
-    await admin.createAcls({ acl: [{ ...acl, ...on }] });
+    const acl = { ...on, principal: 'User:belfry', host: '*' };
+    const denied = { ...acl, operation, permissionType: DENY };
+    // Where there is any rule, what no rule allows is denied.
+    await admin.createAcls({ acl: [denied, { ...acl, operation: ALL, permissionType: ALLOW }] });
   }
   async function grant(resource: keyof typeof RESOURCES, resourceName: string): Promise<void> {
     const on = { resourceType: RESOURCES[resource], resourceName, resourcePatternType: LITERAL };
-    await admin.deleteAcls({ filters: [{ ...on, operation: ALL, permissionType: DENY }] });
+    await admin.deleteAcls({ filters: [{ ...on, operation: ANY, permissionType: ANY }] });
   }
 
   describe('to a client', () => {
@@ -202,7 +205,7 @@ describe('a Kafka that denies permissions', { timeout: 230_000 }, () => {
 
     it('job.completed: the executor names it, and outcomes come once it is granted', async () => {
       await soon('done');
-      await deny('topic', belfry.topics.completed);
+      await deny('topic', belfry.topics.completed, WRITE);
       await said(executor, new RegExp(`Kafka denies topic ${belfry.topics.completed}`));
       await grant('topic', belfry.topics.completed);
       await belfry.untilRuns(20, 'COMPLETED');
