@@ -50,6 +50,18 @@ export const job = z
   })
   .meta({ id: 'Job' });
 
+const unreadableJob = z
+  .object({
+    ...{ tenant: z.string(), jobId: z.string(), state: z.enum(JOB_STATES), version: z.int() },
+    ...{ createdAt: time, updatedAt: time },
+    unreadable: z.string().meta({ description: 'Why this release cannot read the job.' }),
+  })
+  .meta({
+    id: 'UnreadableJob',
+    description: 'A newer release wrote the job, or its row is damaged; no list fails for it.',
+  });
+export const listedJob = z.union([job, unreadableJob]);
+
 export const accepted = z
   .object({ status: z.literal('accepted'), commandId: z.string(), jobId: z.string() })
   .meta({ id: 'Accepted', description: 'The command is durable and will be applied; no timer answered in time.' });

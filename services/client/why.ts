@@ -30,8 +30,15 @@ const MOST_RUNS = 5;
 export async function explain(deps: WhyDeps, ref: JobRef, at: number | null): Promise<Why> {
   const { tenant, jobId } = ref;
   const job = await deps.inspect.job(tenant, jobId);
+  const now = deps.clock.now();
+  if (job?.unreadable !== undefined) return { tenant, jobId, now, stories: [untold(at, job.unreadable)] };
   const stories = at === null ? await latestAndNext(deps, ref, job) : await storiesAt(deps, ref, job, at);
   return { tenant, jobId, now: deps.clock.now(), stories };
+}
+
+/** Of a job that cannot be read. */
+function untold(at: number | null, why: string): Story {
+  return { at, runId: null, verdict: 'unreadable', answer: `the job cannot be read: ${why}`, lines: [], advice: null };
 }
 
 async function latestAndNext(deps: WhyDeps, ref: JobRef, job: Job | undefined): Promise<Story[]> {

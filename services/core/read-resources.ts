@@ -11,16 +11,18 @@ import type { JobView } from './resources.ts';
 import type { SystemJob } from './system-jobs.ts';
 import type { Why } from './why/facts.ts';
 import { parseDuration } from './spec/duration.ts';
-import { parseInstant } from './spec/instant.ts';
+import { MAX_INSTANT_MS, parseInstant } from './spec/instant.ts';
 import { readJobSpec } from './spec/parse-command.ts';
+import { UNREADABLE_SPEC } from './spec/unreadable-spec.ts';
 import { webhookSpec } from './webhook.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** @throws BelfryError `api_unreadable`, as all of these */
+/** A job that cannot be read is none the less one of its list: it says so. @throws BelfryError `api_unreadable`, as all of these */
 export function jobOf(json: Json): JobView {
+  if (typeof json.unreadable === 'string') return unreadableJob(json, json.unreadable);
   const spec = specOf(json.job as Json);
-  if ('rejection' in spec) throw unreadable('a job', spec.rejection.message);
+  if ('rejection' in spec) return unreadableJob(json, `this version cannot read it: ${spec.rejection.message}`);
   const { job: _written, nextFireAt, active, buffered, ...rest } = json;
   const runs = (ids: unknown): { runId: string }[] => (ids as string[]).map((runId) => ({ runId }));
   return {
@@ -28,6 +30,23 @@ export function jobOf(json: Json): JobView {
     ...withTimes(json, ['anchorAt', 'createdAt', 'updatedAt'], ['nextAt', 'pausedAt']),
     nextStartAt: nextFireAt === null ? null : timeOf(json, 'nextFireAt'),
     ...{ spec, active: runs(active), buffered: runs(buffered) },
+  } as unknown as JobView;
+}
+
+function unreadableJob(json: Json, unreadable: string): JobView {
+  const nothing = {
+    nextAt: null,
+    nextStartAt: null,
+    pausedAt: null,
+    anchorAt: 0,
+    runCount: 0,
+    active: [],
+    buffered: [],
+  };
+  return {
+    ...{ tenant: json.tenant, jobId: json.jobId, state: json.state, version: json.version, ...nothing },
+    ...withTimes(json, ['createdAt', 'updatedAt']),
+    ...{ spec: UNREADABLE_SPEC, unreadable },
   } as unknown as JobView;
 }
 
@@ -124,6 +143,9 @@ function withTimes(
 
 function timeOf(json: Json, name: string): number {
   const text = json[name];
+  // An API of an earlier release may tell times that no calendar of ours has.
+  const isBeyond = typeof text === 'string' && /^[+-]\d{6}-/.test(text);
+  if (isBeyond) return text.startsWith('+') ? MAX_INSTANT_MS : 0;
   const ms = typeof text === 'string' ? parseInstant(text) : undefined;
   if (ms === undefined) throw unreadable(name, 'no time');
   return ms;

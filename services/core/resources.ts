@@ -21,7 +21,9 @@ export type JobView = Omit<
   buffered: readonly { runId: string }[];
 };
 
+/** Of a job that cannot be read, what is known of it and why: `unreadable`. */
 export function jobJson(job: JobView): object {
+  if (job.unreadable !== undefined) return unreadableJson(job, job.unreadable);
   const { tenant, jobId, state, version, runCount, active, buffered, pausedAt, createdAt, updatedAt } = job;
   return {
     ...{ tenant, jobId, state, version },
@@ -36,6 +38,11 @@ export function jobJson(job: JobView): object {
     updatedAt: formatInstant(updatedAt),
     job: toWireJob(job.spec),
   };
+}
+
+function unreadableJson({ tenant, jobId, state, version, createdAt, updatedAt }: JobView, unreadable: string): object {
+  const times = { createdAt: formatInstant(createdAt), updatedAt: formatInstant(updatedAt) };
+  return { ...{ tenant, jobId, state, version }, ...times, unreadable };
 }
 
 export function runJson(run: RunSummary): object {

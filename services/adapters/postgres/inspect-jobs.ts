@@ -96,6 +96,7 @@ function fragmentsOf({ type, priority, queue, labels = {} }: JobFilter): string[
     .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
 }
 
+/** What cannot be read is not known to match. */
 function hasAll(spec: JobSpec, { type, priority, queue, labels = {} }: JobFilter): boolean {
   return (
     (type === undefined || spec.type === type) &&

@@ -1,6 +1,8 @@
 /** Rows of `jobs` and `runs` as people read them. */
+import { messageOf } from '../../core/errors.ts';
 import type { Discard, DeadRunSummary, InspectedJob, Replay, RunDetail, RunSummary } from '../../core/ports/inspect.ts';
 import type { DueRecord, RunError } from '../../core/records.ts';
+import { UNREADABLE_SPEC, unreadableBecause } from '../../core/spec/unreadable-spec.ts';
 import { JOB_FIELDS, jobOf, type JobRow } from './timer-rows.ts';
 
 /** When the next run starts: as the timer strikes, unless the step that set it wrote otherwise (028-next-start.sql). */
@@ -8,8 +10,18 @@ export const NEXT_START = `CASE WHEN j.next_start_of IS NOT DISTINCT FROM j.next
 export const INSPECTED_FIELDS = `${JOB_FIELDS}, ${NEXT_START} AS "nextStartAt"`;
 export type InspectedRow = JobRow & Pick<InspectedJob, 'nextStartAt'>;
 
+/** One row that cannot be read spoils no list: it is shown as that, with its id. */
 export function inspectedJobOf({ nextStartAt, ...row }: InspectedRow): InspectedJob {
-  return { ...jobOf(row), nextStartAt };
+  let unreadable: string | undefined;
+  try {
+    const job = jobOf(row);
+    unreadable = unreadableBecause(job.spec);
+    if (unreadable === undefined) return { ...job, nextStartAt };
+  } catch (error) {
+    unreadable = `its row is damaged: ${messageOf(error)}`;
+  }
+  const nothing = { spec: UNREADABLE_SPEC, active: [], buffered: [], recentCommands: [], downstreams: [] };
+  return { ...row, ...nothing, state: row.state as InspectedJob['state'], nextStartAt, unreadable };
 }
 
 export const SUMMARY_FIELDS = `r.run_id AS "runId", r.tenant, r.job_id AS "jobId", r.job_version AS "jobVersion", r.type, r.handler,
@@ -41,7 +53,7 @@ export type DetailRow = SummaryRow &
 export function summaryOf(row: SummaryRow): RunSummary {
   const { errorCode, errorMessage, labels, ...fields } = row;
   const error: RunError | null = errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' };
-  return { ...fields, error, labels: JSON.parse(labels) as RunSummary['labels'] };
+  return { ...fields, error, labels: (parsed(labels) ?? {}) as RunSummary['labels'] };
 }
 
 export function deadOf({ discardedAt, discardNote, replays, ...row }: SummaryRow & LineageRow): DeadRunSummary {
@@ -69,6 +81,11 @@ function discardOf(at: number | null, note: string | null): Discard | null {
   return at === null ? null : { at, note: note ?? '' };
 }
 
+/** Null where it is no JSON: the rest of the row can be read. */
 function parsed(json: string | null): unknown {
-  return json === null ? null : JSON.parse(json);
+  try {
+    return json === null ? null : (JSON.parse(json) as unknown);
+  } catch {
+    return null;
+  }
 }

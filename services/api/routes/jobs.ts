@@ -15,7 +15,7 @@ import { asPrecondition, conditionOf, refuseConditions } from '../conditions.ts'
 import type { Api, ApiDeps } from '../deps.ts';
 import { RequestError } from '../problem.ts';
 import { cursorOf, firstPage, jobIdParams, jobsQuery } from '../query.ts';
-import { accepted, answers, job, pageOf } from '../resources.ts';
+import { accepted, answers, job, listedJob, pageOf } from '../resources.ts';
 
 const tags = ['jobs'];
 
@@ -52,7 +52,7 @@ export function addJobs(api: Api, deps: ApiDeps): void {
       schema: {
         ...{ tags, operationId: 'listJobs', summary: 'List jobs' },
         querystring: jobsQuery,
-        response: answers({ 200: pageOf('jobs', job) }),
+        response: answers({ 200: pageOf('jobs', listedJob) }),
       },
     },
     async (request) => {
@@ -73,7 +73,7 @@ export function addJobs(api: Api, deps: ApiDeps): void {
       schema: {
         ...{ tags, operationId: 'getJob', summary: 'A job' },
         params: jobIdParams,
-        response: answers({ 200: job }),
+        response: answers({ 200: listedJob }),
       },
     },
     async (request, reply) => jobAnswer(reply, await jobOf(deps, request)),

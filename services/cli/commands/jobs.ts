@@ -83,6 +83,8 @@ async function listJobs(deps: CliDeps, options: ListOptions): Promise<ExitCode> 
 }
 
 function jobCells(job: JobView, now: number): string[] {
+  if (job.unreadable !== undefined)
+    return [jobName(job.tenant, job.jobId), job.state, '-', `unreadable: ${job.unreadable}`, '-'];
   return [
     jobName(job.tenant, job.jobId),
     job.state,
@@ -106,6 +108,16 @@ async function showJob(
   const job = await inspect.job(tenant, jobId);
   if (job === undefined) throw notFound(`There is no job ${jobName(tenant, jobId)}: see belfry jobs list.`);
   const runs = await inspect.runs({ tenant, jobId }, RUNS_SHOWN);
+  if (job.unreadable !== undefined && !options.json) {
+    deps.print(
+      facts([
+        ['job', jobName(tenant, jobId)],
+        ['state', job.state],
+        ['unreadable', job.unreadable],
+      ]),
+    );
+    return EXIT.ok;
+  }
   if (options.json) {
     deps.print(json({ ...jobJson(job), runs: runs.map(runJson) }));
     return EXIT.ok;

@@ -55,7 +55,15 @@ async function exportJobs(deps: CliDeps, flags: ExportFlags): Promise<ExitCode> 
       !isOwnName(job.jobId) &&
       Object.entries(labels).every(([key, value]) => job.spec.labels[key] === value),
   );
-  deps.print(writeJobsFile(jobs, flags.json ? 'json' : 'yaml'));
+  for (const { tenant, jobId, unreadable } of jobs)
+    if (unreadable !== undefined)
+      deps.warn(`${jobName(tenant, jobId)} is left out, since it is unreadable: ${unreadable}`);
+  deps.print(
+    writeJobsFile(
+      jobs.filter(({ unreadable }) => unreadable === undefined),
+      flags.json ? 'json' : 'yaml',
+    ),
+  );
   return EXIT.ok;
 }
 

@@ -46,17 +46,24 @@ const parsed = new LRUCache<string, CronFields>({ max: 1_000 });
  * @returns what is wrong, for people; undefined when both are right
  */
 export function validateCron(cron: string, timezone: string): string | undefined {
-  try {
-    fieldsOf(cron);
-  } catch (error) {
-    return messageOf(error);
-  }
+  const unreadable = unreadableCron(cron);
+  if (unreadable !== undefined) return unreadable;
   const texts = split(cron);
   for (const [index, rule] of FIELD_RULES.entries()) {
     const problem = stepProblem(rule, texts[index]!);
     if (problem !== undefined) return problem;
   }
   return isTimeZone(timezone) ? undefined : `unknown time zone "${timezone}"`;
+}
+
+/** Why `fieldsOf` cannot read an expression; undefined: it can. */
+export function unreadableCron(cron: string): string | undefined {
+  try {
+    fieldsOf(cron);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import { fieldsOf, type CronFields } from './cron-fields.ts';
 import { MAX_OFFSET_MS, MIN_OFFSET_MS, segmentAt, type Segment } from './time-zone.ts';
 import { HORIZON_DAYS, wallTimeBefore, wallTimeFrom } from './wall-clock.ts';
 
-export { validateCron } from './cron-fields.ts';
+export { unreadableCron, validateCron } from './cron-fields.ts';
 
 /** The part of a schedule that says when a cron fires. */
 export type CronSchedule = Pick<Extract<Schedule, { kind: 'cron' }>, 'cron' | 'timezone' | 'dst'>;

@@ -31,6 +31,8 @@ export type InspectedJob = Job & {
    * timer strikes, which may be before, for occurrences that are only skipped.
    */
   nextStartAt: number | null;
+  /** Why its spec cannot be read, which is `UNREADABLE_SPEC` then; absent: it can be. */
+  unreadable?: string;
 };
 
 export const JOB_ORDERS = ['jobId', 'nextFireAt', 'createdAt', 'updatedAt'] as const;

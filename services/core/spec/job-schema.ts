@@ -15,7 +15,7 @@ import { DEFAULT_RETRY, resolvePolicy, settingsOf, type SaidPolicy } from '../ru
 import { amount, duration, mapOf, name, record, whole, word } from './fields.ts';
 import { CONCURRENCY_KEY, HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE } from './names.ts';
 import { listed } from './problems.ts';
-import { scheduleSchema } from './schedule-schema.ts';
+import { scheduleSchema, storedScheduleSchema } from './schedule-schema.ts';
 
 /** Types whose names are kept for later. */
 const RESERVED_JOB_TYPES: readonly unknown[] = ['DATABASE_QUERY', 'ETL_TASK', 'NOTIFICATION', 'DATA_SYNC'];
@@ -79,6 +79,9 @@ type Fields = z.output<typeof fields>;
 
 /** The payload is checked elsewhere (`payload.ts`): its rules depend on the installation's settings. */
 export const jobSchema = fields.superRefine(refuseContradictions).transform(specOf);
+
+/** A job that was accepted before, maybe by an earlier release: what goes with what is not judged again. */
+export const storedJobSchema = record('a job', { ...shape, schedule: storedScheduleSchema }).transform(specOf);
 
 /** A job with its id among its fields, as the HTTP API takes it. */
 export const identifiedJobSchema = record('a job', { jobId: name(JOB_ID).optional(), ...shape })

@@ -5,7 +5,7 @@ import { OVERLAPS, type JobSpec } from '../model.ts';
 import { isOwnName } from '../own-names.ts';
 import { COMMAND_TYPES, type CommandType, type Rejection } from '../records.ts';
 import { flag, instant, name, record, whole, withoutNulls, word } from './fields.ts';
-import { jobSchema } from './job-schema.ts';
+import { jobSchema, storedJobSchema } from './job-schema.ts';
 import { COMMAND_ID, EVENT, EVENT_ID, JOB_ID, RUN_ID, TENANT } from './names.ts';
 import type { SpecOptions } from './options.ts';
 import { checkPayload, checkPayloadLimits } from './payload.ts';
@@ -117,16 +117,17 @@ function parseUpstream(written: object): Command | { rejection: Rejection } {
  * @returns the job with every default filled in, or why it is refused.
  */
 export function parseJobSpec(value: unknown, options: SpecOptions): JobSpec | { rejection: Rejection } {
-  const spec = readJobSpec(value);
-  if ('rejection' in spec) return spec;
+  const written = withoutNulls(value);
+  const { data: spec, error } = jobSchema.safeParse(written);
+  if (error !== undefined) return { rejection: rejectionOf(error, written, 'a job') };
   const rejection = checkPayload(spec.type, spec.payload, options, ['payload']);
   return rejection === undefined ? spec : { rejection };
 }
 
-/** As `parseJobSpec`, for a job that was accepted before: its payload is not judged again by what holds now. */
+/** As `parseJobSpec`, for a job that was accepted before: what can be read of it is not judged again by what holds now. */
 export function readJobSpec(value: unknown): JobSpec | { rejection: Rejection } {
   const written = withoutNulls(value);
-  const { data, error } = jobSchema.safeParse(written);
+  const { data, error } = storedJobSchema.safeParse(written);
   return data ?? { rejection: rejectionOf(error, written, 'a job') };
 }
 

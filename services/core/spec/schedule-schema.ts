@@ -1,7 +1,7 @@
 /** The `schedule` of a job: exactly one kind, with the bounds that the recurring kinds take. */
 import { z } from 'zod';
 import { CHAIN_CONDITIONS, type Bounds, type Schedule, type Upstream } from '../model.ts';
-import { validateCron } from '../occurrences/cron.ts';
+import { unreadableCron, validateCron } from '../occurrences/cron.ts';
 import { isTimeZone } from '../occurrences/time-zone.ts';
 import { filterProblem } from '../filter/event-filter.ts';
 import { duration, instant, name, record, whole, word } from './fields.ts';
@@ -71,16 +71,22 @@ type Fields = z.output<typeof fields>;
 type Refuse = (path: readonly PropertyKey[], message: string) => void;
 
 /** What users write → `Schedule`, with every default filled in. */
-export const scheduleSchema = fields.transform((written, context): Schedule => {
+export const scheduleSchema = fields.transform((written, context) => read(written, context, validateCron));
+/** The same of a schedule that was accepted before, maybe by an earlier release, which took steps without a meaning. */
+export const storedScheduleSchema = fields.transform((written, context) => read(written, context, unreadableCron));
+
+type CronCheck = (cron: string, timezone: string) => string | undefined;
+
+function read(written: Fields, context: z.RefinementCtx, cronProblem: CronCheck): Schedule {
   let refused = false;
   const refuse: Refuse = (path, message) => {
     refused = true;
     context.addIssue({ code: 'custom', path: [...path], message });
   };
   const kind = kindOf(written, refuse);
-  if (kind !== undefined) checkCompany(kind, written, refuse);
+  if (kind !== undefined) checkCompany(kind, written, refuse, cronProblem);
   return refused || kind === undefined ? z.NEVER : scheduleOf(kind, written);
-});
+}
 
 function kindOf(written: Fields, refuse: Refuse): Kind | undefined {
   const kinds = SCHEDULE_KINDS.filter((kind) => written[kind] !== undefined);
@@ -91,7 +97,7 @@ function kindOf(written: Fields, refuse: Refuse): Kind | undefined {
 }
 
 /** Whether the other fields may stand beside this kind. */
-function checkCompany(kind: Kind, written: Fields, refuse: Refuse): void {
+function checkCompany(kind: Kind, written: Fields, refuse: Refuse, cronProblem: CronCheck): void {
   if (kind === 'at' || kind === 'in') {
     for (const field of [...BOUND_FIELDS, 'timezone'] as const) {
       if (written[field] !== undefined)
@@ -121,7 +127,7 @@ function checkCompany(kind: Kind, written: Fields, refuse: Refuse): void {
   }
   if (timezone !== undefined && !isNamedZone(timezone))
     refuse(['timezone'], `names an unknown time zone (${timezone.slice(0, 60)})`);
-  else if (written.cron !== undefined) checkCron(written.cron, timezone ?? 'UTC', refuse);
+  else if (written.cron !== undefined) checkCron(written, refuse, cronProblem);
 }
 
 function checkChain({ after = [], ...written }: Fields, refuse: Refuse): void {
@@ -135,8 +141,8 @@ function checkChain({ after = [], ...written }: Fields, refuse: Refuse): void {
   }
 }
 
-function checkCron(cron: string, timezone: string, refuse: Refuse): void {
-  const problem = cron.length > 500 ? 'it is longer than 500 characters' : validateCron(cron, timezone);
+function checkCron({ cron = '', timezone = 'UTC' }: Fields, refuse: Refuse, cronProblem: CronCheck): void {
+  const problem = cron.length > 500 ? 'it is longer than 500 characters' : cronProblem(cron, timezone);
   if (problem !== undefined) refuse(['cron'], `is not valid: ${problem}`);
 }
 

@@ -61,7 +61,7 @@ const OF_OPEN = [
 ] as const;
 const OF_NONE = [
   ...(['over', 'never', 'before_start', 'after_end', 'before_schedule'] as const),
-  ...(['history_gone', 'unknown_job', 'refused'] as const),
+  ...(['history_gone', 'unknown_job', 'unreadable', 'refused'] as const),
 ] as const;
 export const VERDICTS = [...OF_RUNS, ...OF_DECIDED, ...OF_OPEN, ...OF_NONE] as const;
 export type Verdict = (typeof VERDICTS)[number];
