@@ -13,7 +13,7 @@ export const UNREADABLE_SPEC: JobSpec = {
   retry: { maxRetries: 0, initialDelayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 },
   missed: { policy: 'once', thresholdMs: 0, windowMs: null, limit: 1 },
   ...{ overlap: 'allow', delivery: 'at_least_once', labels: {} },
-} as JobSpec;
+};
 
 /** Why nothing can be told of a stored spec; undefined: it can be read. */
 export function unreadableBecause(spec: Partial<JobSpec> | null): string | undefined {
