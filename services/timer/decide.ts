@@ -79,7 +79,11 @@ class Decision {
       this.plan.published(run);
       this.tellWebhooks(this.options.published?.get(run.outcome.runId) ?? []);
     }
-    for (const { run } of news.refusedRuns) if (!this.isCondemned(inputNames.refused(run))) this.plan.end(run);
+    for (const { run, again } of news.refusedRuns) {
+      if (this.isCondemned(inputNames.refused(run))) continue;
+      if (again === undefined) this.plan.end(run);
+      else this.plan.putOff(again);
+    }
     for (const completion of news.swept) {
       if (!this.isCondemned(inputNames.swept(completion))) this.complete(completion);
     }
@@ -294,7 +298,7 @@ class Decision {
       this.plan.merge(fireWaiting(job, timer, this.context(job)));
       return;
     }
-    this.plan.merge(fireReady(timer, this.context(job)));
+    this.plan.merge(fireReady(timer, job, this.context(job)));
     if (timer.kind !== 'once') return;
     if (job === undefined) this.plan.finish(timer);
     else this.plan.setJob(finishedOnce(job, now));

@@ -7,7 +7,8 @@
  * read_committed reader sees each message once. The race it ends: a frozen owner that thaws in the middle of a transaction.
  *
  * A run whose record the broker will never take is first recorded as FAILED in the store, and only then passed over: a
- * new owner that finds the row again must not take it for completed.
+ * new owner that finds the row again must not take it for completed. So is one whose topic is denied, as put off (put-off.ts):
+ * one tenant's topic must not stop the others.
  */
 import { BelfryError, messageOf } from '../core/errors.ts';
 import type { Records } from '../core/events.ts';
@@ -29,22 +30,32 @@ export type ExactOptions = {
   clock: Clock;
   log: Log;
   records: Records;
-  /** Of these runs, those that are recorded as failed: a former owner had them refused. */
-  failedAmong: (runIds: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** Of these runs, those that a former owner recorded as failed or put off. */
+  passedOver: (runs: readonly RowRun[]) => Promise<readonly RowRun[]>;
   /** A row is done; these of its runs are published. */
   onProduced(seq: number, runs: readonly DecidedRun[]): void;
   /** Resolves once the store holds the failure. */
   onRefused(due: DueRecord, message: string): Promise<void>;
+  /** Resolves once the store holds that the run is put off, or has failed after all. */
+  onDenied(run: RowRun, message: string): Promise<void>;
   /** Another process has this partition. */
   onFenced(): void;
 };
 
 type Row = { seq: number; runs: readonly ExactRun[] };
-/** One run of a row, what is written of it, and the position behind it. */
-type Step = { run: ExactRun; records: readonly OutgoingRecord[]; behind: bigint };
+/** A run, and the row that it stands in. */
+export type RowRun = { seq: number; due: DueRecord };
+/** One run of a row, and the position behind it. */
+type Candidate = { seq: number; run: ExactRun; behind: bigint };
+type Step = Candidate & { records: readonly OutgoingRecord[] };
+/** Why a run cannot be published: for good, or until somebody grants it. */
+type Problem = { message: string; isDenial: boolean };
 
 const MAX_RUNS_PER_TRANSACTION = 1_000;
 const RUN_BITS = 20n;
+/** So long a topic that was denied is not tried. */
+const DENIED_FOR_MS = 5_000;
+const MAX_DENIED_TOPICS = 1_000;
 
 export class ExactLane {
   private readonly options: ExactOptions;
@@ -58,8 +69,10 @@ export class ExactLane {
   failure: string | undefined;
   /** Above zero: the broker refused one among so many next runs. It is found by halves: the position moves forward only. */
   private suspects = 0;
-  /** Runs recorded as failed; undefined until the store was asked for those of a former owner. */
-  private refused: Set<string> | undefined;
+  /** Runs of the rows that are recorded as failed or put off; undefined until the store was asked for those of a former owner. */
+  private passed: Set<string> | undefined;
+  /** Topics that were denied lately, until when and why. */
+  private readonly denied = new Map<string, { until: number; message: string }>();
 
   constructor(options: ExactOptions) {
     this.options = options;
@@ -111,13 +124,17 @@ export class ExactLane {
         await this.transact(producer, steps);
         this.suspects = Math.max(0, this.suspects - steps.length);
       } catch (thrown) {
-        const denied = steps.filter(({ run }) => isDenialOf(targetOf(run.due), thrown));
-        if (!isRefusal(thrown) && denied.length === 0) throw thrown;
+        const denied = steps.map(({ run }) => targetOf(run.due)).find((topic) => isDenialOf(topic, thrown));
+        if (!isRefusal(thrown) && denied === undefined) throw thrown;
         // A failed transaction costs the producer: whoever goes on must fence and ask again, as after any other error.
         this.position = undefined;
-        if (denied.length > 0) return await this.refuseAll(denied, messageOf(thrown));
+        // Its runs are passed over in the next round.
+        if (denied !== undefined) {
+          this.noteDenied(denied, messageOf(thrown));
+          return;
+        }
         this.suspects = steps.length === 1 ? 0 : steps.length;
-        if (steps.length === 1) await this.refuse(last.run.due, messageOf(thrown));
+        if (steps.length === 1) await this.passOver(last, { message: messageOf(thrown), isDenial: false });
         return;
       }
     }
@@ -126,9 +143,10 @@ export class ExactLane {
 
   /** The producer, initialised: no other process can write for this partition any more, and the position stands still. */
   private async begin(): Promise<{ producer: TransactionalProducer; position: bigint }> {
-    const { broker, partition, prefix, records, failedAmong } = this.options;
+    const { broker, partition, prefix, records, passedOver } = this.options;
     this.producer ??= await broker.transactional(`${prefix}belfry-exact-${partition}`);
-    this.refused ??= new Set(await failedAmong(this.rows.flatMap(({ runs }) => runs.map(({ due }) => due.runId))));
+    const left = this.rows.flatMap(({ seq, runs }) => runs.map(({ due }) => ({ seq, due })));
+    this.passed ??= new Set((await passedOver(left)).map(keyOf));
     if (this.position === undefined) {
       await this.producer.init();
       const committed = await broker.committed(groupOf(prefix), { topic: records.topics.commands, partition });
@@ -138,21 +156,32 @@ export class ExactLane {
     return { producer: this.producer, position: this.position };
   }
 
-  /** The next runs to publish. Those of which nothing can be written are recorded as failed here. */
+  /** The next runs to publish. Those that cannot be are passed over here, all together: each would cost a step of its own. */
   private async publishable(position: bigint): Promise<Step[]> {
+    const limit = this.suspects > 0 ? Math.ceil(this.suspects / 2) : MAX_RUNS_PER_TRANSACTION;
     const steps: Step[] = [];
-    const most = this.suspects > 0 ? Math.ceil(this.suspects / 2) : MAX_RUNS_PER_TRANSACTION;
+    const passing: Promise<void>[] = [];
+    const topics = new Map<string | undefined, number | Problem>();
+    for (const candidate of this.candidatesBehind(position)) {
+      if (steps.length >= limit || passing.length >= MAX_RUNS_PER_TRANSACTION) break;
+      const topic = targetOf(candidate.run.due);
+      const partitions = topics.get(topic) ?? (await this.partitionsOf(topic));
+      topics.set(topic, partitions);
+      const records = typeof partitions === 'number' ? this.recordsOf(candidate.run, partitions) : partitions;
+      if ('message' in records) passing.push(this.passOver(candidate, records));
+      else steps.push({ ...candidate, records });
+    }
+    await Promise.all(passing);
+    return steps;
+  }
+
+  private *candidatesBehind(position: bigint): Generator<Candidate> {
     for (const row of this.rows) {
       for (const [index, run] of row.runs.entries()) {
-        if (steps.length >= most) return steps;
         const behind = positionOf(row, index + 1);
-        if (behind <= position || this.refused!.has(run.due.runId)) continue;
-        const records = await this.recordsOf(run);
-        if (typeof records === 'string') await this.refuse(run.due, records);
-        else steps.push({ run, records, behind });
+        if (behind > position && !this.isPassed(row, run)) yield { seq: row.seq, run, behind };
       }
     }
-    return steps;
   }
 
   private async transact(producer: TransactionalProducer, steps: readonly Step[]): Promise<void> {
@@ -164,53 +193,71 @@ export class ExactLane {
     this.position = offset;
   }
 
-  /** The message and the outcome of a run; a text: why there can be none. Whatever stands in it, it must not stop those behind it. */
-  private async recordsOf(run: ExactRun): Promise<readonly OutgoingRecord[] | string> {
+  /** The message and the outcome of a run. Whatever stands in it, it must not stop those behind it. */
+  private recordsOf(run: ExactRun, partitions: number): readonly OutgoingRecord[] | Problem {
     const { records, worker } = this.options;
-    const partitions = await this.partitionsOf(targetOf(run.due));
-    if (typeof partitions === 'string') return partitions;
     try {
       const { outcome } = completedRun(run, worker);
       return [messageRecordOf(run.due, partitions), records.outcome(outcome, run.due.tracked, run.due.traceparent)];
     } catch (thrown) {
-      return `no message can be made of it: ${messageOf(thrown)}`;
+      return forGood(`no message can be made of it: ${messageOf(thrown)}`);
     }
   }
 
-  /** How many partitions the topic has; a text: why nothing can be written to it. */
-  private async partitionsOf(topic: string | undefined): Promise<number | string> {
-    if (topic === undefined) return 'its payload names no topic';
-    if (isOwnTopic(this.options.prefix, topic)) return `${topic} is one of Belfry's own topics`;
+  /** How many partitions the topic has, or why nothing can be written to it. */
+  private async partitionsOf(topic: string | undefined): Promise<number | Problem> {
+    const { broker, clock, prefix } = this.options;
+    if (topic === undefined) return forGood('its payload names no topic');
+    if (isOwnTopic(prefix, topic)) return forGood(`${topic} is one of Belfry's own topics`);
+    const denied = this.denied.get(topic);
+    if (denied !== undefined && clock.now() < denied.until) return { message: denied.message, isDenial: true };
+    this.denied.delete(topic);
     try {
-      return (await this.options.broker.partitions(topic)) ?? `there is no topic ${topic}`;
+      return (await broker.partitions(topic)) ?? forGood(`there is no topic ${topic}`);
     } catch (thrown) {
-      if (isDenialOf(topic, thrown)) return thrown.message;
-      throw thrown;
+      if (!isDenialOf(topic, thrown)) throw thrown;
+      this.noteDenied(topic, thrown.message);
+      return { message: thrown.message, isDenial: true };
     }
   }
 
-  private async refuseAll(steps: readonly Step[], message: string): Promise<void> {
-    await Promise.all(steps.map(({ run }) => this.refuse(run.due, message)));
+  private noteDenied(topic: string, message: string): void {
+    if (this.denied.size >= MAX_DENIED_TOPICS) this.denied.clear();
+    this.denied.set(topic, { until: this.options.clock.now() + DENIED_FOR_MS, message });
   }
 
-  private async refuse(due: DueRecord, message: string): Promise<void> {
-    await this.options.onRefused(due, message);
-    this.refused!.add(due.runId);
+  private async passOver({ seq, run: { due } }: Candidate, { message, isDenial }: Problem): Promise<void> {
+    if (isDenial) await this.options.onDenied({ seq, due }, message);
+    else await this.options.onRefused(due, message);
+    this.passed!.add(keyOf({ seq, due }));
   }
 
-  /** Rows that are behind the position but for refused runs are done. */
+  private isPassed({ seq }: Row, { due }: ExactRun): boolean {
+    return this.passed!.has(keyOf({ seq, due }));
+  }
+
+  /** Rows that are behind the position but for runs passed over are done. */
   private finishRows(): void {
-    const done = (row: Row): boolean =>
-      row.runs.every(({ due }, i) => positionOf(row, i + 1) <= this.position! || this.refused!.has(due.runId));
-    while (this.rows[0] !== undefined && done(this.rows[0])) {
-      const { seq, runs } = this.rows.shift()!;
-      const published = runs.filter(({ due }) => !this.refused!.has(due.runId));
+    const isDone = (row: Row): boolean =>
+      row.runs.every((run, i) => positionOf(row, i + 1) <= this.position! || this.isPassed(row, run));
+    while (this.rows[0] !== undefined && isDone(this.rows[0])) {
+      const row = this.rows.shift()!;
+      const published = row.runs.filter((run) => !this.isPassed(row, run));
+      for (const { due } of row.runs) this.passed!.delete(keyOf({ seq: row.seq, due }));
       this.options.onProduced(
-        seq,
+        row.seq,
         published.map((run) => completedRun(run, this.options.worker)),
       );
     }
   }
+}
+
+function keyOf({ seq, due }: RowRun): string {
+  return `${seq}/${due.runId}`;
+}
+
+function forGood(message: string): Problem {
+  return { message, isDenial: false };
 }
 
 function groupOf(prefix: string): string {

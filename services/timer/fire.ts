@@ -4,6 +4,7 @@ import { decideDue, type Decided, type Decision } from '../core/occurrences/due.
 import { jitterFor } from '../core/occurrences/next-start.ts';
 import { afterEnd, isOneShot, nextOccurrence } from '../core/occurrences/schedule.ts';
 import type { TimerRow } from '../core/ports/timer-store.ts';
+import type { DueRecord } from '../core/records.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { formatInstant } from '../core/spec/instant.ts';
 import { makeDue, scheduledRun } from './due-record.ts';
@@ -12,12 +13,30 @@ import { finishedIfDone, hasRunsLeft, retime, traceOf, withNextAt } from './occu
 import { startRun } from './start-run.ts';
 
 /** A timer whose due record is ready. */
-export function fireReady(timer: TimerRow, context: DecideContext): Effects {
+export function fireReady(timer: TimerRow, job: Job | undefined, context: DecideContext): Effects {
   const effects = noEffects();
   const { kind, topic, tenant, jobId, runId, due } = timer;
+  // No executor looks whether the job of a message was cancelled.
+  if (isPutOff(timer)) {
+    const message = JSON.parse(due) as DueRecord;
+    if (job !== undefined && job.cancelGen > message.cancelGen) {
+      effects.ended.push(cancelledMessage(message, context));
+      return effects;
+    }
+  }
   // A retry is of a run that exists.
   if (kind === 'retry' || !context.existing.has(runId)) effects.dues.push({ topic, tenant, jobId, runId, due });
   return effects;
+}
+
+/** A message that waits for a permission: its job is to be read when it is tried again. */
+export function isPutOff({ kind, topic }: TimerRow): boolean {
+  return kind === 'retry' && topic === '';
+}
+
+function cancelledMessage(due: DueRecord, context: DecideContext): EndedRun {
+  const error = { code: 'cancelled', message: 'the job was cancelled before the run started' };
+  return { ...endedRun(due, 'CANCELLED', context, { error }), tracked: due.tracked };
 }
 
 /** The job of a one-shot whose timer struck. */

@@ -16,6 +16,7 @@ import type { TimerLimits } from './deps.ts';
 import { dueTopicOf, scheduledRun } from './due-record.ts';
 import type { EnqueuedItem } from './enqueued.ts';
 import { inputsOf, type Gathered } from './gathered.ts';
+import { isPutOff } from './fire.ts';
 import type { Input } from './inputs.ts';
 import type { ReadItem } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
@@ -125,7 +126,7 @@ async function readJobs(all: readonly Gathered[], inputs: readonly Input[], stor
   }
   for (const { news, due } of all) {
     news.swept.forEach(need);
-    for (const timer of due) if (timer.kind === 'occurrence' || timer.kind === 'run') need(timer);
+    for (const timer of due) if (timer.kind === 'occurrence' || timer.kind === 'run' || isPutOff(timer)) need(timer);
   }
   if (jobs.size + commands.length === 0) return { jobs: new Map(), seen: new Set() };
   return store.read([...jobs.values()], commands);

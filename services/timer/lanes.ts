@@ -3,13 +3,15 @@ import type { Records } from '../core/events.ts';
 import { decodeOutbox } from '../core/outbox-codec.ts';
 import type { OutboxBatch } from '../core/ports/timer-store.ts';
 import type { DueRecord, OutgoingRecord } from '../core/records.ts';
+import { jobKey } from '../core/topics.ts';
 import type { TimerDeps } from './deps.ts';
 import { unpublishable } from './effects.ts';
 import type { Emitter } from './emitter.ts';
-import { ExactLane } from './exact-lane.ts';
+import { ExactLane, type RowRun } from './exact-lane.ts';
 import { decodeExact } from './exact-message.ts';
 import type { OwnedPartition } from './owned.ts';
 import type { PlannedBatch } from './plan.ts';
+import { markOf, putOff, withoutDenial, type PutOff } from './put-off.ts';
 
 export type LanesOptions = Pick<TimerDeps, 'store' | 'broker' | 'clock' | 'log' | 'instance' | 'prefix'> & {
   records: Records;
@@ -57,15 +59,12 @@ export class Lanes {
 
   private exact(owned: OwnedPartition): ExactLane {
     const { partition } = owned;
-    const { store, instance: worker, onFenced } = this.options;
+    const { instance: worker, onFenced } = this.options;
     owned.exactLane ??= new ExactLane({
       ...this.options,
       partition,
       worker,
-      failedAmong: async (runIds) => {
-        const runs = await store.runs(runIds);
-        return new Set([...runs.values()].filter(({ status }) => status === 'FAILED').map(({ runId }) => runId));
-      },
+      passedOver: (runs) => this.passedOver(runs),
       onProduced: (seq, runs) => {
         owned.publishedRuns.push(...runs);
         this.produced(owned, seq);
@@ -74,6 +73,12 @@ export class Lanes {
         new Promise((recorded) => {
           this.options.log.warn({ runId: due.runId, message }, 'a message cannot be published');
           this.fail(owned, due, message, recorded);
+        }),
+      onDenied: ({ due, seq }, message) =>
+        new Promise((recorded) => {
+          const again = putOff(due, partition, seq, this.now());
+          this.options.log.warn({ runId: due.runId, message, retryAt: again?.timer.fireAt }, 'a message is denied');
+          this.fail(owned, withoutDenial(due), message, recorded, again);
         }),
       onFenced: () => onFenced(owned),
     });
@@ -96,9 +101,29 @@ export class Lanes {
     if (!isPublic) this.fail(owned, JSON.parse(record.value!.toString()) as DueRecord, message, () => {});
   }
 
-  private fail(owned: OwnedPartition, due: DueRecord, message: string, recorded: () => void): void {
-    const context = { now: Math.floor(this.options.clock.now()), worker: this.options.instance };
-    owned.refusedRuns.push({ run: unpublishable(due, message, context), recorded });
+  /** @param again it has not failed yet, but is tried later */
+  private fail(owned: OwnedPartition, due: DueRecord, message: string, recorded: () => void, again?: PutOff): void {
+    const run = unpublishable(due, message, { now: this.now(), worker: this.options.instance });
+    const onRecorded = (): void => {
+      if (again === undefined) owned.exactPending.delete(due.runId);
+      recorded();
+    };
+    owned.refusedRuns.push({ run, again, recorded: onRecorded });
     this.options.onProgress();
+  }
+
+  /** Runs of rows that a former owner left which it did not publish: what it recorded as failed, or moved aside. */
+  private async passedOver(runs: readonly RowRun[]): Promise<readonly RowRun[]> {
+    const { store } = this.options;
+    const marks = runs.map(({ due, seq }) => markOf(due, seq));
+    const [stored, { seen }] = await Promise.all([store.runs(runs.map(({ due }) => due.runId)), store.read([], marks)]);
+    return runs.filter(({ due }, index) => {
+      const { tenant, jobId, commandId } = marks[index]!;
+      return stored.get(due.runId)?.status === 'FAILED' || seen.has(`${jobKey(tenant, jobId)}/${commandId}`);
+    });
+  }
+
+  private now(): number {
+    return Math.floor(this.options.clock.now());
   }
 }

@@ -14,10 +14,14 @@ import type { Input } from './inputs.ts';
 import { INTAKES, type Intake } from '../core/topics.ts';
 import { IntakeQueue } from './intake-queue.ts';
 import type { Fence } from './plan.ts';
+import type { PutOff } from './put-off.ts';
 import { Surplus } from './surplus.ts';
 
-/** A run that the exact lane could not publish: `recorded` is called once the store holds its failure. */
-export type RefusedRun = { run: EndedRun; recorded: () => void };
+/**
+ * A run that the exact lane could not publish: it has failed, or is tried `again` later. `recorded` is called once the store holds
+ * that.
+ */
+export type RefusedRun = { run: EndedRun; again?: PutOff | undefined; recorded: () => void };
 
 export class OwnedPartition {
   readonly partition: number;

@@ -24,6 +24,7 @@ import type { RejectedRecord } from '../core/rejected-record.ts';
 import { jobKey } from '../core/topics.ts';
 import type { Effects, Emission, EndedRun } from './effects.ts';
 import { decodeExact, encodeExact, type ExactRun } from './exact-message.ts';
+import type { PutOff } from './put-off.ts';
 
 /** The fence of a step: what its owner knows. */
 export type Fence = { partition: number; epoch: number; offsets: Offsets; outboxSeq: number };
@@ -172,6 +173,11 @@ export class Plan {
     const downstreams = job === undefined ? this.known.downstreams.get(jobKey(tenant, jobId)) : job.downstreams;
     for (const downstream of downstreams ?? [])
       this.write(this.records.upstreamEnded(tenant, downstream, jobId, runId));
+  }
+
+  putOff({ timer, mark }: PutOff): void {
+    this.addTimer(timer);
+    this.remember(mark);
   }
 
   remember(ref: JobRef & { commandId: string }): void {

@@ -42,9 +42,10 @@ void it('a message that the broker refuses among 400 costs log n transactions, a
   const lane = new ExactLane({
     ...{ partition: 0, prefix: '', worker: 'host:1', broker, clock, log: silent },
     records: new Records({ topics: topicsOf(''), partitions: 4, codec: jsonCodec(), source: '/test' }),
-    failedAmong: async () => new Set(),
+    passedOver: async () => [],
     onProduced: (_seq, runs) => void produced.push(...runs.map(({ outcome }) => outcome.jobId)),
     onRefused: async ({ jobId }) => void refused.push(jobId),
+    onDenied: () => assert.fail(),
     onFenced: () => assert.fail(),
   });
   lane.enqueue(
