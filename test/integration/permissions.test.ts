@@ -178,14 +178,14 @@ describe('a Kafka that denies permissions', { timeout: 230_000 }, () => {
       for (let tries = 0, last = ''; ; tries++) {
         last = await reasons(service);
         if (what.test(last)) return;
-        if (tries > 100) assert.fail(`${service.name} says: ${last}`);
+        if (tries > 250) assert.fail(`${service.name} says: ${last}`);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
-    /** Ten jobs, whose runs are due when the topic that they need is denied. */
+    /** Three jobs, whose runs are due when the topic that they need is denied. */
     async function soon(name: string): Promise<void> {
-      const ids = Array.from({ length: 10 }, (_, index) => `${name}-${index}`);
-      await Promise.all(ids.map((id) => belfry.client.schedule(id, custom('record', { in: '5s' }))));
+      const ids = [1, 2, 3].map((index) => `${name}-${index}`);
+      await Promise.all(ids.map((id) => belfry.client.schedule(id, custom('record', { in: '10s' }))));
     }
     const failures = (): Promise<object[]> => belfry.rows(`SELECT run_id FROM runs WHERE status = 'FAILED'`);
 
@@ -198,7 +198,7 @@ describe('a Kafka that denies permissions', { timeout: 230_000 }, () => {
       await said(executor, new RegExp(`Kafka denies topic [^ ]*${topic}`));
       assert.deepEqual(await failures(), []);
       await grant('topic', topic);
-      await belfry.untilRuns(10, 'COMPLETED');
+      await belfry.untilRuns(3, 'COMPLETED');
       await timer.ready();
       await executor.ready(30_000);
     });
@@ -208,7 +208,7 @@ describe('a Kafka that denies permissions', { timeout: 230_000 }, () => {
       await deny('topic', belfry.topics.completed, WRITE);
       await said(executor, new RegExp(`Kafka denies topic ${belfry.topics.completed}`));
       await grant('topic', belfry.topics.completed);
-      await belfry.untilRuns(20, 'COMPLETED');
+      await belfry.untilRuns(6, 'COMPLETED');
       assert.deepEqual(await failures(), []);
       await executor.ready(30_000);
       await timer.ready(30_000);
