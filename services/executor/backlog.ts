@@ -5,8 +5,8 @@
  * that exists); a task is known from intake until it is finished or nobody needs it here.
  */
 import { FairQueue } from '../core/fair-queue.ts';
-import { PRIORITIES, type Priority } from '../core/model.ts';
 import type { Clock } from '../core/ports/clock.ts';
+import type { InHand } from './in-hand.ts';
 import type { Source, Task } from './task.ts';
 
 /**
@@ -21,13 +21,15 @@ export class Backlog {
   private readonly queue = new FairQueue<Task>(({ due }) => due.tenant);
   /** Waiting until they are nearly due, or until their row is looked at again: by the span in which they come. */
   private readonly spans = new Map<number, Task[]>();
-  private readonly delayed: Record<Priority, number> = { high: 0, medium: 0, low: 0 };
+  private delayed = 0;
   private readonly clock: Clock;
+  private readonly inHand: InHand;
   private readonly onReady: () => void;
 
   /** @param onReady called whenever a task becomes ready for a slot */
-  constructor(clock: Clock, onReady: () => void) {
+  constructor(clock: Clock, inHand: InHand, onReady: () => void) {
     this.clock = clock;
+    this.inHand = inHand;
     this.onReady = onReady;
   }
 
@@ -67,6 +69,7 @@ export class Backlog {
   /** The task is finished, or somebody else's. */
   forget(task: Task): void {
     this.known.delete(task.key);
+    this.inHand.move(task, null);
   }
 
   /** Partitions were lost: what waits for their records alone is their new owner's. */
@@ -74,19 +77,9 @@ export class Backlog {
     for (const task of this.queue.remove((each) => !each.mine)) this.forget(task);
   }
 
-  /** Tasks of a priority (or of all) that wait. */
-  waiting(priority?: Priority): number {
-    if (priority !== undefined) return this.queue.size(priority) + this.delayed[priority];
-    return PRIORITIES.reduce((sum, each) => sum + this.waiting(each), 0);
-  }
-
-  /** Tasks of a priority in the queue, by the partition that they were read from. */
-  byPartition(priority: Priority): Map<number, number> {
-    const counts = new Map<number, number>();
-    for (const { sources } of this.queue.items(priority)) {
-      for (const { partition } of sources) counts.set(partition.partition, (counts.get(partition.partition) ?? 0) + 1);
-    }
-    return counts;
+  /** Tasks that wait. */
+  get waiting(): number {
+    return this.queue.size() + this.delayed;
   }
 
   /** Whether a task in the queue matches. */
@@ -107,10 +100,11 @@ export class Backlog {
   }
 
   private wait(task: Task, until: number): void {
+    this.inHand.move(task, 'waiting');
     const now = this.clock.now();
     const span = Math.floor(until / SPAN_MS) * SPAN_MS;
     if (span <= now) return this.enter([task], now);
-    this.delayed[task.priority]++;
+    this.delayed++;
     const others = this.spans.get(span);
     if (others !== undefined) return void others.push(task);
     this.spans.set(span, [task]);
@@ -120,7 +114,7 @@ export class Backlog {
   private begin(span: number): void {
     const tasks = this.spans.get(span) ?? [];
     this.spans.delete(span);
-    for (const { priority } of tasks) this.delayed[priority]--;
+    this.delayed -= tasks.length;
     const { mine = [], lost = [] } = Object.groupBy(tasks, (task) => (task.mine ? 'mine' : 'lost'));
     for (const task of lost) this.forget(task);
     this.enter(mine, this.clock.now());

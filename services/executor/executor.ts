@@ -9,14 +9,16 @@ import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { LeaseKeeper } from '../core/ports/lease-keeper.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { Rejections } from '../core/ports/rejections.ts';
 import type { RunStore, Settled } from '../core/ports/run-store.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
-import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
+import type { ConsumedRecord, DueRecord } from '../core/records.ts';
 import { Backlog } from './backlog.ts';
 import { Claimer } from './claim.ts';
 import { Undertaker } from './dead-leases.ts';
 import type { HandlerRegistry } from './handlers/handler.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { InHand } from './in-hand.ts';
 import { Incarnations } from './incarnation.ts';
 import { Intake } from './intake.ts';
 import { NO_METRICS, type ExecutorMetrics } from './metrics.ts';
@@ -27,14 +29,16 @@ import { Places } from './places.ts';
 import { DEFAULT_PACES, type Paces } from './paces.ts';
 import { policyOf } from './policy.ts';
 import { Publisher } from './publish.ts';
+import { Rejects } from './rejects.ts';
 import { repeat, type Repetition } from './repeat.ts';
 import { Attempt, type AttemptDeps, type Verdict } from './run.ts';
 import { Running } from './running.ts';
 import { Settler, type Settling } from './settle.ts';
 import { Slots } from './slots.ts';
-import { Holding, Task, type OwnedRun, type Source, type TaskOrigin } from './task.ts';
+import { Task, sizeOf, type Holding, type OwnedRun, type Source } from './task.ts';
 
 const MOST_UNFINISHED = 5_000;
+const MOST_UNFINISHED_BYTES = 64 * 1024 * 1024;
 /** Looking for parked runs, for others that are free, and for limits: of one beat, so that it wakes an idle process once. */
 const LOOK_EVERY_MS = 200;
 const THOROUGH_EVERY = 25;
@@ -53,6 +57,8 @@ export type ExecutorDeps = {
   handlers: HandlerRegistry;
   /** Limits of tenants; without them nobody has any. */
   tenants?: Tenants;
+  /** The index of rejected records; without it their topic alone has them. */
+  rejections?: Rejections;
   /** Which due topics it reads. */
   queue: string;
   /** What people see: `host:pid`. */
@@ -77,6 +83,8 @@ export type ExecutorStats = {
   abandoned: number;
   free: number;
   waiting: number;
+  /** Bytes of their records. */
+  waitingBytes: number;
   starting: number;
   settling: number;
   publishing: number;
@@ -88,6 +96,7 @@ export class Executor {
   private readonly metrics: ExecutorMetrics;
   private readonly partitions = new Partitions();
   private readonly running = new Running();
+  private readonly inHand = new InHand();
   private readonly abandoned = new Set<Attempt>();
   private readonly attemptDeps: AttemptDeps;
   private readonly slots: Slots;
@@ -116,7 +125,8 @@ export class Executor {
     const goOn = (): boolean => !this.closed;
     const onReleased = (): void => this.moved();
     const slots = (this.slots = new Slots(deps.slots, handlers));
-    const backlog = (this.backlog = new Backlog(deps.clock, () => this.claimer.pump()));
+    const { inHand } = this;
+    const backlog = (this.backlog = new Backlog(deps.clock, inHand, () => this.claimer.pump()));
     const incarnations = (this.incarnations = new Incarnations({
       ...deps,
       identity: { worker, queue, handlers: [...handlers.keys()] },
@@ -135,6 +145,7 @@ export class Executor {
       paces: deps.paces ?? DEFAULT_PACES,
       metrics,
       backlog,
+      inHand,
       slots,
       incarnations,
       undertaker,
@@ -152,9 +163,10 @@ export class Executor {
     this.publisher = new Publisher({ ...shared, onDone: (tasks) => this.finished(tasks) });
     const refuse = (task: Task, reason: string): void => this.refuse(task, reason);
     this.parking = new Parking({ ...shared, refuse });
+    const rejects = new Rejects({ ...shared, publish: (publication) => this.publisher.add(publication) });
     this.claimer = new Claimer({
       ...shared,
-      open: () => this.settler.pending + this.publisher.pending < MOST_UNFINISHED,
+      open: () => this.isOpen(),
       free: (task) => this.free(task),
       begin: (task, owned) => this.begin(task, owned),
       conclude: (task, owned, verdict) => this.conclude(task, owned, verdict),
@@ -167,11 +179,9 @@ export class Executor {
       ...shared,
       topics: records.topics,
       memberName: deps.ids.uuid(),
-      fewest: Math.max(200, 2 * deps.slots),
-      waiting: (priority) => backlog.waiting(priority) + this.parking.pending,
-      byPartition: (priority) => backlog.byPartition(priority),
-      onDue: (due, source, origin) => this.due(due, source, origin),
-      onGarbage: (record, rejection, source) => this.garbage(record, rejection, source),
+      unwritten: () => this.parking.pending,
+      onDue: (due, source, record) => this.due(due, source, record),
+      onGarbage: (record, rejection, source) => rejects.add(record, rejection, source),
       onBatchEnd: () => this.claimer.pump(),
       onLost: () => backlog.dropLost(),
     });
@@ -240,7 +250,8 @@ export class Executor {
       running: this.running.size,
       abandoned: this.abandoned.size,
       free: this.slots.free,
-      waiting: this.backlog.waiting(),
+      waiting: this.backlog.waiting,
+      waitingBytes: this.inHand.waitingBytes,
       starting: this.claimer.starting,
       settling: this.settler.pending,
       publishing: this.publisher.pending,
@@ -253,22 +264,21 @@ export class Executor {
     return this.parking.pending + this.places.pending;
   }
 
-  private due(due: DueRecord, source: Source, origin: TaskOrigin): void {
-    const task = new Task(due, this.deps.ids.uuid(), origin);
+  /** While so much is unsettled or unpublished nothing is added. */
+  private isOpen(): boolean {
+    const unfinished = this.settler.pending + this.publisher.pending;
+    return unfinished < MOST_UNFINISHED && this.inHand.endingBytes < MOST_UNFINISHED_BYTES;
+  }
+
+  private due(due: DueRecord, source: Source, record: ConsumedRecord): void {
+    const { topic, partition, offset } = record;
+    const task = new Task(due, this.deps.ids.uuid(), { topic, partition, offset }, sizeOf(record));
     const known = this.backlog.find(task.key);
     if (known !== undefined) return known.attach(source);
     if (this.deps.handlers.has(task.handler)) return this.backlog.admit(task, source);
     task.attach(source);
+    this.inHand.move(task, 'waiting');
     this.parking.handOver(task);
-  }
-
-  /** Its bytes go to where people can list them, and with them the offset that held it. */
-  private garbage(record: ConsumedRecord, rejection: Rejection, source: Source): void {
-    this.metrics.unreadable();
-    const holding = new Holding();
-    holding.sources.push(source);
-    this.deps.log.error({ ...holding.ids, reason: rejection.message }, 'this is no due record: it is rejected');
-    this.publisher.add({ task: holding, records: [this.deps.records.rejected(record, rejection)] });
   }
 
   private begin(task: Task, owned: OwnedRun): void {
@@ -278,6 +288,7 @@ export class Executor {
       return this.conclude(task, owned, task.endAs ?? { kind: 'handed_back' });
     }
     const attempt = new Attempt(this.attemptDeps, task, owned, handler, policyOf(task.due, handler));
+    this.inHand.move(task, 'running');
     const entry = this.running.add(task, owned, attempt, this.deps.clock.now());
     this.metrics.lateness(this.deps.clock.now() - task.due.dueAt);
     void attempt.verdict.then((verdict) => {
@@ -302,6 +313,7 @@ export class Executor {
   }
 
   private conclude(task: Task, owned: OwnedRun, verdict: Verdict): void {
+    this.inHand.move(task, 'ending');
     const handler = this.deps.handlers.get(task.handler) ?? {};
     const settlement = settlementOf(task, owned.token, verdict, policyOf(task.due, handler), this.deps.ids.random());
     const settling = { task, lease: owned.incarnation.lease, settlement };
@@ -350,6 +362,7 @@ export class Executor {
   }
 
   private finished(ended: readonly Holding[]): void {
+    for (const each of ended) this.inHand.move(each, null);
     const tasks = ended.filter((each) => each instanceof Task);
     for (const task of tasks) this.backlog.forget(task);
     this.parking.unpark(tasks);
@@ -361,7 +374,7 @@ export class Executor {
     this.publisher.flush();
     this.intake.throttle();
     this.metrics.slots(this.slots.inUse, this.slots.total);
-    this.metrics.waiting(this.backlog.waiting());
+    this.metrics.waiting(this.backlog.waiting);
   }
 
   private fatal(error: unknown): void {

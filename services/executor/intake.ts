@@ -13,37 +13,36 @@ import type { Log } from '../core/ports/log.ts';
 
 import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
 import { executorGroup, type Topics } from '../core/topics.ts';
-import type { ExecutorMetrics } from './metrics.ts';
+import type { InHand, Load } from './in-hand.ts';
 import type { Partitions } from './partitions.ts';
-import type { Source, TaskOrigin } from './task.ts';
+import type { Slots } from './slots.ts';
+import type { Source } from './task.ts';
 
 const SESSION_TIMEOUT_MS = 6_000;
 /**
- * How many tasks of a priority may wait: a resumed partition is fetched some hundred milliseconds later only, so what waits must
- * last for longer than that at full speed. Bytes are estimated by the mean of the latest records.
+ * What may wait of a priority: a resumed partition is fetched some hundred milliseconds later only, so it must last for longer
+ * than that at full speed. With all three, an executor holds 64 MiB of records that wait, and a fetch more.
  */
 const MOST_WAITING = 5_000;
-const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+const MOST_WAITING_BYTES = (64 / 3) * 1024 * 1024;
 /** Some hundred records of each partition at once: what a flood has written is read piece by piece, between the records of others. */
 const FETCH_BYTES = 64 * 1024;
 const RESUME_BELOW = 0.75;
-const MEAN_OF = 16;
+const NOTHING: Load = { count: 0, bytes: 0 };
 
 export type IntakeDeps = {
   broker: Broker;
   topics: Topics;
   partitions: Partitions;
   log: Log;
-  metrics: ExecutorMetrics;
   queue: string;
   prefix: string;
   memberName: string;
-  /** So many tasks of a priority may wait at least, however large they are. */
-  fewest: number;
-  waiting: (priority: Priority) => number;
-  /** Of those, what waits for a slot, by partition. */
-  byPartition: (priority: Priority) => ReadonlyMap<number, number>;
-  onDue: (due: DueRecord, source: Source, origin: TaskOrigin) => void;
+  slots: Slots;
+  inHand: InHand;
+  /** Rows of runs that were handed over, still to be written. */
+  unwritten: () => number;
+  onDue: (due: DueRecord, source: Source, record: ConsumedRecord) => void;
   /** It is no due record: nothing but a timer should write there. */
   onGarbage: (record: ConsumedRecord, rejection: Rejection, source: Source) => void;
   /** A batch has been taken in. */
@@ -59,10 +58,12 @@ export class Intake {
   private readonly paused: Record<Priority, Set<number>> = { high: new Set(), medium: new Set(), low: new Set() };
   /** Priorities whose group has told what this member gets, be it nothing. */
   private readonly joined = new Set<Priority>();
-  private meanBytes = 0;
+  /** So many must wait, or slots would idle until the next fetch. */
+  private readonly mostWaiting: number;
 
   constructor(deps: IntakeDeps) {
     this.deps = deps;
+    this.mostWaiting = Math.max(MOST_WAITING, 2 * deps.slots.total);
   }
 
   async start(): Promise<void> {
@@ -105,27 +106,33 @@ export class Intake {
 
   /** Pauses and resumes partitions by what waits; called when either has changed. */
   throttle(): void {
-    const bound = Math.max(this.deps.fewest, Math.min(MOST_WAITING, MOST_WAITING_BYTES / this.meanBytes));
+    const { inHand, topics, queue, unwritten } = this.deps;
     for (const [priority, consumer] of this.consumers) {
-      const waiting = this.deps.waiting(priority);
+      const share = this.shareOf(inHand.of(topics.due(queue, priority))) + unwritten() / this.mostWaiting;
       const paused = this.paused[priority];
-      if (waiting >= bound) this.pause(priority, consumer, waiting >= 2 * bound ? 0 : bound);
-      else if (paused.size > 0 && waiting < bound * RESUME_BELOW) {
+      if (share >= 1) this.pause(priority, consumer, share >= 2 ? 0 : 1);
+      else if (paused.size > 0 && share < RESUME_BELOW) {
         consumer.resume(this.partitionsOf(priority).filter(({ partition }) => paused.has(partition)));
         paused.clear();
       }
     }
   }
 
-  /** Those with their full share of the bound; all of them when none has, since then it comes from elsewhere. */
+  /** Of what may wait of a priority: 1 is all of it. */
+  private shareOf({ count, bytes }: Load): number {
+    return Math.max(count / this.mostWaiting, bytes / MOST_WAITING_BYTES);
+  }
+
+  /** Those with their full part of the bound; all of them when none has, since then it comes from elsewhere. */
   private pause(priority: Priority, consumer: GroupConsumer, bound: number): void {
     const paused = this.paused[priority];
     const held = this.partitionsOf(priority);
     const reading = held.filter(({ partition }) => !paused.has(partition));
     if (reading.length === 0) return;
-    const share = bound / held.length;
-    const counts = this.deps.byPartition(priority);
-    const full = reading.filter(({ partition }) => (counts.get(partition) ?? 0) >= share);
+    const full = reading.filter(({ topic, partition }) => {
+      const load = this.deps.partitions.get(topic, partition)?.load ?? NOTHING;
+      return this.shareOf(load) >= bound / held.length;
+    });
     const chosen = full.length === 0 && paused.size === 0 ? reading : full;
     if (chosen.length === 0) return;
     for (const { partition } of chosen) paused.add(partition);
@@ -162,11 +169,9 @@ export class Intake {
       held.position = record.offset + 1n;
       held.committed ??= record.offset;
       if (!held.watermark.add(record.offset)) continue;
-      this.meanBytes += ((record.value?.length ?? 0) - this.meanBytes) / MEAN_OF;
       const source = { partition: held, offset: record.offset };
       const read = readDue(record.value);
-      const { topic, partition, offset } = record;
-      if ('due' in read) this.deps.onDue(read.due, source, { topic, partition, offset });
+      if ('due' in read) this.deps.onDue(read.due, source, record);
       else this.deps.onGarbage(record, read.rejection, source);
     }
     if (held.position === null || batch.nextOffset > held.position) held.position = batch.nextOffset;

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { SystemClock } from '../adapters/clock.ts';
 import { LeaseThread } from '../adapters/postgres/lease-thread.ts';
+import { PostgresRejections } from '../adapters/postgres/rejections.ts';
 import { PostgresRunStore } from '../adapters/postgres/run-store.ts';
 import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
@@ -77,6 +78,7 @@ export async function startExecutorService(
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
     store: new PostgresRunStore(pg, clock),
     tenants: new PostgresTenants(pg),
+    rejections: new PostgresRejections(pg),
     records: new Records({ topics, partitions: meta.partitions, codec, source: '/belfry/executor' }),
     keeper: new LeaseThread({ pg: { databaseUrl, schema }, clock, log }),
     handlers: new Map([...checked, ['WEBHOOK', webhook]]),
@@ -97,6 +99,7 @@ export async function startExecutorService(
     'Handlers that go on although their run has ended without them: they ignored their abort signal.',
     () => stats().abandoned,
   );
+  metrics.gauge('waiting_bytes', 'Bytes of due records that wait here.', () => stats().waitingBytes);
   metrics.gauge('partitions_held', 'Partitions of the due topics that this executor reads.', () => stats().partitions);
   service.executor = executor;
   executor.start();

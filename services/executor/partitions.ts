@@ -61,5 +61,6 @@ export class Partitions {
 }
 
 function fresh(topic: string, partition: number, groupId: string): HeldPartition {
-  return { topic, partition, groupId, watermark: new Watermark(), held: true, position: null, committed: null };
+  const load = { count: 0, bytes: 0 };
+  return { topic, partition, groupId, watermark: new Watermark(), load, held: true, position: null, committed: null };
 }

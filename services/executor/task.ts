@@ -10,6 +10,7 @@ import type { RunRow } from '../core/ports/run-store.ts';
 import type { DueRecord } from '../core/records.ts';
 import type { Watermark } from '../core/watermark.ts';
 import { handlerOf } from './handlers/handler.ts';
+import type { Load, Stage } from './in-hand.ts';
 import type { Incarnation } from './incarnation.ts';
 import type { Verdict } from './run.ts';
 
@@ -19,6 +20,8 @@ export type HeldPartition = {
   readonly partition: number;
   readonly groupId: string;
   readonly watermark: Watermark;
+  /** What waits of it; see `InHand`. */
+  readonly load: Load;
   held: boolean;
   /** The next offset to take in; null until the first batch. */
   position: bigint | null;
@@ -31,6 +34,22 @@ export type TaskOrigin = { topic: string; partition: number; offset: bigint };
 /** Something that was read from Kafka and whose end is not published yet: offsets hold it. */
 export class Holding {
   sources: Source[] = [];
+  /** Of its record, as it was read; 0: it came from `parked`. */
+  readonly bytes: number;
+  /** Where it was read first. */
+  from: HeldPartition | null = null;
+  /** Set by `InHand.move` alone. */
+  stage: Stage | null = null;
+
+  constructor(bytes: number) {
+    this.bytes = bytes;
+  }
+
+  /** This offset holds it. */
+  attach(source: Source): void {
+    this.from ??= source.partition;
+    this.sources.push(source);
+  }
 
   /** Whether it is this executor's to publish: after a lost partition its new owner publishes. */
   get mine(): boolean {
@@ -76,8 +95,8 @@ export class Task extends Holding {
   /** How many times its row was looked at without a claim. */
   looks = 0;
 
-  constructor(due: DueRecord, nonce: string, origin: TaskOrigin | null) {
-    super();
+  constructor(due: DueRecord, nonce: string, origin: TaskOrigin | null, bytes = 0) {
+    super(bytes);
     this.key = `${due.runId}/${due.attempt}`;
     this.due = due;
     // One that a newer release wrote waits with those of the middle; its record says what it says.
@@ -96,12 +115,17 @@ export class Task extends Holding {
   }
 
   /** The same record was read again (a redelivery, or a repeat by the timer): it shares this task's fate. */
-  attach(source: Source): void {
+  override attach(source: Source): void {
     this.sources = this.sources.filter((each) => each.partition.held);
-    this.sources.push(source);
+    super.attach(source);
     if (this.parked) this.release();
   }
 }
 
 /** A run that this executor has claimed: every write is fenced by the token and by the incarnation's lease. */
 export type OwnedRun = { readonly incarnation: Incarnation; readonly token: number; readonly row: RunRow };
+
+/** Bytes of a record in memory. */
+export function sizeOf({ key, value }: { key: Buffer | null; value: Buffer | null }): number {
+  return (key?.length ?? 0) + (value?.length ?? 0);
+}

@@ -3,6 +3,7 @@ import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { MemoryBroker, type BrokerFaults } from '../../../services/adapters/memory/broker.ts';
 import type { MemoryBrokerClient } from '../../../services/adapters/memory/broker-client.ts';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
+import { MemoryRejections } from '../../../services/adapters/memory/rejections.ts';
 import { MemoryRunStore } from '../../../services/adapters/memory/run-store.ts';
 import { BelfryError } from '../../../services/core/errors.ts';
 import { Records } from '../../../services/core/events.ts';
@@ -91,6 +92,7 @@ export class Cluster {
       prefix: '',
       slots: options.slots ?? 10,
       ...(options.tenants && { tenants: options.tenants }),
+      rejections: new MemoryRejections(this.db),
       onFatal: (error) => {
         fatal.push(error);
         console.error(name, error);

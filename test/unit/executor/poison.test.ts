@@ -39,6 +39,15 @@ void describe('a due topic with garbage among its records', () => {
     assert.match(headers.belfry_error_message!, /attempt must be a whole number/);
     assert.deepEqual([headers.belfry_origin_topic, headers.belfry_origin_partition], ['job.due.medium', '0']);
     assert.deepEqual(node.fatal, []);
+    const indexed = cluster.db.rejected.map(({ topic, offset, code, tenant, jobId }) => [
+      topic,
+      offset,
+      code,
+      tenant,
+      jobId,
+    ]);
+    assert.equal(indexed.length, poison.length);
+    assert.deepEqual(indexed[0], ['job.due.medium', 1n, 'unreadable', 'acme', 'x']);
   });
 
   void it('has a rejection in the same transaction as the offset: a crash before it reads the garbage again', async () => {
