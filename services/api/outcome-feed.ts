@@ -147,9 +147,7 @@ export class OutcomeFeed {
       topics: [topics.completed],
       from,
       isolation: 'read_committed',
-      onRecord: (record) => {
-        reading = reading.then(() => hear(record));
-      },
+      onRecord: (record) => (reading = reading.then(() => hear(record))),
       onCaughtUp,
     });
     return { tail, done: () => reading };

@@ -59,8 +59,8 @@ export class Acks {
       from: 'end',
       isolation: 'read_uncommitted',
       onRecord: ({ value }) => {
-        if (value === null) return;
-        codec.decodeAck(value).then(
+        if (value === null) return undefined;
+        return codec.decodeAck(value).then(
           (ack) => this.tell(ack),
           (error: unknown) => log.warn({ err: error }, 'an answer on the acks topic could not be read'),
         );

@@ -64,9 +64,8 @@ export class KafkaTransport implements Transport {
       topics: [topics.completed],
       from: 'end',
       isolation: 'read_committed',
-      onRecord: ({ value }) => {
-        if (value !== null) last = last.then(() => read(value)); // one after the other, in the order of the topic
-      },
+      // One after the other, in the order of the topic.
+      onRecord: ({ value }) => (value === null ? undefined : (last = last.then(() => read(value)))),
     });
     this.tails.add(tail);
     return async () => {

@@ -191,6 +191,25 @@ export function brokerConformance(name: string, makeHarness: () => Promise<Broke
     });
 
     describe('a tail', () => {
+      it('reads no further while too much of what it handed over is under way, and on when that is done', async () => {
+        const topic = await harness.createTopic(1);
+        const producer = await harness.client().producer();
+        const hanging = Promise.withResolvers<void>();
+        let handedOver = 0;
+        const onRecord = (): Promise<void> => (handedOver++, hanging.promise);
+        await openTail(harness.client(), topic, { onRecord });
+        const halfMib = Buffer.alloc(512 * 1024);
+        const send = (): Promise<void> => producer.send([{ ...record(topic, 0, ''), value: halfMib }]);
+        while (handedOver < 16) await Promise.all([send(), until('it is read', () => handedOver > 0)]);
+        const before = handedOver;
+        for (let n = 0; n < 20; n++) await send();
+        const other = await openTail(harness.client(), topic);
+        await until('another tail has read all', () => other.caughtUp() === 1);
+        assert.ok(handedOver <= before + 4, `${handedOver} of ${other.records.length} records`);
+        hanging.resolve();
+        await until('all are read', () => handedOver === other.records.length);
+      });
+
       it('from the end reads exactly what is written after it stands', async () => {
         const topic = await harness.createTopic(2);
         const producer = await harness.client().producer();

@@ -3,6 +3,7 @@
  * asks for its positions itself, before it is said to stand, and reads through a group that nobody else joins and that
  * leaves nothing behind (it commits nothing).
  */
+import { InFlight } from '../../core/in-flight.ts';
 import type { Tail, TailOptions, TopicPartition } from '../../core/ports/broker.ts';
 import type { Catalog } from './catalog.ts';
 import type { Context } from './context.ts';
@@ -33,17 +34,26 @@ export async function openTail(
     options.onCaughtUp?.();
   };
   const { topics, isolation } = options;
-  const group = new KafkaGroup(
+  const parts = new Map<string, TopicPartition>();
+  const inFlight = new InFlight({
+    pause: () => group.pause([...parts.values()]),
+    resume: () => group.resume([...parts.values()]),
+  });
+  const group: KafkaGroup = new KafkaGroup(
     context,
     catalog,
     { groupId, topics, memberName: groupId, copartitioned: false, isolation, sessionTimeoutMs: SESSION_MS },
     {
-      onAssignment: () => undefined,
+      onAssignment: (assignment) => {
+        for (const tp of assignment) parts.set(key(tp), tp);
+      },
       // A partition added since is read from its start: all that it holds is new.
       position: (tp) => positions.get(key(tp)) ?? 0n,
       onBatch: (batch) => {
-        for (const record of batch.records) options.onRecord(record);
+        for (const record of batch.records) inFlight.add(record.value?.length ?? 0, options.onRecord(record));
         advance(batch, batch.nextOffset);
+        // A session that came meanwhile knows nothing of a pause.
+        if (inFlight.paused) group.pause([batch]);
       },
       onSkip: advance,
       onFatal: (error) => context.log.error({ err: error, topics }, 'A Kafka tail cannot go on.'),

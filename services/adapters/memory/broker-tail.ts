@@ -1,3 +1,4 @@
+import { InFlight } from '../../core/in-flight.ts';
 import type { Tail, TailOptions, TopicPartition } from '../../core/ports/broker.ts';
 import { missing, type MemoryCluster } from './broker-cluster.ts';
 import type { PartitionLog } from './broker-log.ts';
@@ -23,10 +24,14 @@ export function openMemoryTail(broker: MemoryCluster, options: TailOptions, part
     if (!log || next < (ends.get(log) ?? 0n) || !behind.delete(log) || behind.size > 0) return;
     options.onCaughtUp?.();
   };
-  const reader = parts.reader({
+  const setPaused = (paused: boolean): void => {
+    for (const log of logs) reader.setPaused(log, paused);
+  };
+  const inFlight = new InFlight({ pause: () => setPaused(true), resume: () => setPaused(false) });
+  const reader: MemoryReader = parts.reader({
     isolation: options.isolation,
     onBatch: (batch) => {
-      for (const record of batch.records) options.onRecord(record);
+      for (const record of batch.records) inFlight.add(record.value?.length ?? 0, options.onRecord(record));
       advance(batch, batch.nextOffset);
     },
     onSkip: advance,

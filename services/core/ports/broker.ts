@@ -94,7 +94,11 @@ export type TailOptions = {
    */
   from: 'end' | 'beginning' | { timestampMs: number } | { offsets: ReadonlyMap<number, bigint> };
   isolation: 'read_committed' | 'read_uncommitted';
-  onRecord(record: ConsumedRecord): void;
+  /**
+   * What it answers as a promise is under way until that settles: the tail reads no further while that are 1,000 records or 8 MiB.
+   * Its order is the caller's to keep.
+   */
+  onRecord(record: ConsumedRecord): unknown;
   /** Called each time everything that stood in the topics when the tail began has been read. */
   onCaughtUp?(): void;
 };
