@@ -1,6 +1,6 @@
 /** Exit codes of the command line: a contract with scripts. */
+import { factsOf } from '../core/error-codes.ts';
 import { BelfryError } from '../core/errors.ts';
-import { REJECTION_CODES } from '../core/records.ts';
 
 export const EXIT = {
   ok: 0,
@@ -16,31 +16,9 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-const NOT_FOUND: readonly string[] = ['not_found', 'unknown_job', 'unknown_run'];
-const NO_ANSWER: readonly string[] = [
-  'no_answer',
-  'api_unavailable',
-  'broker_unavailable',
-  'broker_denied',
-  'topic_missing',
-  'store_unavailable',
-  'registry_unavailable',
-];
-const USAGE: readonly string[] = [
-  'usage',
-  'config_invalid',
-  'invalid_config',
-  'config_mismatch',
-  'webhook_key_missing',
-];
-
 /** The exit code of whatever was thrown. */
 export function exitCodeOf(thrown: unknown): ExitCode {
-  if (!(thrown instanceof BelfryError)) return EXIT.failed;
-  if (NOT_FOUND.includes(thrown.code)) return EXIT.notFound;
-  if (REJECTION_CODES.some((code) => code === thrown.code)) return EXIT.rejected;
-  if (NO_ANSWER.includes(thrown.code)) return EXIT.noAnswer;
-  return USAGE.includes(thrown.code) ? EXIT.usage : EXIT.failed;
+  return thrown instanceof BelfryError ? factsOf(thrown.code).exit : EXIT.failed;
 }
 
 export function usageError(message: string): BelfryError {

@@ -198,7 +198,7 @@ export class BelfryClient<H extends Handlers = Handlers> {
 function accepted(ack: Ack): Ack {
   const { commandId, tenant, jobId, outcome, error } = ack;
   if (outcome !== 'rejected') return ack;
-  throw new BelfryError(error?.code ?? 'rejected', error?.message ?? 'The command was refused.', {
+  throw new BelfryError(error?.code ?? 'invalid', error?.message ?? 'The command was refused.', {
     field: error?.field,
     ids: { commandId, tenant, jobId },
   });

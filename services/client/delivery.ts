@@ -2,6 +2,7 @@
  * One command on its way. A single deadline, from the call on, bounds all that is done for it, and how far it has come by then is what
  * its sender is told: nothing happened, it may have been applied, or it is durable and waits for a timer.
  */
+import type { ErrorCode } from '../core/error-codes.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Ack } from '../core/records.ts';
@@ -13,7 +14,7 @@ export type Stage = 'waiting' | 'sent' | 'durable';
 export const SAFE_TO_REPEAT = 'Sending it again with the same commandId is safe.';
 
 /** What a command's sender is told when its time is up: a code, and a message. */
-export type TooLate = (stage: Stage, timeoutMs: number) => [code: string, message: string];
+export type TooLate = (stage: Stage, timeoutMs: number) => [code: ErrorCode, message: string];
 
 export class Delivery {
   readonly commandId: string;
@@ -45,7 +46,7 @@ export class Delivery {
   }
 
   /** Its sender may try again. */
-  giveUp(code: string, message: string): void {
+  giveUp(code: ErrorCode, message: string): void {
     this.fail(new BelfryError(code, message, { retryable: true, ids: { commandId: this.commandId } }));
   }
 

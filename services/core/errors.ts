@@ -1,3 +1,5 @@
+import type { ErrorCode } from './error-codes.ts';
+
 /** The ids that an error concerns, for logs and for answers to users. */
 export type ErrorIds = {
   tenant?: string;
@@ -16,16 +18,16 @@ export type ErrorOptions = { retryable?: boolean; cause?: unknown; ids?: ErrorId
 /**
  * The one error class of Belfry.
  *
- * `code` is stable and meant for programs; the message is meant for people and says what to do. `retryable` tells
+ * `code` is stable and meant for programs (`error-codes.ts`); the message is meant for people and says what to do. `retryable` tells
  * whether the same call may succeed later without anybody changing anything. `field` names the offending input.
  */
 export class BelfryError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly ids: ErrorIds;
   readonly field: string | undefined;
 
-  constructor(code: string, message: string, options: ErrorOptions = {}) {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'BelfryError';
     this.code = code;

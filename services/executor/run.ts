@@ -233,7 +233,7 @@ export class Attempt {
   }
 
   private completion(own: Completed | Failed): Settlement {
-    if (own.kind === 'failed') throw new BelfryError(own.error.code, own.error.message);
+    if (own.kind === 'failed') throw new BelfryError('result_invalid', own.error.message);
     const { runId, attempt } = this.task.due;
     const { result, truncated: resultTruncated } = own;
     return {

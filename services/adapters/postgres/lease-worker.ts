@@ -5,6 +5,7 @@
  */
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { ErrorCode } from '../../core/error-codes.ts';
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Lease } from '../../core/ports/run-store.ts';
 import type { Log } from '../../core/ports/log.ts';
@@ -21,7 +22,7 @@ export type LeaseWorkerData = {
 };
 export type LeaseWorkerMessage =
   | { kind: 'opened' }
-  | { kind: 'failed'; code: string; message: string; retryable: boolean }
+  | { kind: 'failed'; code: ErrorCode; message: string; retryable: boolean }
   | { kind: 'lost' }
   | { kind: 'closed' }
   | { kind: 'warning'; message: string; fields: object };

@@ -143,7 +143,7 @@ async function refuseOtherEncodings(client: pg.PoolClient): Promise<void> {
   const encoding = rows[0]?.server_encoding;
   if (encoding === 'UTF8') return;
   throw new BelfryError(
-    'invalid_config',
+    'config_invalid',
     `The database's encoding is ${encoding}; Belfry needs a database made with ENCODING 'UTF8'.`,
   );
 }

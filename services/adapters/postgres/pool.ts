@@ -109,7 +109,7 @@ export function openPool(options: PgOptions): Pg {
   const { databaseUrl, schema, max, applicationName, log, onStatement } = options;
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
     throw new BelfryError(
-      'invalid_config',
+      'config_invalid',
       `BELFRY_DB_SCHEMA is "${schema}"; it must be 1 to 63 lower-case letters, digits and underscores, not beginning with a digit.`,
     );
   }

@@ -2,6 +2,7 @@
  * Requests to the HTTP API. What fails on the way, or because something is away, is sent again until the time is up: every
  * request made here may be repeated, since commands carry their ids.
  */
+import { factsOf, readErrorCode } from '../../core/error-codes.ts';
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Clock, Ids } from '../../core/ports/clock.ts';
 
@@ -9,22 +10,6 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 const STANDARD_TIMEOUT_MS = 10_000;
 const PROBLEM = 'urn:belfry:problem:';
-/** Codes of what passes by itself. */
-const PASSING = [
-  'rate_limited',
-  'starting',
-  'overloaded',
-  'closed',
-  'broker_unavailable',
-  'broker_denied',
-  'topic_missing',
-  'store_unavailable',
-  'no_answer',
-  'api_unavailable',
-];
-
-const NOT_FOUND = ['not_found', 'unknown_job', 'unknown_run'];
-
 export type ApiDeps = {
   /** Where the API is: `https://belfry.example.com`, without `/api`. */
   url: string;
@@ -84,7 +69,7 @@ export class HttpApi {
     try {
       return await this.ask<T>(method, path, request);
     } catch (error) {
-      if (error instanceof BelfryError && NOT_FOUND.includes(error.code)) return undefined;
+      if (error instanceof BelfryError && factsOf(error.code).kind === 'missing') return undefined;
       throw error;
     }
   }
@@ -146,9 +131,13 @@ export class HttpApi {
     const text = await response.text();
     const { type, detail, errors } = readProblem(text);
     if (!type?.startsWith(PROBLEM)) return this.unavailable(`it answered ${response.status}, and nothing of Belfry's`);
-    const code = type.slice(PROBLEM.length);
+    const written = type.slice(PROBLEM.length);
+    const code = readErrorCode(written);
     const field = errors?.[0]?.pointer?.replace(/^#?\//, '').replaceAll('/', '.');
-    return new BelfryError(code, detail ?? code, { retryable: PASSING.includes(code), ...(field && { field }) });
+    return new BelfryError(code, detail ?? written, {
+      retryable: factsOf(code).kind === 'unavailable',
+      ...(field && { field }),
+    });
   }
 
   private unavailable(why: unknown): BelfryError {

@@ -6,6 +6,7 @@
  * would be answered later than each of them may take.
  */
 import { closeAll } from '../../core/close-all.ts';
+import { readErrorCode, type ErrorCode } from '../../core/error-codes.ts';
 import { BelfryError } from '../../core/errors.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { Ack, Outcome } from '../../core/records.ts';
@@ -136,13 +137,13 @@ function hear(delivery: Delivery, answer: CommandAnswer | undefined, leftMs: num
   } else if (answer === undefined || answer.outcome === 'failed') {
     const silence = { code: 'api_unavailable', message: `The API gave no answer to the command. ${DOUBT}` };
     const { code, message } = answer?.error ?? silence;
-    delivery.giveUp(code, message);
+    delivery.giveUp(readErrorCode(code), message);
   } else delivery.answer(ackOf(answer));
 }
 
 const DOUBT = `If the command got through, it may have been applied. ${SAFE_TO_REPEAT}`;
 
-function tooLate(stage: Stage, timeoutMs: number, url = ''): [code: string, message: string] {
+function tooLate(stage: Stage, timeoutMs: number, url = ''): [code: ErrorCode, message: string] {
   const texts = {
     waiting: `The command was not sent within ${timeoutMs} ms, since others came before it: send fewer at once, or allow more time.`,
     sent: `The API at ${url} did not answer within ${timeoutMs} ms: it is busy, or cannot be reached. ${DOUBT}`,

@@ -36,7 +36,7 @@ describe('runHandler', () => {
     const last = await runHandler(handlers.greet, { payload: { name: '' }, attempt: 2 });
     assert.equal(last.status, 'FAILED');
     const forGood = await runHandler(() => {
-      throw new BelfryError('anything', 'for good');
+      throw new BelfryError('conflict', 'for good');
     });
     assert.deepEqual([forGood.status, forGood.error!.code], ['FAILED', 'handler_error']);
   });
