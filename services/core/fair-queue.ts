@@ -34,13 +34,15 @@ export class FairQueue<T> {
    * Grants up to `limit` items, removed from the queue.
    * @param fits asked once for each item when its turn comes, true means that it is granted (and may count it already);
    *   the others keep their place
+   * @param mayHave asked when a tenant's turn comes: whether it takes part at all
    */
-  take(limit: number, fits: (item: T) => boolean = () => true): T[] {
+  take(limit: number, fits: (item: T) => boolean = () => true, mayHave?: (tenant: string) => boolean): T[] {
     const granted: T[] = [];
+    if (limit <= 0) return granted;
     const passes = {
-      high: this.lanes.high.pass(fits),
-      medium: this.lanes.medium.pass(fits),
-      low: this.lanes.low.pass(fits),
+      high: this.lanes.high.pass(fits, mayHave),
+      medium: this.lanes.medium.pass(fits, mayHave),
+      low: this.lanes.low.pass(fits, mayHave),
     };
     let waiting = PRIORITIES.filter((priority) => !passes[priority].isOver);
     while (granted.length < limit && waiting.length > 0) {
@@ -49,7 +51,7 @@ export class FairQueue<T> {
       if (item !== undefined) {
         granted.push(item);
         this.charge(priority, waiting);
-      } else {
+      } else if (!passes[priority].hasLeftOut) {
         this.credit[priority] = 0;
       }
       waiting = waiting.filter((each) => !passes[each].isOver);
@@ -59,6 +61,15 @@ export class FairQueue<T> {
       if (this.lanes[priority].size === 0) this.credit[priority] = 0;
     }
     return granted;
+  }
+
+  /** How many items of each tenant wait. */
+  sizeByTenant(): Map<string, number> {
+    const sizes = new Map<string, number>();
+    for (const priority of PRIORITIES) {
+      for (const [tenant, size] of this.lanes[priority].sizes()) sizes.set(tenant, (sizes.get(tenant) ?? 0) + size);
+    }
+    return sizes;
   }
 
   some(matches: (item: T) => boolean): boolean {

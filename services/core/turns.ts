@@ -18,6 +18,8 @@ export type Pass<T> = {
   next(): T | undefined;
   /** Nothing is left to look at. */
   readonly isOver: boolean;
+  /** Owners were left out who may have some another time. */
+  readonly hasLeftOut: boolean;
   end(): void;
 };
 
@@ -46,16 +48,31 @@ export class Turns<T> {
     for (const { items } of this.lines.values()) yield* items;
   }
 
-  /** Looks at the items in turn. @param fits asked once for each */
-  pass(fits: (item: T) => boolean): Pass<T> {
+  /** How many items each owner has. */
+  *sizes(): Generator<[owner: string, size: number]> {
+    for (const { owner, items } of this.lines.values()) yield [owner, items.length];
+  }
+
+  /**
+   * Looks at the items in turn.
+   * @param fits asked once for each
+   * @param mayHave asked when an owner's turn comes; the items of one that may not have any are not looked at
+   */
+  pass(fits: (item: T) => boolean, mayHave: (owner: string) => boolean = () => true): Pass<T> {
     // Lines that are set again during the iteration come up again at its end.
     const turns = this.lines.values();
     const touched = new Set<Line<T>>();
     let unseen = this.count;
+    let hasLeftOut = false;
     const next = (): T | undefined => {
       for (let turn = turns.next(); !turn.done; turn = turns.next()) {
         const line = turn.value;
         touched.add(line);
+        if (!mayHave(line.owner)) {
+          unseen -= line.items.length - line.at;
+          hasLeftOut = true;
+          continue;
+        }
         while (line.at < line.items.length) {
           const item = line.items[line.at++] as T;
           unseen--;
@@ -78,6 +95,9 @@ export class Turns<T> {
       end,
       get isOver() {
         return unseen === 0;
+      },
+      get hasLeftOut() {
+        return hasLeftOut;
       },
     };
   }

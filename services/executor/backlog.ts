@@ -51,14 +51,24 @@ export class Backlog {
     this.wait(task, this.clock.now() + delayMs);
   }
 
-  /** Up to `limit` tasks by priority; each run once. @param fits whether a slot is there for it, counting it */
-  take(limit: number, fits: (task: Task) => boolean): Task[] {
+  /**
+   * Up to `limit` tasks by priority; each run once.
+   * @param fits whether a slot is there for it, counting it
+   * @param rounds one after the other, as long as something is left: which tenants take part
+   */
+  take(limit: number, fits: (task: Task) => boolean, rounds: readonly ((tenant: string) => boolean)[]): Task[] {
     const runs = new Set<string>();
-    return this.queue.take(limit, (task) => {
+    const fitsOnce = (task: Task): boolean => {
       if (runs.has(task.due.runId) || !fits(task)) return false;
       runs.add(task.due.runId);
       return true;
-    });
+    };
+    return rounds.flatMap((mayHave) => this.queue.take(limit - runs.size, fitsOnce, mayHave));
+  }
+
+  /** How many tasks of each tenant are ready for a slot. */
+  readyByTenant(): ReadonlyMap<string, number> {
+    return this.queue.sizeByTenant();
   }
 
   /** Takes waiting tasks out of the queue for another use; they stay known. */

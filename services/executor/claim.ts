@@ -105,9 +105,11 @@ export class Claimer {
       this.wanted = false;
       const incarnation = incarnations.claiming;
       if (incarnation === undefined || !this.deps.open()) break;
-      const limit = Math.min(slots.free, LARGEST_BATCH);
-      if (limit === 0) break;
-      const tasks = backlog.take(limit, (task) => task.mine && slots.acquire(task.handler));
+      const limit = Math.min(slots.room, LARGEST_BATCH);
+      if (limit <= 0) break;
+      const share = slots.shareAmong(backlog.readyByTenant().keys());
+      const rounds = [(tenant: string) => slots.isOwed(tenant, share), () => slots.free > 0];
+      const tasks = backlog.take(limit, (task) => task.mine && slots.acquire(task), rounds);
       if (tasks.length === 0) break;
       await this.claim(incarnation, tasks);
       this.deps.onReleased();

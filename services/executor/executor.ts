@@ -16,7 +16,7 @@ import type { ConsumedRecord, DueRecord } from '../core/records.ts';
 import { Backlog } from './backlog.ts';
 import { Claimer } from './claim.ts';
 import { Undertaker } from './dead-leases.ts';
-import type { HandlerRegistry } from './handlers/handler.ts';
+import type { Handler, HandlerRegistry } from './handlers/handler.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { InHand } from './in-hand.ts';
 import { Incarnations } from './incarnation.ts';
@@ -27,7 +27,7 @@ import { Parking } from './parked.ts';
 import { Partitions } from './partitions.ts';
 import { Places } from './places.ts';
 import { DEFAULT_PACES, type Paces } from './paces.ts';
-import { policyOf } from './policy.ts';
+import { policyOf, type RunPolicy } from './policy.ts';
 import { Publisher } from './publish.ts';
 import { Rejects } from './rejects.ts';
 import { repeat, type Repetition } from './repeat.ts';
@@ -67,6 +67,8 @@ export type ExecutorDeps = {
   prefix: string;
   /** Runs at once. */
   slots: number;
+  /** The longest timeout of an attempt, whatever its job says; default: any. */
+  maxTimeoutMs?: number;
   /** Default: DEFAULT_PACES. */
   paces?: Paces;
   metrics?: ExecutorMetrics;
@@ -287,7 +289,7 @@ export class Executor {
       this.free(task);
       return this.conclude(task, owned, task.endAs ?? { kind: 'handed_back' });
     }
-    const attempt = new Attempt(this.attemptDeps, task, owned, handler, policyOf(task.due, handler));
+    const attempt = new Attempt(this.attemptDeps, task, owned, handler, this.policyOf(task, handler));
     this.inHand.move(task, 'running');
     const entry = this.running.add(task, owned, attempt, this.deps.clock.now());
     this.metrics.lateness(this.deps.clock.now() - task.due.dueAt);
@@ -306,16 +308,20 @@ export class Executor {
     this.heartbeat.began(attempt.deadlineAt);
   }
 
+  private policyOf({ due }: Task, handler: Pick<Handler, 'timeoutMs' | 'retry'>): RunPolicy {
+    return policyOf(due, handler, this.deps.maxTimeoutMs);
+  }
+
   /** Its slot goes, and its places under limits with it. */
   private free(task: Task): void {
-    this.slots.release(task.handler);
+    this.slots.release(task);
     this.places.leave(task);
   }
 
   private conclude(task: Task, owned: OwnedRun, verdict: Verdict): void {
     this.inHand.move(task, 'ending');
     const handler = this.deps.handlers.get(task.handler) ?? {};
-    const settlement = settlementOf(task, owned.token, verdict, policyOf(task.due, handler), this.deps.ids.random());
+    const settlement = settlementOf(task, owned.token, verdict, this.policyOf(task, handler), this.deps.ids.random());
     const settling = { task, lease: owned.incarnation.lease, settlement };
     if (verdict.kind === 'committed') this.settled(settling, verdict.settled);
     else this.settler.add(settling);

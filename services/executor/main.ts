@@ -53,7 +53,7 @@ export async function startExecutorService(
   const { handlersFile, queue = DEFAULT_QUEUE } = options;
   const handlers = options.handlers ?? (handlersFile === undefined ? {} : await loadHandlers(handlersFile));
   const clock = new SystemClock();
-  const [sender, now] = [new Sender(new AddressGuard(config.httpAllow)), (): number => clock.now()];
+  const [sender, now] = [new Sender(new AddressGuard(config.httpAllow), clock), (): number => clock.now()];
   const http = httpRequestHandler({ sender, secretsDir: config.secretsDir, now });
   const checked = makeRegistry(handlers, { http }); // before any server is asked: mistakes show at once
   const metrics = new Metrics('executor');
@@ -76,6 +76,7 @@ export async function startExecutorService(
   const { databaseDirectUrl: databaseUrl, databaseSchema: schema } = config;
   const executor = new Executor({
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
+    maxTimeoutMs: config.maxTimeoutMs,
     store: new PostgresRunStore(pg, clock),
     tenants: new PostgresTenants(pg),
     rejections: new PostgresRejections(pg),

@@ -104,17 +104,17 @@ export class Parking {
   }
 
   /**
-   * Takes runs that others handed over, as many as there are free slots.
+   * Takes runs that others handed over, as many as there are slots for.
    * @param thorough also finds those that an earlier call took but whose answer was lost
    * @returns whether some were found: there may be more
    */
   async take(thorough: boolean): Promise<boolean> {
-    const { store, slots, backlog, incarnations } = this.deps;
+    const { store, backlog, incarnations } = this.deps;
     const incarnation = incarnations.claiming;
-    const room = slots.free - backlog.ready;
-    if (incarnation === undefined || room <= 0) return false;
+    const wanted = this.wanted();
+    if (incarnation === undefined || wanted.limit <= 0) return false;
     const held = thorough ? [...backlog.parkedRunIds(), ...[...this.leaving].map((task) => task.due.runId)] : undefined;
-    const taken = await store.takeParked(incarnation.lease, room, held);
+    const taken = await store.takeParked(incarnation.lease, wanted.limit, held, wanted.exceptTenants);
     for (const run of taken) this.admit(run, incarnation);
     return taken.length > 0;
   }
@@ -148,6 +148,18 @@ export class Parking {
   /** Rows still to be written or removed. */
   get pending(): number {
     return this.writing + this.leaving.size + this.strangers.length;
+  }
+
+  /** As many as any tenant's could start now, or else those that could of tenants below their share. */
+  private wanted(): { limit: number; exceptTenants: string[] } {
+    const { slots, backlog } = this.deps;
+    const limit = slots.free - backlog.ready;
+    if (limit > 0) return { limit, exceptTenants: [] };
+    const ready = backlog.readyByTenant();
+    const share = slots.shareAmong(ready.keys());
+    const tenants = [...new Set([...ready.keys(), ...slots.tenants()])];
+    const exceptTenants = tenants.filter((tenant) => slots.heldBy(tenant) + (ready.get(tenant) ?? 0) >= share);
+    return { limit: slots.room, exceptTenants };
   }
 
   private admit(run: ParkedRun, incarnation: Incarnation): void {

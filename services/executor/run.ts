@@ -171,7 +171,9 @@ export class Attempt {
         return own ?? failed('handler_error', 'the handler did not end');
       case 'timeout': {
         const late = own === undefined ? '; abandoned: it did not stop within 30 s of its abort signal' : '';
-        return failed('timeout', `the handler did not end within ${this.policy.timeoutMs} ms${late}`);
+        const { timeoutMs, isCapped } = this.policy;
+        const cap = isCapped ? ', the most that BELFRY_MAX_TIMEOUT allows' : '';
+        return failed('timeout', `the handler did not end within ${timeoutMs} ms${cap}${late}`);
       }
       case 'cancelled':
         return { kind: 'cancelled' };

@@ -106,6 +106,10 @@ export class Task extends Holding {
     this.origin = origin;
   }
 
+  get tenant(): string {
+    return this.due.tenant;
+  }
+
   override get mine(): boolean {
     return this.parked || super.mine;
   }

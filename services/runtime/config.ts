@@ -31,6 +31,8 @@ export type Config = Readonly<{
   partitions: number | undefined;
   dataDir: string;
   concurrency: number;
+  /** What a job or a handler sets beyond it is capped. */
+  maxTimeoutMs: number;
   historyMs: number;
   shutdownTimeoutMs: number;
   secretsDir: string | undefined;
@@ -134,6 +136,7 @@ const variables = z.object({
     .default('belfry'),
   BELFRY_DATA_DIR: z.string().min(1).default('.belfry'),
   BELFRY_CONCURRENCY: count(1, 10_000).default(100),
+  BELFRY_MAX_TIMEOUT: duration.refine((ms) => ms > 0, 'must be longer than 0').default(86_400_000),
   BELFRY_HISTORY: duration.default(30 * 86_400_000),
   BELFRY_SHUTDOWN_TIMEOUT: duration.default(25_000),
   BELFRY_SECRETS_DIR: z.string().optional(),
@@ -172,6 +175,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     partitions: v.BELFRY_PARTITIONS,
     dataDir: v.BELFRY_DATA_DIR,
     concurrency: v.BELFRY_CONCURRENCY,
+    maxTimeoutMs: v.BELFRY_MAX_TIMEOUT,
     historyMs: v.BELFRY_HISTORY,
     shutdownTimeoutMs: v.BELFRY_SHUTDOWN_TIMEOUT,
     secretsDir: v.BELFRY_SECRETS_DIR,

@@ -64,6 +64,17 @@ export function parkedConformance(harness: () => RunStoreHarness): void {
     assert.deepEqual(ids(await store.takeParked(lease, 5)), [low.runId]);
   });
 
+  it('leaves out tenants that have enough', async () => {
+    const { store, queue, lease } = await inQueue('a');
+    const [hog, honest] = [
+      newDue({ queue, handler: 'a', tenant: 'hog' }),
+      newDue({ queue, handler: 'a', tenant: 'b' }),
+    ];
+    await store.park([hog, honest].map(handedOver));
+    assert.deepEqual(ids(await store.takeParked(lease, 10, undefined, ['hog', 'pig'])), [honest.runId]);
+    assert.deepEqual(ids(await store.takeParked(lease, 10, undefined, [])), [hog.runId]);
+  });
+
   it('gives each of many to one of several that take at once', async () => {
     const { store, queue } = await inQueue('a');
     await store.park(newDues(60, { queue, handler: 'a' }).map(handedOver));

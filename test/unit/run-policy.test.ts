@@ -33,6 +33,7 @@ void describe('timeout and retry of a run', () => {
     assert.deepEqual(policyOf(dueOf({}), HANDLER), {
       timeoutMs: 30_000,
       retry: { maxRetries: 0, initialDelayMs: 10_000, factor: 2, maxDelayMs: 3_600_000, jitter: 0 },
+      isCapped: false,
       maxAttempts: 1,
     });
     const { timeoutMs, retry } = policyOf(dueOf({ retry: { maxRetries: 5 } }), HANDLER);
@@ -41,7 +42,7 @@ void describe('timeout and retry of a run', () => {
 
   void it('are the defaults where nobody says anything', () => {
     const retry = { maxRetries: 3, initialDelayMs: 2_000, factor: 2, maxDelayMs: 3_600_000, jitter: 0 };
-    assert.deepEqual(policyOf(dueOf({}), {}), { timeoutMs: 900_000, retry, maxAttempts: 4 });
+    assert.deepEqual(policyOf(dueOf({}), {}), { timeoutMs: 900_000, isCapped: false, retry, maxAttempts: 4 });
     assert.equal(policyOf(dueOf({ type: 'HTTP_REQUEST' }), {}).timeoutMs, 30_000);
   });
 

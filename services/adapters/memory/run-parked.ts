@@ -29,11 +29,17 @@ export class MemoryParked {
     }
   }
 
-  take(lease: Lease, limit: number, held: readonly string[] | undefined): ParkedRun[] {
+  take(
+    lease: Lease,
+    limit: number,
+    held: readonly string[] | undefined,
+    exceptTenants: readonly string[],
+  ): ParkedRun[] {
     const known = held && new Set(held);
     const unknown = known === undefined ? [] : this.all().filter((row) => isOf(row, lease) && !known.has(row.runId));
     const waiting = this.all()
       .filter((row) => row.kind === 'handed_over' && row.queue === lease.queue && lease.handlers.includes(row.handler))
+      .filter((row) => !exceptTenants.includes(row.due.tenant))
       .sort((a, b) => rank(a) - rank(b) || a.parkedAt - b.parkedAt);
     return [...this.detach(lease, waiting.slice(0, limit)), ...unknown];
   }

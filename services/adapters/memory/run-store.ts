@@ -161,8 +161,13 @@ export class MemoryRunStore implements RunStore {
     this.parking.unpark(runs);
   }
 
-  async takeParked(lease: Lease, limit: number, held?: readonly string[]): Promise<ParkedRun[]> {
-    return this.parking.take(lease, limit, held);
+  async takeParked(
+    lease: Lease,
+    limit: number,
+    held?: readonly string[],
+    exceptTenants: readonly string[] = [],
+  ): Promise<ParkedRun[]> {
+    return this.parking.take(lease, limit, held, exceptTenants);
   }
 
   async releaseParkedOfDead(): Promise<number> {

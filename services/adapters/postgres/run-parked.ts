@@ -12,11 +12,12 @@ import { inOrder } from './run-rows.ts';
 
 const PARK = {
   name: 'park',
-  text: `INSERT INTO parked AS p (run_id, attempt, kind, executor, queue, priority, handler, due, parked_at)
-         SELECT *, now_ms() FROM unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
+  text: `INSERT INTO parked AS p (run_id, attempt, kind, executor, queue, priority, handler, due, tenant, parked_at)
+         SELECT *, now_ms()
+         FROM unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
          ON CONFLICT (run_id) DO UPDATE SET
            attempt = excluded.attempt, kind = excluded.kind, executor = excluded.executor, queue = excluded.queue,
-           priority = excluded.priority, handler = excluded.handler, due = excluded.due, limit_name = NULL, most = NULL,
+           priority = excluded.priority, handler = excluded.handler, due = excluded.due, tenant = excluded.tenant, limit_name = NULL, most = NULL,
            parked_at = CASE WHEN p.kind = excluded.kind AND p.attempt = excluded.attempt THEN p.parked_at ELSE excluded.parked_at END
          WHERE p.attempt <= excluded.attempt`,
 };
@@ -25,12 +26,13 @@ const UNPARK = {
   text: `DELETE FROM parked p USING unnest($1::uuid[], $2::int[]) AS u (run_id, attempt)
          WHERE p.run_id = u.run_id AND p.attempt <= u.attempt`,
 };
-// The second half reads the table as it was before the first: it answers none of those just taken.
+// Rows of the release before this one may have no tenant. The second half reads the table as it was before the first: it answers none of those just taken.
 const TAKE = {
   name: 'take_parked',
   text: `WITH picked AS (
            SELECT run_id FROM parked
            WHERE kind = 'handed_over' AND queue = $2 AND handler = ANY ($3::text[])
+             AND (tenant IS NULL OR tenant <> ALL ($6::text[]))
              AND EXISTS (SELECT FROM leases l WHERE l.executor = $1 AND NOT l.dead)
            ORDER BY array_position('{high,medium,low}', priority), parked_at
            LIMIT $4::int FOR UPDATE SKIP LOCKED),
@@ -96,6 +98,7 @@ export async function park(pg: Pg, entries: readonly ParkedRun[]): Promise<void>
     textArray(sorted.map(({ priority }) => priority)),
     textArray(sorted.map(({ handler }) => handler)),
     textArray(sorted.map(({ due }) => JSON.stringify(due))),
+    textArray(sorted.map(({ due }) => due.tenant)),
   ]);
 }
 
@@ -109,12 +112,17 @@ export async function unpark(pg: Pg, runs: readonly { runId: string; attempt: nu
   ]);
 }
 
+type WantedParked = {
+  limit: number;
+  held: readonly string[] | undefined;
+  exceptTenants: readonly string[] | undefined;
+};
+
 /** See RunStore.takeParked. Without `held`, detached rows are left alone: nobody's id is everybody's. */
 export async function takeParked(
   pg: Pg,
   lease: Lease,
-  limit: number,
-  held: readonly string[] | undefined,
+  { limit, held, exceptTenants = [] }: WantedParked,
 ): Promise<ParkedRun[]> {
   const rows = await pg.query<ParkedRow>(TAKE, [
     lease.executor,
@@ -122,6 +130,7 @@ export async function takeParked(
     textArray(lease.handlers),
     limit,
     held === undefined ? null : uuidArray(held),
+    textArray(exceptTenants),
   ]);
   return rows.map(parkedRunOf);
 }

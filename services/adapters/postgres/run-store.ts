@@ -90,8 +90,13 @@ export class PostgresRunStore implements RunStore {
     return parking.unpark(this.pg, runs);
   }
 
-  takeParked(lease: Lease, limit: number, held?: readonly string[]): Promise<ParkedRun[]> {
-    return parking.takeParked(this.pg, lease, limit, held);
+  takeParked(
+    lease: Lease,
+    limit: number,
+    held?: readonly string[],
+    exceptTenants?: readonly string[],
+  ): Promise<ParkedRun[]> {
+    return parking.takeParked(this.pg, lease, { limit, held, exceptTenants });
   }
 
   releaseParkedOfDead(): Promise<number> {

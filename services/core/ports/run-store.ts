@@ -206,11 +206,16 @@ export interface RunStore {
    */
   unpark(runs: readonly { runId: string; attempt: number }[]): Promise<void>;
   /**
-   * Takes up to `limit` handed-over runs that this lease has handlers for (SKIP LOCKED, high priority first): they become
-   * detached, this executor's. With `held`, the ids of all detached runs that the caller knows as its own, the others that are
+   * Takes up to `limit` handed-over runs that this lease has handlers for (SKIP LOCKED, high priority first), of all tenants
+   * but `exceptTenants`: they become detached, this executor's. With `held`, the ids of all detached runs that the caller knows as its own, the others that are
    * its own come too: an answer was lost. (Skip those that became known while the call was under way.)
    */
-  takeParked(lease: Lease, limit: number, held?: readonly string[]): Promise<ParkedRun[]>;
+  takeParked(
+    lease: Lease,
+    limit: number,
+    held?: readonly string[],
+    exceptTenants?: readonly string[],
+  ): Promise<ParkedRun[]>;
   /** Parked runs of dead leases become handed_over again; answers how many. */
   releaseParkedOfDead(): Promise<number>;
   /** Handed over longer than `olderThanMs`, and in all that time no live executor of its queue had the handler: taken, to end as `handler_not_found`. */

@@ -46,7 +46,7 @@ async function deliver(options: WebhookOptions, ctx: HandlerContext): Promise<Ht
     'webhook-signature': signatureOf(ctx.event.id, seconds, body, keys),
   };
   const exchange = await options.sender.send(
-    { method: 'POST', url: target.url, headers, body, signal: ctx.signal },
+    { tenant: ctx.tenant, method: 'POST', url: target.url, headers, body, signal: ctx.signal },
     secrets,
   );
   const { status } = exchange.result;

@@ -30,6 +30,8 @@ export type DeadRecord = {
   originTopic: string;
 };
 
+export type NodeOptions = { slots?: number; name?: string; tenants?: Tenants; maxTimeoutMs?: number };
+
 /** One executor process: it can be killed, and cut off from its servers. */
 export type Node = {
   executor: Executor;
@@ -69,7 +71,7 @@ export class Cluster {
     void this.observe();
   }
 
-  start(handlers: Handlers, options: { slots?: number; name?: string; tenants?: Tenants } = {}): Node {
+  start(handlers: Handlers, options: NodeOptions = {}): Node {
     const name = options.name ?? `node-${this.nodes.length + 1}`;
     const client = this.broker.client(name);
     const registry = new Map(
@@ -91,6 +93,7 @@ export class Cluster {
       worker: name,
       prefix: '',
       slots: options.slots ?? 10,
+      ...(options.maxTimeoutMs && { maxTimeoutMs: options.maxTimeoutMs }),
       ...(options.tenants && { tenants: options.tenants }),
       rejections: new MemoryRejections(this.db),
       onFatal: (error) => {

@@ -356,6 +356,16 @@ describe('a run', () => {
     assert.deepEqual([outcome.status, outcome.error?.code, hasBegun], ['FAILED', 'timeout', false]);
   });
 
+  it('is given no more time than the operator allows, whatever its job says', async () => {
+    const node = cluster.start({ forever }, { maxTimeoutMs: 2_000 });
+    await cluster.live(node);
+    const due = cluster.due({ ...noRetry, handler: 'forever', timeoutMs: 7 * 86_400_000 });
+    await cluster.fire(due);
+    const { error } = await cluster.untilOutcome(due, 60_000);
+    assert.equal(error?.code, 'timeout');
+    assert.match(error?.message ?? '', /within 2000 ms, the most that BELFRY_MAX_TIMEOUT allows/);
+  });
+
   it('completes when its transaction was open at the timeout and then committed', async () => {
     const { outcome } = await outcomeOf(
       (ctx) => ctx.transaction(async () => (await cluster.clock.sleep(20_000), 'slow but sure')),

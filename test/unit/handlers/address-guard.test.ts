@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { SystemClock } from '../../../services/adapters/clock.ts';
 import { BelfryError } from '../../../services/core/errors.ts';
 import { AddressGuard } from '../../../services/executor/handlers/http/address-guard.ts';
 import { httpRequestHandler } from '../../../services/executor/handlers/http/http-request.ts';
@@ -11,7 +12,7 @@ import { contextWith } from './support.ts';
 /** What comes of a request under this allow list: its status, or its error's code. */
 async function outcome(url: string, allow: string[] = []): Promise<number | string> {
   const handler = httpRequestHandler({
-    sender: new Sender(new AddressGuard(allow)),
+    sender: new Sender(new AddressGuard(allow), new SystemClock()),
     secretsDir: undefined,
     now: () => 0,
   });
@@ -92,7 +93,11 @@ void test('a name is judged by what it resolves to: private addresses are left o
 });
 
 void test('the refusal says what was resolved and which setting allows it', async () => {
-  const handler = httpRequestHandler({ sender: new Sender(new AddressGuard([])), secretsDir: undefined, now: () => 0 });
+  const handler = httpRequestHandler({
+    sender: new Sender(new AddressGuard([]), new SystemClock()),
+    secretsDir: undefined,
+    now: () => 0,
+  });
   const checked = await handler.validate?.({ url: 'http://localhost:1' });
   assert.ok(checked?.ok);
   await assert.rejects(Promise.resolve(handler.run(contextWith({ payload: checked.value }))), {

@@ -3,21 +3,23 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { SystemClock } from '../../../services/adapters/clock.ts';
 import { AddressGuard } from '../../../services/executor/handlers/http/address-guard.ts';
 import { MAX_BODY_BYTES, type HttpResult } from '../../../services/executor/handlers/http/answer.ts';
 import { parseHttpDate } from '../../../services/executor/handlers/http/http-date.ts';
 import { retryAfterMs } from '../../../services/executor/handlers/http/retry-after.ts';
-import { Sender } from '../../../services/executor/handlers/http/sender.ts';
+import { Sender, type BodyLimits } from '../../../services/executor/handlers/http/sender.ts';
 import { serve } from './http-server.ts';
 
 const NOW = Date.UTC(2026, 11, 1, 2, 58);
 
+type Asking = { headers?: Record<string, string>; secrets?: string[]; bodyLimits?: BodyLimits };
 type Served = { headers: Record<string, string>; body: Buffer | string };
 
 /** The result of an answer, and what was asked for. */
 async function answered(
   served: Served | ((request: IncomingMessage, response: ServerResponse) => void),
-  { headers = {}, secrets = [] }: { headers?: Record<string, string>; secrets?: string[] } = {},
+  { headers = {}, secrets = [], bodyLimits }: Asking = {},
 ): Promise<HttpResult & { asked: string | undefined }> {
   const answer =
     typeof served === 'function'
@@ -25,8 +27,9 @@ async function answered(
       : (_: IncomingMessage, response: ServerResponse) => void response.writeHead(200, served.headers).end(served.body);
   await using server = await serve(answer);
   const { signal } = new AbortController();
-  const sender = new Sender(new AddressGuard(['127.0.0.1']));
-  const { result } = await sender.send({ method: 'GET', url: server.url, headers, body: null, signal }, secrets);
+  const sender = new Sender(new AddressGuard(['127.0.0.1']), new SystemClock(), bodyLimits);
+  const outgoing = { tenant: 'acme', method: 'GET', url: server.url, headers, body: null, signal } as const;
+  const { result } = await sender.send(outgoing, secrets);
   return { ...result, asked: server.seen[0]?.headers['accept-encoding'] };
 }
 
@@ -175,4 +178,38 @@ void test('a date of Retry-After means the same on every machine, whatever its z
     if (zone === undefined) delete process.env.TZ;
     else process.env.TZ = zone;
   }
+});
+
+/** Sends a piece every so often, for ever. */
+function dripping(everyMs: number): (request: IncomingMessage, response: ServerResponse) => void {
+  return (_, response) => {
+    response.writeHead(200).write('a');
+    const drip = setInterval(() => response.write('a'), everyMs);
+    response.once('close', () => clearInterval(drip));
+  };
+}
+
+void test('a body that stops coming, or goes on dripping, ends the request, to be tried again', async () => {
+  const cases: [everyMs: number, BodyLimits, RegExp][] = [
+    [60_000, { idleMs: 50, totalMs: 60_000 }, /Body Timeout/],
+    [5, { idleMs: 60_000, totalMs: 100 }, /did not end within 100 ms/],
+  ];
+  for (const [everyMs, bodyLimits, message] of cases) {
+    await assert.rejects(answered(dripping(everyMs), { bodyLimits }), { code: 'http_error', retryable: true, message });
+  }
+});
+
+void test('a tenant that holds all connections to an origin does not hold those of another', async () => {
+  await using server = await serve((request, response) => {
+    if (request.url === '/quick') response.end('done');
+  });
+  const sender = new Sender(new AddressGuard(['127.0.0.1']), new SystemClock());
+  const held = new AbortController();
+  const get = (tenant: string, path: string, signal = new AbortController().signal) =>
+    sender.send({ tenant, method: 'GET', url: `${server.url}${path}`, headers: {}, body: null, signal }, []);
+  const hanging = Array.from({ length: 60 }, () => get('hog', '/hang', held.signal));
+  const ended = Promise.allSettled(hanging);
+  assert.equal((await get('honest', '/quick')).result.body, 'done');
+  held.abort();
+  await ended;
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { SystemClock } from '../../../services/adapters/clock.ts';
 import { BelfryError } from '../../../services/core/errors.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
 import { AddressGuard } from '../../../services/executor/handlers/http/address-guard.ts';
@@ -20,7 +21,7 @@ type Options = { secretsDir?: string; context?: Partial<HandlerContext> };
 /** Validates and sends, as the executor does. */
 async function send(payload: Payload, { secretsDir, context }: Options = {}): Promise<HttpResult> {
   const handler = httpRequestHandler({
-    sender: new Sender(new AddressGuard(['127.0.0.1'])),
+    sender: new Sender(new AddressGuard(['127.0.0.1']), new SystemClock()),
     secretsDir,
     now: () => NOW,
   });
@@ -224,7 +225,7 @@ void test('a refused, a broken and an unresolvable connection are http_error and
 
 void test('a payload that is no HTTP request is refused', async () => {
   const handler = httpRequestHandler({
-    sender: new Sender(new AddressGuard([])),
+    sender: new Sender(new AddressGuard([]), new SystemClock()),
     secretsDir: undefined,
     now: () => NOW,
   });

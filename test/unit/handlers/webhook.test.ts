@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { MemoryDatabase } from '../../../services/adapters/memory/database.ts';
 import { MemoryWebhooks } from '../../../services/adapters/memory/webhooks.ts';
+import { SystemClock } from '../../../services/adapters/clock.ts';
 import { BelfryError } from '../../../services/core/errors.ts';
 import { OUTCOME_EVENT, webhookJobId } from '../../../services/core/own-names.ts';
 import { makeSecret, seal } from '../../../services/core/webhook-secret.ts';
@@ -24,7 +25,12 @@ async function hook(url: string, { allow = ['127.0.0.1'], key = KEY, disabled = 
   const sealed = seal(secret, OWNER, KEY, randomBytes(12));
   const filter = { statuses: ['FAILED'] as const, jobs: [], handlers: [], labels: {} };
   await webhooks.create({ ...OWNER, ...filter, url, disabled, secret: sealed }, 20);
-  const handler = webhookHandler({ sender: new Sender(new AddressGuard(allow)), webhooks, key, now: () => Date.now() });
+  const handler = webhookHandler({
+    sender: new Sender(new AddressGuard(allow), new SystemClock()),
+    webhooks,
+    key,
+    now: () => Date.now(),
+  });
   const context = contextWith({ jobId: webhookJobId('alerts'), event: EVENT });
   return { webhooks, secret, deliver: async (more = {}) => handler.run({ ...context, ...more }) };
 }
@@ -88,7 +94,7 @@ void test('what cannot be delivered says why', async () => {
   assert.equal(await codeOf(other.deliver()), 'webhook_key_wrong');
   const { webhooks: same, ...none } = await hook('http://127.0.0.1:1');
   const keyless = webhookHandler({
-    ...{ sender: new Sender(new AddressGuard([])), webhooks: same, key: undefined, now: () => 0 },
+    ...{ sender: new Sender(new AddressGuard([]), new SystemClock()), webhooks: same, key: undefined, now: () => 0 },
   });
   const context = contextWith({ jobId: webhookJobId('alerts'), event: EVENT });
   const missing = await failure(Promise.resolve().then(() => keyless.run(context)));

@@ -31,8 +31,8 @@ async function send(options: HttpOptions, ctx: HandlerContext<HttpPayload>): Pro
   const { method, url, body, expectStatus } = ctx.payload;
   const { headers, secrets } = await headersOf(options, ctx);
   const content = bodyOf(body, headers);
-  const { signal } = ctx;
-  const exchange = await options.sender.send({ method, url, headers, body: content, signal }, secrets);
+  const { signal, tenant } = ctx;
+  const exchange = await options.sender.send({ tenant, method, url, headers, body: content, signal }, secrets);
   const { status } = exchange.result;
   if (expectStatus.some((expected) => matches(status, expected))) return exchange.result;
   throw statusError(exchange, RETRYABLE.has(status) || status >= 500, options.now());
