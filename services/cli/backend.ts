@@ -24,6 +24,7 @@ export interface Reader extends Omit<
   | 'occurred'
   | 'skippedGroup'
   | 'circumstances'
+  | 'awaitedJobs'
 > {
   jobs(filter: JobFilter, limit: number): Promise<JobView[]>;
   job(tenant: string, jobId: string): Promise<JobView | undefined>;

@@ -20,7 +20,8 @@ import type {
   TypedJob,
 } from './types.ts';
 
-const ANSWER_TIMEOUT_MS = 10_000;
+/** More than a command waits for jobs that it runs after. */
+const ANSWER_TIMEOUT_MS = 15_000;
 const DEFAULT_SCHEMA = 'belfry';
 /** SQLSTATE of what the SQL function `enqueue` does not take. */
 const REFUSED_BY_ENQUEUE = '22023';

@@ -92,6 +92,7 @@ async function story(deps: WhyDeps, ref: JobRef, job: Job | undefined, found: Fo
     group,
     circumstances,
     refused: undefined,
+    awaited: await deps.inspect.awaitedJobs(ref),
     commandsTopic: deps.commandsTopic,
   };
   const told = tell(facts);

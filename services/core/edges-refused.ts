@@ -12,6 +12,8 @@ export type RefusedEdges = {
   tenant: string;
   jobId: string;
   rejection: Rejection;
+  /** Upstreams that are not there. */
+  missing: readonly string[];
   /** Of a cycle: the jobs on it. Without the edges of one of them there is none. */
   cycle: readonly string[];
 };
@@ -29,13 +31,19 @@ export class EdgesRefused extends BelfryError {
 /** @param missing upstreams that are not there */
 export function unknownUpstreams(tenant: string, jobId: string, missing: readonly string[]): RefusedEdges {
   const message = `there is no job ${missing.join(', ')} to run after; schedule it first`;
-  return { tenant, jobId, rejection: { code: 'unknown_job', message, field: 'job.schedule.after' }, cycle: [] };
+  return {
+    tenant,
+    jobId,
+    rejection: { code: 'unknown_job', message, field: 'job.schedule.after' },
+    missing,
+    cycle: [],
+  };
 }
 
 /** @param cycle the jobs on it in the order of running, the first one once */
 export function closedCycle(tenant: string, jobId: string, cycle: readonly string[]): RefusedEdges {
   const message = `${named([...cycle, cycle[0]!]).join(' → ')} is a cycle: leave one of these edges out`;
-  return { tenant, jobId, rejection: { code: 'cycle', message, field: 'job.schedule.after' }, cycle };
+  return { tenant, jobId, rejection: { code: 'cycle', message, field: 'job.schedule.after' }, missing: [], cycle };
 }
 
 /** The job runs after more jobs, directly or through others, than are looked at. */
@@ -43,7 +51,7 @@ export function tooManyBefore(tenant: string, jobId: string): RefusedEdges {
   const message =
     `${jobId} would run after more than ${MAX_JOBS_BEFORE} jobs, or along more than ${MAX_EDGES_BEFORE} edges, ` +
     'counting those before its upstreams: put a job in between that starts a chain of its own';
-  return { tenant, jobId, rejection: { code: 'quota', message, field: 'job.schedule.after' }, cycle: [] };
+  return { tenant, jobId, rejection: { code: 'quota', message, field: 'job.schedule.after' }, missing: [], cycle: [] };
 }
 
 /** Of a long way, its beginning and its end. */

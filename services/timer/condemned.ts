@@ -37,7 +37,11 @@ export function withCondemned(gathered: Gathered, verdicts: Verdicts): Gathered 
     const verdict = verdicts.get(inputNames.enqueued(item.id));
     return verdict === undefined ? item : { ...item, input: degraded(item.input, verdict) ?? PASSED };
   });
-  return { ...gathered, due, enqueued, quarantined, condemned: verdicts };
+  const waited = gathered.waited.map((item) => {
+    const verdict = verdicts.get(inputNames.waiting(item.waiting.seq));
+    return verdict === undefined ? item : { ...item, input: degraded(item.input, verdict) ?? PASSED };
+  });
+  return { ...gathered, due, waited, enqueued, quarantined, condemned: verdicts };
 }
 
 function degradeRecords({ owned, items }: Gathered, verdicts: Verdicts): void {

@@ -32,6 +32,8 @@ import type { ReadItem } from './intake-queue.ts';
 import { Plan, type PlaceOf, type PlannedStep } from './plan.ts';
 import type { TenantQuotas } from './quotas.ts';
 import { seenRefOf } from './seen.ts';
+import type { WaitedItem } from './waited.ts';
+import { WAIT_MS } from './waiting.ts';
 import { fireWaiting } from './waiting-run.ts';
 
 export type DecideOptions = {
@@ -73,7 +75,7 @@ class Decision {
   }
 
   make(): PlannedStep {
-    const { items, enqueued, news, quarantined = [] } = this.gathered;
+    const { items, waited, enqueued, news, quarantined = [] } = this.gathered;
     for (const run of news.publishedRuns) {
       if (this.isCondemned(inputNames.published(run))) continue;
       this.plan.published(run);
@@ -91,6 +93,7 @@ class Decision {
       if (timer !== null) this.plan.removeTimer(timer);
       this.reject(record, rejection, {});
     }
+    for (const item of waited) this.applyWaited(item);
     this.applyItems('completed', items.completed);
     this.applyItems('retry', items.retry);
     this.applyItems('commands', items.commands);
@@ -99,6 +102,7 @@ class Decision {
     return this.plan.finishPlan(
       news.producedSeqs,
       enqueued.map(({ id }) => id),
+      this.gathered.owned.waiting.nextSeq,
     );
   }
 
@@ -116,7 +120,9 @@ class Decision {
     switch (input.kind) {
       case 'command':
         if (input.command.type === 'emit') return this.emit(record, input.command);
-        return this.command(record, input.command);
+        return this.isQueued(input.command) ? this.queue(record, input.command) : this.command(record, input.command);
+      case 'waits':
+        return this.isQueued(input.command) ? this.queue(record, input.command) : this.wait(record, input);
       case 'internal':
         if (input.command.type === 'fanOut') return this.spread(record, input.command, input.command);
         return input.command.type === 'notify'
@@ -132,6 +138,44 @@ class Decision {
       case 'rejected':
         return this.reject(record, input.rejection, input.head);
     }
+  }
+
+  /** It has waited; what stood before it may wait on. */
+  private applyWaited({ waiting, input }: WaitedItem): void {
+    const { record, seq, until } = waiting;
+    this.plan.waited(seq);
+    if (input.kind === 'command' && input.command.type !== 'emit') {
+      if (this.plan.awaits(input.command)) return this.plan.wait({ ...waiting, missing: [] });
+      return this.command(record, input.command);
+    }
+    if (input.kind === 'waits')
+      return this.plan.wait({ ...waiting, missing: input.missing, until: input.until ?? until });
+    if (input.kind !== 'forward') this.applyItem(record, input);
+  }
+
+  /** Whether commands of the same job wait that are not decided in this step. */
+  private isQueued({ type, tenant, jobId }: JobCommand): boolean {
+    if (type === 'upstream') return false;
+    const { owned, waited } = this.gathered;
+    const waiting = owned.waiting.of({ tenant, jobId });
+    const ended = waiting.filter(({ seq }) => waited.some((item) => item.waiting.seq === seq));
+    return ended.length < waiting.length || this.plan.awaits({ tenant, jobId });
+  }
+
+  private queue(record: ConsumedRecord, command: JobCommand): void {
+    const message =
+      'commands of this job wait for the jobs that it runs after, and no more of them may wait: send it later';
+    this.wait(record, { command, missing: [], rejection: { code: 'quota', message } });
+  }
+
+  private wait(
+    record: ConsumedRecord,
+    { command, missing, rejection }: { command: JobCommand; missing: readonly string[]; rejection: Rejection },
+  ): void {
+    const { tenant, jobId } = command;
+    const { partition, waiting } = this.gathered.owned;
+    if (!waiting.hasRoom({ tenant, record }, this.plan.waiting)) return this.reject(record, rejection, command);
+    this.plan.wait({ partition, seq: 0, tenant, jobId, until: this.options.now + WAIT_MS, missing, record });
   }
 
   private emit(record: ConsumedRecord, command: EmitCommand): void {

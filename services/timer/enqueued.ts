@@ -9,6 +9,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { ConsumedRecord } from '../core/records.ts';
 import { ENQUEUED_ORIGIN } from '../core/rejected-record.ts';
 import type { TimerLimits } from './deps.ts';
+import { inputNames } from './input-names.ts';
 import { readCommand, type Input, type ReadOptions } from './inputs.ts';
 import type { OwnedPartition } from './owned.ts';
 
@@ -78,7 +79,7 @@ export class Enqueued {
       ...{ topic: ENQUEUED_ORIGIN, partition, offset: BigInt(id), timestampMs: enqueuedAt, headers: {} },
       ...{ key: Buffer.from(key), value: Buffer.from(command) },
     };
-    return { id, record, input: owned.refusedEnqueued.get(id) ?? (await this.inputOf(record)) };
+    return { id, record, input: owned.refused.get(inputNames.enqueued(id)) ?? (await this.inputOf(record)) };
   }
 
   private async inputOf(record: ConsumedRecord): Promise<Input> {

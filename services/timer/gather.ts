@@ -23,6 +23,7 @@ import type { OwnedPartition } from './owned.ts';
 import { placeOf } from './plan.ts';
 import { occurrencesToLookUp } from './apply-backfill.ts';
 import { seenRefOf } from './seen.ts';
+import type { WaitedItem } from './waited.ts';
 import type { TopicCache } from './topic-cache.ts';
 
 /** What the decisions of a step need to know. */
@@ -47,6 +48,9 @@ export type Knowledge = {
   occurrenceRuns: ReadonlyMap<string, StoredRun | null>;
 };
 
+/** Commands of a partition that were read elsewhere than from a topic. */
+export type SentAside = { waited?: readonly WaitedItem[] | undefined; enqueued?: readonly EnqueuedItem[] | undefined };
+
 const NONE: readonly never[] = [];
 
 /**
@@ -60,7 +64,7 @@ export function gather(
   now: number,
   limits: TimerLimits,
   aheadMs: number,
-  enqueued: readonly EnqueuedItem[] = NONE,
+  { waited = NONE, enqueued = NONE }: SentAside = {},
   others: readonly TimerRow[] = NONE,
 ): Gathered {
   const { publishedRuns, refusedRuns, swept, producedSeqs } = owned;
@@ -71,12 +75,12 @@ export function gather(
     producedSeqs: [...producedSeqs],
   };
   const items = { completed: NONE, retry: NONE, commands: NONE };
-  const gathered: Gathered = { owned, items, enqueued: NONE, due: NONE, news };
+  const gathered: Gathered = { owned, items, waited: NONE, enqueued: NONE, due: NONE, news };
   if (!decides) return gathered;
   const take = (intake: Intake): ReadItem[] => owned.queues[intake].ready(limits.perStep, limits.bytesPerStep);
   const taken = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
   const due = owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep, aheadMs);
-  return { ...gathered, items: taken, enqueued, due: others.length === 0 ? due : withOthers(due, others) };
+  return { ...gathered, items: taken, waited, enqueued, due: others.length === 0 ? due : withOthers(due, others) };
 }
 
 /** Those that stand behind a flood go first; some of them may be near enough to be known. */

@@ -7,6 +7,7 @@ import type { Condemned } from './failure-policy.ts';
 import type { Input } from './inputs.ts';
 import type { ReadItem } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
+import type { WaitedItem } from './waited.ts';
 
 /** What was no record, as if it had been one: for the topic of the rejected. `timer`: the row goes. */
 export type Quarantined = { name: string; timer: TimerRow | null; record: ConsumedRecord; rejection: Rejection };
@@ -15,6 +16,8 @@ export type Quarantined = { name: string; timer: TimerRow | null; record: Consum
 export type Gathered = {
   owned: OwnedPartition;
   items: Readonly<Record<Intake, readonly ReadItem[]>>;
+  /** Commands that waited for jobs to be scheduled. */
+  waited: readonly WaitedItem[];
   /** Commands of their senders' own transactions. */
   enqueued: readonly EnqueuedItem[];
   due: readonly TimerRow[];
@@ -26,9 +29,10 @@ export type Gathered = {
   quarantined?: readonly Quarantined[];
 };
 
-export function inputsOf({ items, enqueued }: Gathered): Input[] {
+export function inputsOf({ items, waited, enqueued }: Gathered): Input[] {
   const read = INTAKES.flatMap((intake) => items[intake]).flatMap((item) => (item.record === null ? [] : [item.input]));
-  return enqueued.length === 0 ? read : [...read, ...enqueued.map(({ input }) => input)];
+  if (waited.length + enqueued.length === 0) return read;
+  return [...waited.map(({ input }) => input), ...read, ...enqueued.map(({ input }) => input)];
 }
 
 /** How many inputs a step has. */

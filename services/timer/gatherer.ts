@@ -7,12 +7,14 @@ import { gather } from './gather.ts';
 import { hasLeftovers, sizeOf, type Gathered } from './gathered.ts';
 import type { Others } from './others.ts';
 import type { OwnedPartition } from './owned.ts';
+import type { Waited } from './waited.ts';
 
 export type GathererOptions = {
   store: TimerStore;
   clock: Clock;
   limits: TimerLimits;
   others: Others;
+  waited: Waited;
   enqueued: Enqueued;
 };
 
@@ -41,8 +43,10 @@ export class Gatherer {
     flush: boolean,
   ): Promise<{ all: Gathered[]; now: number }> {
     const limits = { ...this.options.limits, perStep };
-    const [enqueued] = await Promise.all([
-      this.options.enqueued.read(partitions.filter((owned) => this.mayDecide(owned))),
+    const deciding = partitions.filter((owned) => this.mayDecide(owned));
+    const [waited, enqueued] = await Promise.all([
+      this.options.waited.read(deciding),
+      this.options.enqueued.read(deciding),
       this.refill(partitions),
     ]);
     const live = partitions.filter((owned) => owned.live);
@@ -55,7 +59,7 @@ export class Gatherer {
     const aheadMs = this.wakeAt(live) <= now ? 2 * limits.leadMs : 0;
     const all = live
       .map((owned) => {
-        const sent = enqueued.get(owned.partition);
+        const sent = { waited: waited.get(owned.partition), enqueued: enqueued.get(owned.partition) };
         return gather(owned, this.mayDecide(owned), now, limits, aheadMs, sent, behind.get(owned));
       })
       .filter((gathered) => sizeOf(gathered) > 0 || isDoubtful(gathered) || this.mustFlush(gathered, now, flush));
@@ -64,22 +68,28 @@ export class Gatherer {
 
   /** All that waits in one partition, however much. */
   async one(owned: OwnedPartition): Promise<Gathered> {
-    const [enqueued] = await Promise.all([this.options.enqueued.readOf(owned), this.refill([owned])]);
+    const [waited, enqueued] = await Promise.all([
+      this.options.waited.read([owned]),
+      this.options.enqueued.readOf(owned),
+      this.refill([owned]),
+    ]);
     const limits = { ...this.options.limits, perStep: Infinity, bytesPerStep: Infinity };
     const now = Math.floor(this.options.clock.now());
-    return gather(owned, this.mayDecide(owned), now, limits, 2 * limits.leadMs, enqueued);
+    const sent = { waited: waited.get(owned.partition), enqueued };
+    return gather(owned, this.mayDecide(owned), now, limits, 2 * limits.leadMs, sent);
   }
 
   mayDecide({ ready, unproduced }: OwnedPartition): boolean {
     return ready && !this.stopping && unproduced < this.options.limits.unproduced;
   }
 
-  /** When the first timer of these partitions is to be decided. */
+  /** When the first timer of these partitions is to be decided, or a command that waits is to be looked at. */
   wakeAt(partitions: readonly OwnedPartition[]): number {
     let wakeAt = Infinity;
     for (const owned of partitions) {
       if (!this.mayDecide(owned)) continue;
-      wakeAt = Math.min(wakeAt, owned.lookAhead.nextWakeAt(this.options.limits.leadMs) ?? Infinity);
+      const timerAt = owned.lookAhead.nextWakeAt(this.options.limits.leadMs) ?? Infinity;
+      wakeAt = Math.min(wakeAt, timerAt, owned.waiting.nextLookAt());
     }
     return wakeAt;
   }
@@ -105,7 +115,7 @@ export class Gatherer {
 /** Even a step without effects tells whether the partition is still owned, and whether the store works. */
 export function emptyStep(owned: OwnedPartition): Gathered {
   const news = { publishedRuns: [], refusedRuns: [], swept: [], producedSeqs: [] };
-  return { owned, items: NOTHING, enqueued: [], due: [], news };
+  return { owned, items: NOTHING, waited: [], enqueued: [], due: [], news };
 }
 
 function isDoubtful({ owned }: Gathered): boolean {

@@ -1,5 +1,5 @@
 /** What the records of the three topics mean to a timer: read once, before the step that applies them. Nothing throws for what stands in a record. */
-import type { Command } from '../core/command.ts';
+import type { Command, ScheduleCommand } from '../core/command.ts';
 import type { InternalCommand, NotifyCommand } from '../core/internal-command.ts';
 import { readDue } from '../core/internal/due.ts';
 import { readOutcomeHead } from '../core/internal/outcome.ts';
@@ -21,6 +21,14 @@ export type Input =
   | { kind: 'completion'; completion: Completion | null; notices: readonly NotifyCommand[] }
   /** The record belongs to another partition of its topic. */
   | { kind: 'forward'; partition: number }
+  /** Jobs that it runs after are missing: it waits for them, or is rejected where there is no room. `until`: it waited before (ms). */
+  | {
+      kind: 'waits';
+      command: ScheduleCommand;
+      missing: readonly string[];
+      rejection: Rejection;
+      until?: number | undefined;
+    }
   | { kind: 'rejected'; rejection: Rejection; head: CommandHead };
 
 export type ReadOptions = { codec: Codec; spec: SpecOptions; partitions: number };

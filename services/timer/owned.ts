@@ -6,7 +6,7 @@
  * that still refers to it finds `live` false.
  */
 import { LookAhead } from '../core/look-ahead.ts';
-import type { DecidedRun, Offsets, Ownership } from '../core/ports/timer-store.ts';
+import type { DecidedRun, Offsets, Taken } from '../core/ports/timer-store.ts';
 import type { Completion } from './completion.ts';
 import type { EndedRun } from './effects.ts';
 import type { ExactLane } from './exact-lane.ts';
@@ -16,6 +16,7 @@ import { IntakeQueue } from './intake-queue.ts';
 import type { Fence } from './plan.ts';
 import type { PutOff } from './put-off.ts';
 import { Surplus } from './surplus.ts';
+import { WaitingCommands } from './waiting.ts';
 
 /**
  * A run that the exact lane could not publish: it has failed, or is tried `again` later. `recorded` is called once the store holds
@@ -42,8 +43,9 @@ export class OwnedPartition {
   swept: Completion[] = [];
   /** Runs in the exact lane that have no row yet. */
   readonly exactPending = new Set<string>();
-  /** Enqueued commands whose edges the store refused: what is made of them instead. */
-  readonly refusedEnqueued = new Map<number, Input>();
+  /** Enqueued and waiting commands whose edges the store refused, by name: what is made of them instead. */
+  readonly refused = new Map<string, Input>();
+  readonly waiting: WaitingCommands;
 
   /** What its tenants have made due lately. */
   readonly surplus = new Surplus();
@@ -58,11 +60,12 @@ export class OwnedPartition {
   flushedAt = 0;
 
   /** @param startAt where to read the topics from */
-  constructor(ownership: Ownership, startAt: Offsets, lookAheadRows: number) {
+  constructor({ ownership, waiting }: Pick<Taken, 'ownership' | 'waiting'>, startAt: Offsets, lookAheadRows: number) {
     const { partition, epoch, offsets, outboxSeq } = ownership;
     this.partition = partition;
     this.fence = { partition, epoch, offsets, outboxSeq };
     this.lookAhead = new LookAhead(lookAheadRows);
+    this.waiting = new WaitingCommands(waiting);
     const queues = INTAKES.map((intake) => [intake, new IntakeQueue(startAt[intake])]);
     this.queues = Object.fromEntries(queues) as Record<Intake, IntakeQueue>;
   }

@@ -11,7 +11,7 @@
  */
 import { messageOf } from '../core/errors.ts';
 import type { FetchedBatch, GroupConsumer, GroupListener, Position, TopicPartition } from '../core/ports/broker.ts';
-import type { OutboxBatch, Ownership as StoredOwnership } from '../core/ports/timer-store.ts';
+import type { OutboxBatch, Ownership as StoredOwnership, Taken } from '../core/ports/timer-store.ts';
 import { INTAKES, type Intake as Topic, type Topics } from '../core/topics.ts';
 import { backoffMs } from './backoff.ts';
 import type { TimerDeps, TimerLimits } from './deps.ts';
@@ -165,10 +165,10 @@ export class Ownership implements GroupListener {
     const isCurrent = (): boolean => this.taking.get(partition) === attempt;
     for (let failures = 1; isCurrent(); failures++) {
       try {
-        const { ownership, outbox } = await this.options.store.take(partition, this.options.instance);
-        const { offsets, problem } = await this.startOffsets(ownership);
+        const taken = await this.options.store.take(partition, this.options.instance);
+        const { offsets, problem } = await this.startOffsets(taken.ownership);
         if (!isCurrent()) return;
-        if (problem === undefined) this.begin(ownership, offsets, outbox);
+        if (problem === undefined) this.begin(taken, offsets);
         else this.markStopped(partition, problem);
         this.taking.delete(partition);
         return;
@@ -181,8 +181,9 @@ export class Ownership implements GroupListener {
     }
   }
 
-  private begin(ownership: StoredOwnership, startAt: StoredOwnership['offsets'], outbox: readonly OutboxBatch[]): void {
-    const owned = new OwnedPartition(ownership, startAt, this.options.limits.lookAhead);
+  private begin(taken: Taken, startAt: StoredOwnership['offsets']): void {
+    const { outbox } = taken;
+    const owned = new OwnedPartition(taken, startAt, this.options.limits.lookAhead);
     owned.unproduced = outbox.length;
     this.owned.set(owned.partition, owned);
     try {

@@ -18,6 +18,7 @@ import type {
   Subscription,
   TimerKey,
   TimerRow,
+  WaitingCommand,
 } from '../core/ports/timer-store.ts';
 import type { OutgoingRecord } from '../core/records.ts';
 import type { RejectedRecord } from '../core/rejected-record.ts';
@@ -65,6 +66,9 @@ export class Plan {
   private readonly audited: AuditEntry[] = [];
   private readonly left: TimerRow[] = [];
   private readonly rejected: RejectedRecord[] = [];
+  /** Commands that wait from this step on. */
+  readonly waiting: WaitingCommand[] = [];
+  private readonly ended: number[] = [];
   private readonly cancelled = new Set<string>();
 
   /** @param placeOf tells floods from usual load */
@@ -196,8 +200,9 @@ export class Plan {
   /**
    * @param producedSeqs outbox rows that were produced and can go
    * @param enqueued ids of the enqueued commands that are in this step
+   * @param nextWaitSeq number of the first command that waits from now on
    */
-  finishPlan(producedSeqs: readonly number[], enqueued: readonly number[]): PlannedStep {
+  finishPlan(producedSeqs: readonly number[], enqueued: readonly number[], nextWaitSeq: number): PlannedStep {
     const { partition, outboxSeq } = this.fence;
     const batches: PlannedBatch[] = [];
     const batch = (lane: OutboxBatch['lane'], records: OutgoingRecord[]): void => {
@@ -224,6 +229,8 @@ export class Plan {
       outbox: batches.map(({ partition, seq, lane, body }) => ({ partition, seq, lane, body })),
       producedSeqs,
       enqueued,
+      waits: this.waiting.map((command, index) => ({ ...command, seq: nextWaitSeq + index })),
+      waited: this.ended,
       edges: this.changedEdges(),
       arrivals: [...this.arrived.values()],
       subscriptions: this.subscriptions(),
@@ -232,6 +239,21 @@ export class Plan {
       cancelledRuns: [...this.cancelled],
     };
     return { step, batches, exactRunIds, left: this.left };
+  }
+
+  /** The command waits; its number is given at the end. */
+  wait(command: WaitingCommand): void {
+    this.waiting.push(command);
+  }
+
+  /** A command that waited is decided. */
+  waited(seq: number): void {
+    this.ended.push(seq);
+  }
+
+  /** Whether commands of the job wait from this step on. */
+  awaits({ tenant, jobId }: JobRef): boolean {
+    return this.waiting.some((command) => command.tenant === tenant && command.jobId === jobId);
   }
 
   audit(entry: AuditEntry): void {

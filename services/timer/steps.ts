@@ -13,17 +13,19 @@ import type { Enqueued } from './enqueued.ts';
 import { FailurePolicy, isProof, judge } from './failure-policy.ts';
 import type { Gathered } from './gathered.ts';
 import { Gatherer } from './gatherer.ts';
-import { namesOf } from './input-names.ts';
+import { namesOf } from './named-inputs.ts';
 import { Others } from './others.ts';
 import type { OwnedPartition } from './owned.ts';
 import { StepSize } from './step-size.ts';
 import { Trials } from './trials.ts';
 import { Turn, type FailedTurn, type TurnOptions } from './turn.ts';
+import type { Waited } from './waited.ts';
 import type { Wake } from './wake.ts';
 
 export type StepsOptions = Omit<TurnOptions, 'others'> & {
   limits: TimerLimits;
   wake: Wake;
+  waited: Waited;
   enqueued: Enqueued;
   failurePolicy?: FailurePolicy | undefined;
 };

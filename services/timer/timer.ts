@@ -21,6 +21,7 @@ import type { Relay } from './relay.ts';
 import { Steps } from './steps.ts';
 import { Sweep } from './sweep.ts';
 import { TopicCache } from './topic-cache.ts';
+import { Waited } from './waited.ts';
 import { Wake } from './wake.ts';
 import { Notices } from './notices.ts';
 
@@ -113,6 +114,7 @@ export class Timer {
       notices,
       quotas: deps.tenants && new TenantQuotas(deps.tenants, clock),
       wake,
+      waited: new Waited({ store: deps.store, codec, spec, partitions, clock }),
       enqueued: this.enqueued,
       emit: (owned, batch) => lanes.emit(owned, batch),
       onRoom: (owned) => intake.holdBack(owned),

@@ -10,7 +10,7 @@ import { withCondemned } from './condemned.ts';
 import type { FailurePolicy } from './failure-policy.ts';
 import type { Gathered } from './gathered.ts';
 import { emptyStep, type Gatherer } from './gatherer.ts';
-import { isAwaited, namesOf, restrictedTo } from './input-names.ts';
+import { isAwaited, namesOf, restrictedTo } from './named-inputs.ts';
 import type { OwnedPartition } from './owned.ts';
 import type { Ownership } from './ownership.ts';
 import type { FailedTurn, Turn } from './turn.ts';

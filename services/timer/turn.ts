@@ -13,6 +13,7 @@ import { decide, type DecideOptions } from './decide.ts';
 import type { Failure } from './failure-policy.ts';
 import { learn, type Knowledge } from './gather.ts';
 import { inputsOf, type Gathered } from './gathered.ts';
+import { inputNames } from './input-names.ts';
 import type { Input } from './inputs.ts';
 import type { Notices } from './notices.ts';
 import type { Others } from './others.ts';
@@ -100,7 +101,7 @@ export class Turn {
       quotas?.countAnew();
       for (const { owned } of all) owned.isCertain = false;
       // Decided once more without the commands to blame.
-      if (cause instanceof EdgesRefused && rejectEdges(all, cause.refused)) return [];
+      if (cause instanceof EdgesRefused && rejectEdges(all, cause.refused, clock.now())) return [];
       return failedOf(all, { phase: 'store', cause });
     }
     metrics.stepped(clock.now() - begun, pairs.length);
@@ -129,7 +130,10 @@ export class Turn {
     for (const intake of INTAKES) owned.queues[intake].drop(items[intake].length, step.nextOffsets[intake]);
     forget(owned, news);
     for (const runId of exactRunIds) owned.exactPending.add(runId);
-    for (const { id } of gathered.enqueued) owned.refusedEnqueued.delete(id);
+    owned.waiting.remove(step.waited);
+    owned.waiting.add(step.waits);
+    for (const { id } of gathered.enqueued) owned.refused.delete(inputNames.enqueued(id));
+    for (const seq of step.waited) owned.refused.delete(inputNames.waiting(seq));
     for (const batch of batches) this.options.emit(owned, batch);
     this.options.onRoom(owned);
   }

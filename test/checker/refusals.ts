@@ -10,10 +10,21 @@ import { clockTime, type History, type SentCommand, type Violation } from './his
 const KNOWN_MS = 2_000;
 /** The last occurrence of a schedule, after which its job is over, comes so shortly before its end at the most. */
 const LONGEST_INTERVAL_MS = 10_000;
+/** So long a command waits for jobs that it runs after. */
+export const PATIENCE_MS = 10_000;
 const HARMLESS = new Set<string>(['trigger', 'replay', 'pause', 'resume', 'backfill']);
 
 export function checkRefusals(history: History, options: CheckOptions): Violation[] {
-  return [...checkRejected(history), ...checkQuotas(history, options)];
+  return [...checkRejected(history), ...checkPatience(history, options), ...checkQuotas(history, options)];
+}
+
+/** Jobs that a job runs after are waited for before it is refused for one that is not there. */
+function* checkPatience({ commands }: History, { toleranceMs }: CheckOptions): Iterable<Violation> {
+  for (const { commandId, spec, sentAt, answer } of commands) {
+    if (spec?.schedule.kind !== 'after' || answer?.code !== 'unknown_job') continue;
+    const waitedMs = answer.at - sentAt;
+    if (waitedMs < PATIENCE_MS - toleranceMs) yield violation(commandId, `refused after ${waitedMs} ms`);
+  }
 }
 
 /** Among the rejected stands what was answered so, and nothing else. */

@@ -165,6 +165,8 @@ export function stepOf(
       outbox: [],
       producedSeqs: [],
       enqueued: [],
+      waits: [],
+      waited: [],
       edges: [],
       arrivals: [],
       subscriptions: [],

@@ -20,6 +20,7 @@ import {
 } from './timer-fixtures.ts';
 import { timerStoreChainsConformance } from './timer-store-chains.ts';
 import { timerStoreEnqueuedConformance } from './timer-store-enqueued.ts';
+import { timerStoreWaitingConformance } from './timer-store-waiting.ts';
 import { timerStoreAuditConformance } from './timer-store-audit.ts';
 import { timerStoreRejectedConformance } from './timer-store-rejected.ts';
 import { timerStoreSubscriptionsConformance } from './timer-store-subscriptions.ts';
@@ -385,6 +386,7 @@ export function timerStoreConformance(name: string, open: () => Promise<TimerSto
     timerStoreRowsConformance(() => store, owner);
     timerStoreChainsConformance(() => store, owner);
     timerStoreEnqueuedConformance(() => harness, PARTITIONS);
+    timerStoreWaitingConformance(() => harness, owner);
     timerStoreSubscriptionsConformance(() => harness);
     timerStoreAuditConformance(() => harness);
     timerStoreRejectedConformance(() => harness);

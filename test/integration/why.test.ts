@@ -120,6 +120,18 @@ describe('why', { timeout: 180_000 }, () => {
     assert.equal((await storiesOf('listens'))[0].verdict, 'waits_for_event');
   });
 
+  it('a job whose command waits for another is told as that, over HTTP with 202, until that one is there', async () => {
+    const body = { type: 'CUSTOM', handler: 'noop', schedule: { after: [{ job: 'comes-later' }] } };
+    const sent = await api.ask('PUT', '/api/jobs/comes-first', { body });
+    assert.deepEqual([sent.status, sent.body.status], [202, 'accepted']);
+    const [waits] = await storiesOf('comes-first');
+    assert.deepEqual([waits.verdict, /waits for comes-later/.test(waits.answer)], ['waits_for_upstream', true]);
+    await belfry.client.schedule('comes-later', custom('noop', { every: '1h' }));
+    const again = await api.ask('PUT', '/api/jobs/comes-first', { body });
+    assert.equal(again.status, 200, 'the same, after the one that waited');
+    await belfry.client.schedule('behind-it', custom('noop', { after: [{ job: 'comes-first' }] }));
+  });
+
   it('a refused command is the answer where there is no job, and stands beside a time that is none', async () => {
     await belfry.client.resume('nobody').catch(() => undefined);
     const [refused] = await storiesOf('nobody');

@@ -90,9 +90,9 @@ export const MUTATIONS: readonly Mutation[] = [
     timerStore: (store, { db }) =>
       override(store, {
         take: async (partition, instance) => {
-          const { ownership } = await store.take(partition, instance);
+          const taken = await store.take(partition, instance);
           db.outbox.set(partition, []);
-          return { ownership, outbox: [] };
+          return { ...taken, outbox: [] };
         },
       }),
   },

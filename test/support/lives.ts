@@ -15,7 +15,7 @@ export function livesOf(random: Random, seed: string, surroundings: Surroundings
   return [
     ...sharing(new Random(`limits ${seed}`), own, prefix),
     eventLivesOf(new Random(`events ${seed}`), surroundings),
-    chainsOf(new Random(`chains ${seed}`), jobIds, surroundings),
+    chainsOf(seed, jobIds, surroundings),
   ].flat();
 }
 
@@ -34,9 +34,11 @@ export function commandOf({ jobId, type, fields }: Action, commandId: string, ru
 
 /**
  * Chains among these jobs: in each tenant perhaps a chain of three, and one that waits for two of its jobs. They are scheduled
- * when their upstreams are, or early enough to be refused.
+ * when their upstreams are, or before: then they wait for these, some in vain.
  */
-function chainsOf(random: Random, jobIds: readonly string[], { epochMs, prefix }: Surroundings): Action[] {
+function chainsOf(seed: string, jobIds: readonly string[], { epochMs, prefix }: Surroundings): Action[] {
+  const random = new Random(`chains ${seed}`);
+  const early = new Random(`early ${seed}`);
   const life: Action[] = [];
   let made = 0;
   const chain = (digit: number, at: number, upstreams: readonly string[]): string => {
@@ -59,7 +61,11 @@ function chainsOf(random: Random, jobIds: readonly string[], { epochMs, prefix }
   for (const digit of [1, 2]) {
     const own = jobIds.filter((jobId) => tenantOf(jobId) === tenantOf(String(digit)));
     const at = random.int(4_000, 8_000);
-    if (random.chance(0.6)) chain(digit, at + 1_500, [chain(digit, at, [random.pick(own)])]);
+    if (random.chance(0.6)) {
+      const before = chain(digit, at, [random.pick(own)]);
+      chain(digit, at + (early.chance(0.5) ? 1_500 : -early.int(0, 3_900)), [before]);
+    }
+    if (early.chance(0.2)) chain(digit, early.int(300, 8_000), [`${prefix}nobody-${digit}`]);
     if (random.chance(0.5) && own.length > 1) chain(digit, at, own.slice(0, 2));
   }
   return life;

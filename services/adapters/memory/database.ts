@@ -24,6 +24,7 @@ import type {
   OutboxBatch,
   Subscription,
   TimerRow,
+  WaitingCommand,
 } from '../../core/ports/timer-store.ts';
 
 import { jobKey } from '../../core/topics.ts';
@@ -86,6 +87,8 @@ export class MemoryDatabase {
   rejected: RejectedRecord[] = [];
   /** In the order of their ids. */
   enqueued: EnqueuedCommand[] = [];
+  /** In the order of their numbers. */
+  waiting: WaitingCommand[] = [];
   private readonly enqueuedListeners = new Set<(partition: number) => void>();
   private lastEnqueued = 0;
   private lastAudited = 0;

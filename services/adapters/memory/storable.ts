@@ -68,6 +68,10 @@ export function assertStorable(step: PartitionStep): void {
     assertUuid(arrival.runId, arrival.setId);
     assertInt8(arrival.anchorAt);
   }
+  for (const { tenant, jobId, missing, until } of step.waits) {
+    assertText(tenant, jobId, ...missing);
+    assertInt8(until);
+  }
   for (const { tenant, jobId, event, filter } of step.subscriptions) assertText(tenant, jobId, event, filter);
 }
 

@@ -29,6 +29,10 @@ export function applyStep(db: MemoryDatabase, owner: OwnerEntry, step: Partition
   const decided = new Set(step.enqueued);
   if (decided.size > 0) db.enqueued = db.enqueued.filter((row) => row.partition !== partition || !decided.has(row.id));
 
+  const gone = new Set(step.waited);
+  if (gone.size > 0) db.waiting = db.waiting.filter((row) => row.partition !== partition || !gone.has(row.seq));
+  db.waiting.push(...step.waits);
+
   const timers = db.timers.get(partition) ?? [];
   db.timers.set(partition, timers);
   for (const key of step.removeTimers) removeTimer(timers, key);

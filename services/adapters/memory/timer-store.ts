@@ -48,7 +48,9 @@ export class MemoryTimerStore implements TimerStore {
     const owner = { ...former, epoch: former.epoch + 1, instance };
     this.db.owners.set(partition, owner);
     const { epoch, offsets, outboxSeq } = owner;
-    return { ownership: { partition, epoch, offsets, outboxSeq }, outbox: [...(this.db.outbox.get(partition) ?? [])] };
+    const outbox = [...(this.db.outbox.get(partition) ?? [])];
+    const waiting = this.db.waiting.filter((row) => row.partition === partition);
+    return { ownership: { partition, epoch, offsets, outboxSeq }, outbox, waiting };
   }
 
   async step(steps: readonly PartitionStep[]): Promise<ReadonlySet<number>> {

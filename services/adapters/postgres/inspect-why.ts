@@ -1,7 +1,7 @@
 /** What `core/why` is told: each question is one statement. */
 import type { RunSummary } from '../../core/ports/inspect.ts';
 import type { JobRef } from '../../core/ports/timer-store.ts';
-import type { Circumstances } from '../../core/why/facts.ts';
+import type { AwaitedJobs, Circumstances } from '../../core/why/facts.ts';
 import { SUMMARY_FIELDS, summaryOf, type SummaryRow } from './inspect-rows.ts';
 import type { Pg } from './pool.ts';
 
@@ -48,6 +48,11 @@ const CIRCUMSTANCES = {
          FROM jobs j JOIN owners o USING (partition) WHERE j.tenant = $1 AND j.job_id = $2`,
 };
 
+const AWAITED = {
+  name: 'inspect_awaited',
+  text: `SELECT until, missing FROM waiting_commands WHERE tenant = $1 AND job_id = $2 AND missing <> '[]' ORDER BY seq LIMIT 1`,
+};
+
 /** @see Inspect.occurred */
 export async function occurred(
   pg: Pg,
@@ -71,4 +76,10 @@ export async function circumstances(
   { runId, at, queue }: { runId: string; at: number; queue: string },
 ): Promise<Circumstances | undefined> {
   return (await pg.query<Circumstances>(CIRCUMSTANCES, [tenant, jobId, runId, at, queue]))[0];
+}
+
+/** @see Inspect.awaitedJobs */
+export async function awaitedJobs(pg: Pg, { tenant, jobId }: JobRef): Promise<AwaitedJobs | undefined> {
+  const [row] = await pg.query<{ until: number; missing: string }>(AWAITED, [tenant, jobId]);
+  return row && { until: row.until, missing: JSON.parse(row.missing) as string[] };
 }

@@ -19,6 +19,7 @@ import type {
 } from '../../core/ports/inspect.ts';
 import type { JobRef } from '../../core/ports/timer-store.ts';
 import type { SystemJob } from '../../core/system-jobs.ts';
+import type { AwaitedJobs } from '../../core/why/facts.ts';
 import { asMigrated } from './as-migrated.ts';
 import { conditionsOf, type Conditions } from './conditions.ts';
 import { listJobs } from './inspect-jobs.ts';
@@ -39,7 +40,7 @@ import {
 } from './inspect-rows.ts';
 import { readStatistics } from './inspect-statistics.ts';
 import { readSystem, readSystemJobs } from './inspect-system.ts';
-import { circumstances, occurred, skippedGroup } from './inspect-why.ts';
+import { awaitedJobs, circumstances, occurred, skippedGroup } from './inspect-why.ts';
 import type { Pg, Statement } from './pool.ts';
 
 const NOW = { name: 'inspect_now', text: 'SELECT now_ms() AS now' };
@@ -135,6 +136,10 @@ export class PostgresInspect implements Inspect {
 
   skippedGroup(job: JobRef, at: number): Promise<RunSummary | undefined> {
     return asMigrated(skippedGroup(this.pg, job, at));
+  }
+
+  awaitedJobs(job: JobRef): Promise<AwaitedJobs | undefined> {
+    return asMigrated(awaitedJobs(this.pg, job));
   }
 
   circumstances(...question: Parameters<Inspect['circumstances']>): ReturnType<Inspect['circumstances']> {

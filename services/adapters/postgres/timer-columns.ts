@@ -4,6 +4,7 @@
  */
 import type { AuditEntry } from '../../core/audit.ts';
 import type { Job, Upstream } from '../../core/model.ts';
+import { encodeOutbox } from '../../core/outbox-codec.ts';
 import type { RejectedRecord } from '../../core/rejected-record.ts';
 import { tracksRuns } from '../../core/model.ts';
 import { nextStartAt } from '../../core/occurrences/next-start.ts';
@@ -16,6 +17,7 @@ import type {
   Subscription,
   TimerKey,
   TimerRow,
+  WaitingCommand,
 } from '../../core/ports/timer-store.ts';
 import { boolArray, byteaArray, int4Array, int8Array, textArray, uuidArray } from './arrays.ts';
 
@@ -150,6 +152,23 @@ export const SEEN_COLUMNS: Columns<InPartition<JobRef & { commandId: string }>> 
 export const ENQUEUED_COLUMNS: Columns<{ partition: number; id: number }> = {
   partition: column(int4Array, (command) => command.partition),
   id: column(int8Array, (command) => command.id),
+};
+
+export const WAITING_COLUMNS: Columns<WaitingCommand> = {
+  partition: column(int4Array, (command) => command.partition),
+  seq: column(int8Array, (command) => command.seq),
+  tenant: column(textArray, (command) => command.tenant),
+  job_id: column(textArray, (command) => command.jobId),
+  until: column(int8Array, (command) => command.until),
+  missing: column(textArray, (command) => JSON.stringify(command.missing)),
+  origin: column(int8Array, (command) => command.record.offset),
+  sent_at: column(int8Array, (command) => command.record.timestampMs),
+  body: column(byteaArray, (command) => encodeOutbox([command.record])),
+};
+
+export const WAITED_COLUMNS: Columns<{ partition: number; seq: number }> = {
+  partition: column(int4Array, (command) => command.partition),
+  seq: column(int8Array, (command) => command.seq),
 };
 
 export const SUBSCRIPTION_COLUMNS: Columns<InPartition<Subscription>> = {

@@ -25,6 +25,8 @@ import {
   SEEN_COLUMNS,
   SUBSCRIPTION_COLUMNS,
   TIMER_COLUMNS,
+  WAITED_COLUMNS,
+  WAITING_COLUMNS,
   type Columns,
   type InPartition,
 } from './timer-columns.ts';
@@ -131,6 +133,26 @@ const EXTRAS: readonly Extra[] = [
       ENQUEUED_COLUMNS,
       (step) => step.enqueued.map((id) => ({ partition: step.partition, id })),
       ({ partition, id }) => `${partition} ${id}`,
+    ),
+  },
+  {
+    call: 'keep_waiting',
+    isIn: ({ waits }) => waits.length > 0,
+    ...group(
+      'waiting_',
+      WAITING_COLUMNS,
+      (step) => step.waits,
+      ({ partition, seq }) => `${partition} ${seq}`,
+    ),
+  },
+  {
+    call: 'forget_waiting',
+    isIn: ({ waited }) => waited.length > 0,
+    ...group(
+      'waited_',
+      WAITED_COLUMNS,
+      (step) => step.waited.map((seq) => ({ partition: step.partition, seq })),
+      ({ partition, seq }) => `${partition} ${seq}`,
     ),
   },
   {

@@ -1,6 +1,7 @@
 /** Taking a partition over, also from a process that froze while it held the owner's row. */
 import { BelfryError } from '../../core/errors.ts';
-import type { OutboxBatch, Ownership } from '../../core/ports/timer-store.ts';
+import { decodeOutbox } from '../../core/outbox-codec.ts';
+import type { JobRef, OutboxBatch, Taken, WaitingCommand } from '../../core/ports/timer-store.ts';
 import { sqlState } from './classify.ts';
 import type { Pg } from './pool.ts';
 import { OWNER_FIELDS, ownershipOf, type OwnerRow } from './timer-rows.ts';
@@ -24,19 +25,42 @@ const OUTBOX = {
   text: 'SELECT partition, seq, lane, body FROM outbox WHERE partition = $1 ORDER BY seq',
 };
 
+const WAITING = {
+  name: 'timer_waiting',
+  text: `SELECT seq, tenant, job_id AS "jobId", until, missing, origin::text AS origin, sent_at AS "sentAt", body
+         FROM waiting_commands WHERE partition = $1 ORDER BY seq`,
+};
+type WaitingRow = JobRef &
+  Pick<WaitingCommand, 'seq' | 'until'> &
+  Record<'missing' | 'origin', string> & { sentAt: number; body: Buffer };
+
 /**
  * Raises the partition's epoch, then reads what its former owner left: by then no step of that one can add to it.
  *
  * @throws BelfryError `store_unavailable`, also when the row stays locked; `unknown_partition`
  */
-export async function takePartition(
-  pool: Pg,
-  partition: number,
-  instance: string,
-): Promise<{ ownership: Ownership; outbox: OutboxBatch[] }> {
+export async function takePartition(pool: Pg, partition: number, instance: string): Promise<Taken> {
   const row = await raiseEpoch(pool, partition, instance);
-  const outbox = await pool.query<OutboxBatch>(OUTBOX, [partition]);
-  return { ownership: ownershipOf(partition, row), outbox };
+  const [outbox, waiting] = await Promise.all([
+    pool.query<OutboxBatch>(OUTBOX, [partition]),
+    pool.query<WaitingRow>(WAITING, [partition]),
+  ]);
+  return {
+    ownership: ownershipOf(partition, row),
+    outbox,
+    waiting: waiting.map((each) => waitingOf(partition, each)),
+  };
+}
+
+function waitingOf(partition: number, { missing, origin, sentAt, body, ...row }: WaitingRow): WaitingCommand {
+  const [record] = decodeOutbox(body);
+  const { topic, key, value, headers } = record!;
+  return {
+    ...row,
+    partition,
+    missing: JSON.parse(missing) as string[],
+    record: { topic, partition, offset: BigInt(origin), timestampMs: sentAt, key, value, headers },
+  };
 }
 
 async function raiseEpoch(pool: Pg, partition: number, instance: string): Promise<OwnerRow> {

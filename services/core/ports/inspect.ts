@@ -10,7 +10,7 @@ import type { DueRecord, RunError } from '../records.ts';
 import type { LeaseState } from './run-store.ts';
 import type { JobRef, Offsets } from './timer-store.ts';
 import type { SystemJob } from '../system-jobs.ts';
-import type { Circumstances } from '../why/facts.ts';
+import type { AwaitedJobs, Circumstances } from '../why/facts.ts';
 
 export type JobFilter = {
   tenant?: string;
@@ -202,6 +202,8 @@ export interface Inspect {
   skippedGroup(job: JobRef, at: number): Promise<RunSummary | undefined>;
   /** What surrounds a run of a job, of this queue, that is scheduled for `at` (ms); undefined: there is no such job. */
   circumstances(job: JobRef, run: { runId: string; at: number; queue: string }): Promise<Circumstances | undefined>;
+  /** What the first waiting command of the job waits for; undefined: none waits. */
+  awaitedJobs(job: JobRef): Promise<AwaitedJobs | undefined>;
   /** The latest `limit` by scheduled time, newest first. */
   deadRuns(filter: DeadFilter, limit: number): Promise<DeadRunSummary[]>;
   /** Marks FAILED runs as settled by a person, and tells the audit log; answers those that were not marked before. */

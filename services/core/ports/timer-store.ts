@@ -9,7 +9,7 @@ import type { AuditEntry } from '../audit.ts';
 import type { Maintained, SystemJob } from '../system-jobs.ts';
 import type { Job } from '../model.ts';
 import type { Upstream } from '../model.ts';
-import type { Outcome, DueRecord, RunError } from '../records.ts';
+import type { ConsumedRecord, Outcome, DueRecord, RunError } from '../records.ts';
 import type { RejectedRecord } from '../rejected-record.ts';
 import type { Intake } from '../topics.ts';
 
@@ -69,6 +69,22 @@ export type EnqueuedCommand = {
 };
 
 /**
+ * A command that waits for jobs to be scheduled which it runs after, or stands behind such a one of the same job. It is decided
+ * when they are there, or as things are at `until`.
+ */
+export type WaitingCommand = JobRef & {
+  partition: number;
+  /** The order within the partition. */
+  seq: number;
+  /** ms */
+  until: number;
+  /** The jobs that it waits for; none: it stands behind. */
+  missing: readonly string[];
+  /** As it was read. */
+  record: ConsumedRecord;
+};
+
+/**
  * Calls back soon after commands of a partition were committed; what it misses, asking the store finds.
  * @returns stops it
  */
@@ -117,6 +133,10 @@ export type PartitionStep = {
   producedSeqs: readonly number[];
   /** Enqueued commands that were decided: they go with the effects that they have. */
   enqueued: readonly number[];
+  /** Commands that wait from now on. */
+  waits: readonly WaitingCommand[];
+  /** Those that wait no longer, by `seq`. */
+  waited: readonly number[];
   /** Chains that changed, each a job once. */
   edges: readonly Edges[];
   arrivals: readonly Arrival[];
@@ -171,14 +191,17 @@ export type TimerStats = {
   oldestSnapshotAgeMs: number;
 };
 
+/** A partition as its new owner finds it. */
+export type Taken = { ownership: Ownership; outbox: readonly OutboxBatch[]; waiting: readonly WaitingCommand[] };
+
 export interface TimerStore {
   /** The database's clock, ms. */
   databaseNow(): Promise<number>;
   /**
    * Raises the partition's epoch and makes `instance` its owner; waits shortly for a step under way and ends its
-   * backend when it is stuck. What the former owner left unproduced comes along, in order.
+   * backend when it is stuck. What the former owner left unproduced comes along, in order, and what waits.
    */
-  take(partition: number, instance: string): Promise<{ ownership: Ownership; outbox: readonly OutboxBatch[] }>;
+  take(partition: number, instance: string): Promise<Taken>;
   /** Applies each partition's effects or refuses that partition whole; answers the partitions that were accepted.
    * Throws `step_unclear` (retryable) when it may have been applied (timeout, connection lost): take again; throws
    * `bad_data` (not retryable) when the data was refused (SQLSTATE class 22 or 23) and nothing was applied; throws

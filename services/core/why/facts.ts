@@ -28,6 +28,9 @@ export type Circumstances = {
 /** The last command to this job that was refused. */
 export type RefusedCommand = { at: number; place: string; code: string; message: string };
 
+/** The schedule command of this job that waits until the jobs are there which it runs after, or until a time (ms). */
+export type AwaitedJobs = { until: number; missing: readonly string[] };
+
 export type Facts = {
   tenant: string;
   jobId: string;
@@ -42,6 +45,8 @@ export type Facts = {
   circumstances: Circumstances;
   /** Undefined: none is known, or nobody looked. */
   refused: RefusedCommand | undefined;
+  /** Undefined: no command of it waits. */
+  awaited: AwaitedJobs | undefined;
   /** Name of the topic of commands. */
   commandsTopic: string;
 };

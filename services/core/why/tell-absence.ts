@@ -2,7 +2,7 @@
 import { isOpen, tracksRuns, type Job } from '../model.ts';
 import { isExcluded, isOneShot, nextOccurrence, prevOccurrence, type Recurring } from '../occurrences/schedule.ts';
 import { scheduledRunId, scheduledSince } from '../occurrences/of-job.ts';
-import type { Facts, Story } from './facts.ts';
+import type { AwaitedJobs, Facts, Story } from './facts.ts';
 import { needsOf, tellDecided } from './tell-decided.ts';
 import { acceptedLines, line, span, steeringLines, time } from './words.ts';
 
@@ -19,7 +19,11 @@ const OVERDUE_AFTER_MS = 2_000;
 export function tellAbsence(facts: Facts): Story {
   const { job, at } = facts;
   if (job === undefined) return tellUnknown(facts);
-  const base = { at, runId: null, lines: [...acceptedLines(facts), ...steeringLines(facts), ...refusedLines(facts)] };
+  const base = {
+    at,
+    runId: null,
+    lines: [...acceptedLines(facts), ...steeringLines(facts), ...awaitedLines(facts), ...refusedLines(facts)],
+  };
   if (at === null) return { ...base, ...whatComes(facts, job) };
   const asked = { facts, job, at, runId: scheduledRunId(job, at), now: facts.circumstances.now };
   for (const judge of JUDGES) {
@@ -29,8 +33,13 @@ export function tellAbsence(facts: Facts): Story {
   return { ...base, ...never(asked) };
 }
 
-function tellUnknown({ tenant, jobId, at, refused }: Facts): Story {
+function tellUnknown({ tenant, jobId, at, refused, awaited }: Facts): Story {
   const base = { at, runId: null };
+  if (awaited !== undefined) {
+    const answer = `there is no job ${jobId} yet: ${awaitedText(awaited)}`;
+    const advice = `Schedule ${awaited.missing.join(', ')}; then it is applied by itself.`;
+    return { ...base, verdict: 'waits_for_upstream', answer, lines: [], advice };
+  }
   if (refused === undefined) {
     const answer = `there is no job ${jobId} of the tenant ${tenant}, and no run of it: it was never scheduled, or is gone with its history`;
     return { ...base, verdict: 'unknown_job', answer, lines: [], advice: 'belfry jobs list shows what there is.' };
@@ -44,6 +53,14 @@ function tellUnknown({ tenant, jobId, at, refused }: Facts): Story {
     lines,
     advice,
   };
+}
+
+function awaitedText({ missing, until }: AwaitedJobs): string {
+  return `the command that schedules it waits for ${missing.join(', ')}, which it runs after and which is not scheduled; at ${time(until)} it is refused`;
+}
+
+function awaitedLines({ awaited }: Pick<Facts, 'awaited'>) {
+  return awaited === undefined ? [] : [line(null, 'waiting', awaitedText(awaited))];
 }
 
 function refusedLines({ refused }: Pick<Facts, 'refused'>) {

@@ -54,10 +54,12 @@ export function jobsOverHttp(stage: ApiStage): void {
       body: { jobId: 'never', ...greet({ cron: '0 0 30 2 *' }) },
     });
     assert.ok([400, 422].includes(never.status), JSON.stringify(never.body));
-    const chained = await ask('POST', '/api/jobs', { body: greet({ after: [{ job: 'x' }] }) });
+    await ask('PUT', '/api/jobs/before', { body: greet(LATER) });
+    await ask('PUT', '/api/jobs/behind', { body: greet({ after: [{ job: 'before' }] }) });
+    const ring = await ask('PUT', '/api/jobs/before', { body: greet({ after: [{ job: 'behind' }] }) });
     assert.deepEqual(
-      [chained.status, chained.body.type, chained.body.errors[0].pointer],
-      [422, 'urn:belfry:problem:unknown_job', '#/schedule/after'],
+      [ring.status, ring.body.type, ring.body.errors[0].pointer],
+      [409, 'urn:belfry:problem:cycle', '#/schedule/after'],
     );
   });
 

@@ -53,6 +53,7 @@ const TENANTS_THINGS: Partial<Inspect> = {
   occurred: async () => [],
   skippedGroup: async () => undefined,
   circumstances: async () => undefined,
+  awaitedJobs: async () => undefined,
   statistics: async (tenant) => ({
     ...{ runs: 0, limited: false, byStatus: {}, failing: tenant === 'default' ? [failing()] : [] },
     ...{ lateness: NONE, duration: NONE },

@@ -38,6 +38,17 @@ describe('the checker, I14, what is refused', () => {
     assert.deepEqual(broken(second({ ...REFUSED, code: 'quota' }, 2)), ['I14']);
     assert.deepEqual(broken(second({ ...REFUSED, code: 'quota' }, 1)), []);
   });
+  it('catches a job that was refused before the jobs that it runs after were waited for', () => {
+    const schedule = { kind: 'after', after: [{ jobId: 'a', when: 'success' }], timezone: 'UTC' } as never;
+    const spec = { ...scheduled().spec!, schedule };
+    const refusedAfter = (ms: number): History => {
+      const answer = { ...REFUSED, at: T0 + 1_000 + ms, code: 'unknown_job' };
+      const chain = command('schedule', 1_000, { job: 'acme/chain', spec, answer });
+      return kept({ commands: [scheduled(), chain] });
+    };
+    assert.deepEqual(broken(refusedAfter(9_000)), ['I14']);
+    assert.deepEqual(broken(refusedAfter(10_020)), []);
+  });
   it('catches a refusal that does not stand among the rejected, and the contrary', () => {
     const acks = [...kept().acks, { commandId: 'c-2', outcome: 'rejected', text: '' }];
     assert.deepEqual(broken({ ...second(REFUSED, 1), acks, rejected: ['c-2'] }), []);

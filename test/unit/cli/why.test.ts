@@ -15,6 +15,7 @@ function cliWith(parts: Partial<FakeCli['inspect']>): FakeCli {
     runs: async () => [],
     skippedGroup: async () => undefined,
     circumstances: async () => circumstances,
+    awaitedJobs: async () => undefined,
     ...parts,
   };
   return cli;

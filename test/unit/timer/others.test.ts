@@ -66,7 +66,11 @@ describe('what was read beside the steps', () => {
       timers: async () => [],
     } as Partial<TimerStore> as TimerStore;
     const offsets = { commands: 0n, retry: 0n, completed: 0n };
-    const owned = new OwnedPartition({ partition: 1, epoch: 1, offsets, outboxSeq: 1 }, offsets, 10);
+    const owned = new OwnedPartition(
+      { ownership: { partition: 1, epoch: 1, offsets, outboxSeq: 1 }, waiting: [] },
+      offsets,
+      10,
+    );
     const rows = Array.from({ length: 10 }, (_, n) => timerIn(1, { fireAt: n }));
     owned.lookAhead.refill(rows, 10);
     const others = new Others({ store, clock, log: silent, wake: new Wake(clock), isShared: () => false });

@@ -19,7 +19,11 @@ function sweepOf(changes: Partial<TimerStore>): { clock: VirtualClock; owned: Ow
     changes,
   );
   const offsets = { commands: 0n, retry: 0n, completed: 0n };
-  const owned = new OwnedPartition({ partition: 0, epoch: 1, offsets, outboxSeq: 0 }, offsets, 10);
+  const owned = new OwnedPartition(
+    { ownership: { partition: 0, epoch: 1, offsets, outboxSeq: 0 }, waiting: [] },
+    offsets,
+    10,
+  );
   owned.ready = true;
   const options = { store, clock, log: NO_LOG, historyMs: 1_000, owned: () => [owned], onFound: () => {} };
   return { clock, owned, sweep: new Sweep(options) };

@@ -32,7 +32,7 @@ export function facts(fields: Partial<Facts>, around: Partial<Circumstances> = {
   };
   return {
     ...{ tenant: 'default', jobId: 'report', at: NOW, job: undefined, run: undefined, group: undefined },
-    ...{ circumstances, refused: undefined, commandsTopic: 'job.commands' },
+    ...{ circumstances, refused: undefined, awaited: undefined, commandsTopic: 'job.commands' },
     ...fields,
   };
 }

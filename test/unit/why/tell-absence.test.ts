@@ -222,5 +222,12 @@ tests([
     /is forgotten/,
   ],
   ['a job that there never was', facts({}), 'unknown_job', /there is no job report of the tenant default/],
+  [
+    'a job whose command waits for another',
+    facts({ awaited: { until: NOW, missing: ['extract'] } }),
+    'waits_for_upstream',
+    /no job report yet: .* waits for extract/,
+    /Schedule extract/,
+  ],
   ['a job whose command was refused', facts({ refused }), 'refused', /refused: invalid: no/, /rejected show 3-17/],
 ]);
