@@ -195,7 +195,7 @@ describe('a timer that cannot be fired', () => {
     const cluster = await Cluster.up();
     const [node] = cluster.nodes;
     await cluster.put({ schedule: { every: '1h' } });
-    await node!.timer.stop();
+    await cluster.stop(node!);
     const { partition } = cluster.job();
     const timer = timerIn(partition, { tenant: 'acme', jobId: 'job', kind: 'run', due: 'no JSON', topic: '' });
     addTimer(cluster.db.timers.get(partition)!, { ...timer, fireAt: cluster.clock.now() });
