@@ -14,6 +14,7 @@ import { isUsable, readKey } from '../core/api-key.ts';
 import { messageOf } from '../core/errors.ts';
 import { SCOPES, type ApiKeys, type Scope, type StoredKey } from '../core/ports/api-keys.ts';
 import type { Api, ApiDeps, Caller } from './deps.ts';
+import type { BelfryClient } from '../client/client.ts';
 import { networkOf } from './network.ts';
 import { RequestError } from './problem.ts';
 
@@ -72,6 +73,11 @@ export async function addAuth(api: Api, deps: ApiDeps): Promise<void> {
 
 export function permits({ scopes }: Caller, scope: Scope): boolean {
   return scopes.includes(scope) || scopes.includes('admin');
+}
+
+/** A client that acts for the caller, with what the caller may do. */
+export function clientFor({ client }: Pick<ApiDeps, 'client'>, caller: Caller): BelfryClient {
+  return client.actingFor(caller.actor, !permits(caller, 'write'));
 }
 
 export function notPermitted({ scopes }: Caller, needed: string): RequestError {

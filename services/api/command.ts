@@ -7,6 +7,7 @@ import { jobJson } from '../core/resources.ts';
 import { COMMAND_ID } from '../core/spec/names.ts';
 import type { BelfryClient } from '../client/client.ts';
 import type { CommandOptions, CommandResult } from '../client/types.ts';
+import { clientFor } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
 import { RequestError } from './problem.ts';
 
@@ -33,8 +34,8 @@ export async function answerCommand(
   reply: FastifyReply,
   { jobId, send, creates = false }: Commanded,
 ): Promise<unknown> {
-  const { tenant, actor } = request.caller;
-  const by = deps.client.actingFor(actor);
+  const { tenant } = request.caller;
+  const by = clientFor(deps, request.caller);
   const commandId = commandIdOf(deps, request);
   const location = `/api/jobs/${encodeURIComponent(jobId)}`;
   reply.header('belfry-command-id', commandId);

@@ -1,4 +1,5 @@
 import { actorHeader, type Actor } from '../core/audit.ts';
+import { scopeHeader } from '../core/command-scope.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
 import { formatInstant, isInstant } from '../core/spec/instant.ts';
 import type { Ids } from '../core/ports/clock.ts';
@@ -53,10 +54,14 @@ export class BelfryClient<H extends Handlers = Handlers> {
     this.headers = headers;
   }
 
-  /** The same client, whose commands say on whose behalf they come: for programs that pass on what others ask. */
-  actingFor(actor: Actor): BelfryClient<H> {
+  /**
+   * The same client, whose commands say on whose behalf they come: for programs that pass on what others ask.
+   * @param isRunOnly they may run jobs, not change what these do
+   */
+  actingFor(actor: Actor, isRunOnly = false): BelfryClient<H> {
     const { transport, ids, databaseSchema } = this;
-    return new BelfryClient<H>({ transport, ids, databaseSchema, headers: actorHeader(actor) });
+    const headers = { ...actorHeader(actor), ...scopeHeader(isRunOnly) };
+    return new BelfryClient<H>({ transport, ids, databaseSchema, headers });
   }
 
   /** Creates or replaces a job. The same schedule again keeps its phase: applications may do this at every start. */

@@ -40,6 +40,7 @@ export const ERRORS = {
   never_fires: of('state', 422, 3, 'The schedule has no occurrence ahead'),
   cycle: of('state', 409, 3, 'Jobs would wait for each other for ever'),
   quota: of('access', 403, 3, 'A quota of the tenant is used up'),
+  not_permitted: of('access', 403, 3, 'The key may run the job, not change what it does'),
   // Requests.
   unauthorized: of('access', 401, 1, 'A valid API key is needed'),
   forbidden: of('access', 403, 1, 'The API key does not permit this'),
@@ -92,6 +93,7 @@ export const ERRORS = {
   http_error: of('run', null, 1, 'No answer came'),
   address_denied: of('run', null, 1, 'The address is not to be reached from here'),
   secret_not_found: of('run', null, 1, 'There is no such secret'),
+  secret_denied: of('run', null, 1, 'The secret is not for this host'),
   publish_failed: of('run', null, 1, 'The message cannot be published'),
   webhook_removed: of('run', null, 1, 'The webhook is gone'),
   webhook_disabled: of('run', null, 1, 'The webhook is disabled'),

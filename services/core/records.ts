@@ -129,6 +129,7 @@ export const REJECTION_CODES = [
   'never_fires',
   'cycle',
   'quota',
+  'not_permitted',
 ] as const;
 export type RejectionCode = (typeof REJECTION_CODES)[number];
 /** Why a command was refused: a value, never thrown inside the timer. */

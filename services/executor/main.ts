@@ -20,6 +20,7 @@ import { embedded } from './embedded.ts';
 import { Executor } from './executor.ts';
 import type { Handlers } from './handlers/define.ts';
 import { AddressGuard } from './handlers/http/address-guard.ts';
+import { Secrets } from './handlers/http/secrets.ts';
 import { Sender } from './handlers/http/sender.ts';
 import { webhookHandler } from './handlers/webhook.ts';
 import { httpRequestHandler } from './handlers/http/http-request.ts';
@@ -54,7 +55,7 @@ export async function startExecutorService(
   const handlers = options.handlers ?? (handlersFile === undefined ? {} : await loadHandlers(handlersFile));
   const clock = new SystemClock();
   const [sender, now] = [new Sender(new AddressGuard(config.httpAllow), clock), (): number => clock.now()];
-  const http = httpRequestHandler({ sender, secretsDir: config.secretsDir, now });
+  const http = httpRequestHandler({ sender, secrets: new Secrets(config.secretsDir, log), now });
   const checked = makeRegistry(handlers, { http }); // before any server is asked: mistakes show at once
   const metrics = new Metrics('executor');
   const service: { executor?: Executor } = {};

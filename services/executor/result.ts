@@ -12,6 +12,7 @@ const OWN_CODES = new Set([
   'http_error',
   'address_denied',
   'secret_not_found',
+  'secret_denied',
   'result_invalid',
   'webhook_removed',
   'webhook_disabled',

@@ -11,6 +11,8 @@ export type CommandContext = DecideContext & {
   recordTimestampMs: number;
   /** The sender's trace. */
   traceparent: string | null;
+  /** The sender may run jobs, not change them. */
+  isRunOnly: boolean;
   spec: SpecOptions;
   /** Offset of the command on job.commands; null: it did not come from there. */
   offset: AppliedCommand['offset'];

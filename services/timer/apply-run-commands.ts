@@ -4,6 +4,7 @@ import type { BufferedRun, Job } from '../core/model.ts';
 import type { DueRecord, Rejection } from '../core/records.ts';
 import { runIdOf } from '../core/run-id.ts';
 import { checkPayload } from '../core/spec/payload.ts';
+import { contentOf, isContent, triggeredPayload } from '../core/spec/trigger-payload.ts';
 import type { Applied, CommandContext } from './applied.ts';
 import { emissionOf, mustHear } from './due-record.ts';
 import { noEffects } from './effects.ts';
@@ -18,10 +19,8 @@ export function applyTrigger(job: Job | undefined, command: TriggerCommand, cont
   if (context.seen) return { outcome: 'duplicate' };
   if (job === undefined) return rejected('unknown_job', 'there is no such job');
   if (job.state === 'CANCELLED') return rejected('conflict', 'the job is CANCELLED: no run of it starts');
-  if (command.hasPayload) {
-    const rejection = checkPayload(job.spec.type, command.payload, context.spec, ['payload']);
-    if (rejection !== undefined) return { outcome: 'rejected', rejection };
-  }
+  const rejection = command.hasPayload ? refusalOf(job, command, context) : undefined;
+  if (rejection !== undefined) return { outcome: 'rejected', rejection };
   const effects = noEffects();
   const due = { dueAt: context.now, traceparent: context.traceparent };
   const overlap = command.overlap ?? job.spec.overlap;
@@ -31,14 +30,24 @@ export function applyTrigger(job: Job | undefined, command: TriggerCommand, cont
   return { outcome: 'applied', effects: { ...effects, job: { ...after, updatedAt: context.now } } };
 }
 
+/** Why the payload of a trigger is not taken. */
+function refusalOf({ spec }: Job, { payload }: TriggerCommand, context: CommandContext): Rejection | undefined {
+  if (!context.isRunOnly || isContent(spec.type, payload))
+    return checkPayload(spec.type, triggeredPayload(spec, payload), context.spec, ['payload']);
+  const fields = contentOf(spec.type);
+  const allowed = fields.length === 0 ? 'nothing' : `only ${fields.join(' or ')}`;
+  const message = `a key without the scope write may bring ${allowed} to a job of type ${spec.type}`;
+  return { code: 'not_permitted', message, field: 'payload' };
+}
+
 function triggeredRun(
-  { tenant, jobId }: Job,
+  { tenant, jobId, spec }: Job,
   { commandId, hasPayload, payload }: TriggerCommand,
   now: number,
 ): BufferedRun {
   const origin = { trigger: 'manual', cause: commandId, replayOf: null } as const;
   const runId = runIdOf({ tenant, jobId, ...origin, scheduledFor: now });
-  return { runId, scheduledFor: now, origin, ...(hasPayload ? { payload } : {}) };
+  return { runId, scheduledFor: now, origin, ...(hasPayload ? { payload: triggeredPayload(spec, payload) } : {}) };
 }
 
 /**

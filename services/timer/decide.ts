@@ -2,6 +2,7 @@
  * One partition's step, decided in memory: its inputs in, what the store is to do out. Ends of runs come first, so that
  * what waits for them can go on; then commands, so that a cancel stops what is due in the same moment; timers last.
  */
+import { isRunOnly } from '../core/command-scope.ts';
 import { nextStartAt } from '../core/occurrences/next-start.ts';
 import type { EmitCommand } from '../core/command.ts';
 import type { Records } from '../core/events.ts';
@@ -387,6 +388,7 @@ class Decision {
       recordTimestampMs: record.timestampMs < 0 ? this.options.now : record.timestampMs,
       offset: record.topic === this.options.records.topics.commands ? String(record.offset) : null,
       traceparent: record.headers.traceparent ?? null,
+      isRunOnly: isRunOnly(record.headers),
       spec: this.options.spec,
       seen: ref !== undefined && this.isSeen(ref),
       stored: run && { ...run, replays: [...run.replays, ...this.plan.plannedReplays(run.runId)] },

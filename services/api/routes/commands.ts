@@ -11,7 +11,7 @@ import { duration, listOf, record } from '../../core/spec/fields.ts';
 import { MAX_COMMAND_BYTES } from '../../core/spec/decode-command.ts';
 import { headOf, parseCommand } from '../../core/spec/parse-command.ts';
 import type { WireCommand } from '../../client/transport.ts';
-import { notPermitted, permits } from '../auth.ts';
+import { clientFor, notPermitted, permits } from '../auth.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { answers, caller as callerResource, commandAnswers } from '../resources.ts';
 
@@ -78,7 +78,7 @@ async function answerTo(deps: ApiDeps, caller: Caller, written: unknown, timeout
   if (rejection !== undefined) return { ...head, outcome: 'rejected', error: rejection };
   try {
     const command = { ...(written as WireCommand), tenant: caller.tenant };
-    return answerOf(await deps.client.actingFor(caller.actor).send(command, timeoutMs));
+    return answerOf(await clientFor(deps, caller).send(command, timeoutMs));
   } catch (error) {
     if (!(error instanceof BelfryError)) throw error;
     const { code, message, field } = error;

@@ -73,6 +73,7 @@ export function failureAdvice({ runId, error, handler, queue }: RunSummary): str
     payload_invalid: "The payload does not fit the handler's schema: correct the job.",
     address_denied: 'The address is private: BELFRY_HTTP_ALLOW must list it.',
     secret_not_found: 'The executors have no such secret in BELFRY_SECRETS_DIR.',
+    secret_denied: 'The secret is bound to other hosts: correct the URL of the job, or the hosts of the secret.',
     publish_failed: 'Kafka refused the message for good: see the error.',
   };
   return [first[error?.code ?? ''] ?? 'Mend what the error says.', replay].join(' ');

@@ -7,13 +7,13 @@ import { AddressGuard } from '../../../services/executor/handlers/http/address-g
 import { httpRequestHandler } from '../../../services/executor/handlers/http/http-request.ts';
 import { Sender } from '../../../services/executor/handlers/http/sender.ts';
 import { serve } from './http-server.ts';
-import { contextWith } from './support.ts';
+import { contextWith, secretsIn } from './support.ts';
 
 /** What comes of a request under this allow list: its status, or its error's code. */
 async function outcome(url: string, allow: string[] = []): Promise<number | string> {
   const handler = httpRequestHandler({
     sender: new Sender(new AddressGuard(allow), new SystemClock()),
-    secretsDir: undefined,
+    secrets: secretsIn(undefined),
     now: () => 0,
   });
   const checked = await handler.validate?.({ url });
@@ -95,7 +95,7 @@ void test('a name is judged by what it resolves to: private addresses are left o
 void test('the refusal says what was resolved and which setting allows it', async () => {
   const handler = httpRequestHandler({
     sender: new Sender(new AddressGuard([]), new SystemClock()),
-    secretsDir: undefined,
+    secrets: secretsIn(undefined),
     now: () => 0,
   });
   const checked = await handler.validate?.({ url: 'http://localhost:1' });

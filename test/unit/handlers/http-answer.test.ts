@@ -213,3 +213,14 @@ void test('a tenant that holds all connections to an origin does not hold those 
   held.abort();
   await ended;
 });
+
+void test('a secret is hidden in the content type, and where the answer is cut in the middle of it', async () => {
+  const secret = 'Bearer s3cr3t-token';
+  const served = { headers: { 'content-type': `text/plain; x=${secret}` }, body: '' };
+  for (let shown = 1; shown <= secret.length; shown++) {
+    served.body = `${'a'.repeat(MAX_BODY_BYTES - shown)}${secret} and more`;
+    const { contentType, body } = await answered(served, { secrets: [secret] });
+    assert.equal(contentType, 'text/plain; x=[secret]');
+    assert.match(body, /^a+(\[secret\]|\[secre|\[secr|\[sec|\[se|\[s|\[)?$/, `${shown} characters of it are read`);
+  }
+});

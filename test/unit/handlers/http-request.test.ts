@@ -12,7 +12,7 @@ import { httpRequestHandler } from '../../../services/executor/handlers/http/htt
 import { Sender } from '../../../services/executor/handlers/http/sender.ts';
 import { retryAfterMs } from '../../../services/executor/handlers/http/retry-after.ts';
 import { serve } from './http-server.ts';
-import { contextWith, folderWith } from './support.ts';
+import { contextWith, folderWith, secretsIn } from './support.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 type Payload = Record<string, unknown>;
@@ -22,7 +22,7 @@ type Options = { secretsDir?: string; context?: Partial<HandlerContext> };
 async function send(payload: Payload, { secretsDir, context }: Options = {}): Promise<HttpResult> {
   const handler = httpRequestHandler({
     sender: new Sender(new AddressGuard(['127.0.0.1']), new SystemClock()),
-    secretsDir,
+    secrets: secretsIn(secretsDir),
     now: () => NOW,
   });
   const checked = await handler.validate?.(payload);
@@ -226,7 +226,7 @@ void test('a refused, a broken and an unresolvable connection are http_error and
 void test('a payload that is no HTTP request is refused', async () => {
   const handler = httpRequestHandler({
     sender: new Sender(new AddressGuard([]), new SystemClock()),
-    secretsDir: undefined,
+    secrets: secretsIn(undefined),
     now: () => NOW,
   });
   const answer = await handler.validate?.({ url: 'ftp://example.com' });

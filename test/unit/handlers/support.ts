@@ -1,3 +1,4 @@
+import { Secrets } from '../../../services/executor/handlers/http/secrets.ts';
 import { mkdtemp, rm, writeFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -39,4 +40,13 @@ export async function folderWith(files: Record<string, string>): Promise<AsyncDi
     await writeFile(join(path, name), text);
   }
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+export function secretsIn(dir: string | undefined, warned: unknown[] = []): Secrets {
+  const nothing = (): void => undefined;
+  const log: Log = {
+    ...{ debug: nothing, info: nothing, error: nothing, child: () => log },
+    warn: (fields) => void warned.push(fields),
+  };
+  return new Secrets(dir, log);
 }

@@ -19,6 +19,7 @@ export function context(changes: Partial<CommandContext> = {}): CommandContext {
     existing: new Set(),
     partition: 0,
     recordTimestampMs: NOW,
+    isRunOnly: false,
     offset: '7',
     traceparent: null,
     spec,

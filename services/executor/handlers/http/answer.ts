@@ -1,7 +1,7 @@
 /** Reads an answer, as far as it is kept. */
 import type { Dispatcher } from 'undici';
 import { readBody } from './body.ts';
-import { withoutSecrets } from './secrets.ts';
+import { withoutSecrets } from './hide-secrets.ts';
 
 /** More of an answer is not kept: results are for people and small programs, and end at 64 KiB as JSON. */
 export const MAX_BODY_BYTES = 48 * 1024;
@@ -23,12 +23,13 @@ export type HttpResult = {
  */
 export async function readAnswer(response: Dispatcher.ResponseData, secrets: readonly string[]): Promise<HttpResult> {
   const { headers, statusCode: status } = response;
-  const contentType = typeof headers['content-type'] === 'string' ? headers['content-type'] : null;
+  const sentType = typeof headers['content-type'] === 'string' ? headers['content-type'] : null;
+  const contentType = sentType === null ? null : withoutSecrets(sentType, secrets);
   const coding = [headers['content-encoding'] ?? ''].flat().join(',');
   const { bytes, rest, isPacked } = await readBody(response.body, coding, MAX_BODY_BYTES);
-  const text = isPacked ? undefined : decode(bytes, charsetOf(contentType), rest);
+  const text = isPacked ? undefined : decode(bytes, charsetOf(sentType), rest);
   if (text === undefined) return { status, contentType, ...asBase64(bytes, { rest, isPacked, secrets }) };
-  const cleaned = Buffer.from(withoutSecrets(text, secrets));
+  const cleaned = Buffer.from(withoutSecrets(text, secrets, rest));
   const isCut = rest || cleaned.length > MAX_BODY_BYTES;
   return { status, contentType, body: cut(cleaned), ...(isCut && { bodyTruncated: true }) };
 }
@@ -37,15 +38,15 @@ type Undecoded = { rest: boolean; isPacked: boolean; secrets: readonly string[] 
 
 function asBase64(bytes: Buffer, { rest, isPacked, secrets }: Undecoded): Omit<HttpResult, 'status' | 'contentType'> {
   // In what cannot be unpacked a secret could not be seen: nothing of it is kept.
-  const shown = isPacked && secrets.length > 0 ? Buffer.alloc(0) : withoutSecretBytes(bytes, secrets);
+  const shown = isPacked && secrets.length > 0 ? Buffer.alloc(0) : withoutSecretBytes(bytes, secrets, rest);
   const isCut = rest || shown.length > MAX_BASE64_BYTES || shown.length < bytes.length;
   const body = shown.subarray(0, MAX_BASE64_BYTES).toString('base64');
   return { body, bodyEncoding: 'base64', ...(isCut && { bodyTruncated: true }) };
 }
 
 /** A character of latin1 is a byte. */
-function withoutSecretBytes(bytes: Buffer, secrets: readonly string[]): Buffer {
-  const cleaned = withoutSecrets(bytes.toString('latin1'), secrets);
+function withoutSecretBytes(bytes: Buffer, secrets: readonly string[], isPart: boolean): Buffer {
+  const cleaned = withoutSecrets(bytes.toString('latin1'), secrets, isPart);
   return Buffer.from(cleaned, 'latin1');
 }
 

@@ -3,7 +3,7 @@ import { parseHttpPayload, type HttpPayload } from '../../../core/spec/payload-h
 import type { Handler, HandlerContext } from '../handler.ts';
 import type { HttpResult } from './answer.ts';
 import { statusError, type Sender } from './sender.ts';
-import { readSecret } from './secrets.ts';
+import type { Secrets } from './secrets.ts';
 
 /** What a job was accepted with stays accepted; limits of acceptance are the timer's business. */
 const ACCEPTED = { allowInlineSecrets: true, topicPrefix: '', allowTopics: null };
@@ -11,8 +11,7 @@ const RETRYABLE = new Set([408, 425, 429]);
 
 export type HttpOptions = {
   sender: Sender;
-  /** `BELFRY_SECRETS_DIR`. */
-  secretsDir: string | undefined;
+  secrets: Secrets;
   /** ms since the epoch */
   now: () => number;
 };
@@ -48,7 +47,7 @@ async function headersOf(options: HttpOptions, ctx: HandlerContext<HttpPayload>)
     if (typeof value === 'string') {
       headers[name.toLowerCase()] = value;
     } else {
-      const secret = await readSecret(options.secretsDir, ctx.tenant, value.secret);
+      const secret = await options.secrets.read(ctx.tenant, value.secret, ctx.payload.url);
       secrets.push(secret);
       headers[name.toLowerCase()] = secret;
     }

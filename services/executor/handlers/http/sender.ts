@@ -5,6 +5,7 @@ import { BelfryError, messageOf } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { readAnswer, type HttpResult } from './answer.ts';
+import { withoutSecrets } from './hide-secrets.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 const MAX_EXCERPT_CHARS = 500;
@@ -64,7 +65,7 @@ export class Sender {
       cancelTimer = this.clock.after(totalMs, () => response.body.destroy(tooSlow(totalMs)));
       return { result: await readAnswer(response, secrets), retryAfter: response.headers['retry-after'] };
     } catch (cause) {
-      throw networkError(cause);
+      throw networkError(cause, secrets);
     } finally {
       cancelTimer();
     }
@@ -96,9 +97,12 @@ export function statusError({ result, retryAfter }: Exchange, retryable: boolean
 }
 
 /** A refusal of ours (`address_denied`, the signal's reason) as it is; all else may be better next time. */
-function networkError(cause: unknown): BelfryError {
+function networkError(cause: unknown, secrets: readonly string[]): BelfryError {
   for (let inner: unknown = cause; inner instanceof Error; inner = inner.cause) {
     if (inner instanceof BelfryError) return inner;
   }
-  return new BelfryError('http_error', `The request failed: ${messageOf(cause)}`, { retryable: true, cause });
+  return new BelfryError('http_error', `The request failed: ${withoutSecrets(messageOf(cause), secrets)}`, {
+    retryable: true,
+    cause,
+  });
 }
