@@ -100,7 +100,8 @@ function historyOf(world: World, healedAt: number, quietAt: number | null): Hist
     commands: [...clients.commands(), ...clients.emits(), ...recorder.commands],
     acks: clients.acks,
     rejected: clients.rejected(),
-    dropped: recorder.drops,
+    // Poison was never a newer release's.
+    dropped: recorder.drops.filter(({ runId }) => runId !== POISON_RUN),
     ...(world.plan.enqueued && {
       enqueued: {
         committed: [...world.transactions.committed],

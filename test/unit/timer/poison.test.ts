@@ -131,6 +131,28 @@ describe('a step that always takes too long', () => {
     await othersGoOn(cluster);
   });
 
+  test('of an enqueued command leaves those enqueued behind it in their order', async () => {
+    const cluster = await Cluster.up();
+    const jobId = jobOf('acme', 1, 'heavy');
+    cluster.refuse(({ enqueued, rejected }) => (enqueued.includes(2) && rejected.length === 0 ? slow() : undefined));
+    const enqueue = (n: number): void => {
+      const job = { type: 'CUSTOM', handler: 'work', payload: n, schedule: { every: '1h' } };
+      const command = { type: 'schedule', commandId: `c-${n}`, tenant: 'acme', jobId, job, ack: true } as const;
+      cluster.db.enqueue(command as never);
+    };
+    for (let n = 1; n <= 3; n++) enqueue(n);
+    await cluster.clock.advance(2_000); // they are on trial
+    for (let n = 4; n <= 9; n++) enqueue(n);
+    await cluster.answer('c-9');
+    const applied = cluster.acks.filter(({ outcome }) => outcome === 'applied').map(({ commandId }) => commandId);
+    // What the partition left unproduced when it was taken again is said twice.
+    assert.deepEqual(
+      [...new Set(applied)],
+      [1, 3, 4, 5, 6, 7, 8, 9].map((n) => `c-${n}`),
+    );
+    assert.deepEqual(cluster.job(jobId).spec.payload, 9);
+  });
+
   test('does not hold up other partitions while it hangs', async () => {
     const cluster = await Cluster.up();
     const jobId = jobOf('acme', 1, 'heavy');
@@ -195,7 +217,7 @@ describe('a timer that cannot be fired', () => {
     const cluster = await Cluster.up();
     const [node] = cluster.nodes;
     await cluster.put({ schedule: { every: '1h' } });
-    await cluster.stop(node!);
+    await node!.timer.stop();
     const { partition } = cluster.job();
     const timer = timerIn(partition, { tenant: 'acme', jobId: 'job', kind: 'run', due: 'no JSON', topic: '' });
     addTimer(cluster.db.timers.get(partition)!, { ...timer, fireAt: cluster.clock.now() });
