@@ -57,6 +57,7 @@ export type TimerLimits = {
   bytesPerStep: number;
   /** Records of one topic and partition held in memory before the partition is paused; it resumes below half. */
   heldRecords: number;
+  /** Bytes of them in all partitions together: each topic of each partition has an equal share. */
   heldBytes: number;
   /** Outbox rows of a partition that may wait to be produced before it stops deciding. */
   unproduced: number;
@@ -69,7 +70,7 @@ export const DEFAULT_LIMITS: TimerLimits = {
   perStep: 500,
   bytesPerStep: 4 * 1024 * 1024,
   heldRecords: 1_000,
-  heldBytes: 8 * 1024 * 1024,
+  heldBytes: 96 * 1024 * 1024,
   unproduced: 4,
 };
 

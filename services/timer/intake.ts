@@ -15,6 +15,7 @@ import type { Notices } from './notices.ts';
 export type IntakeOptions = ReadOptions & {
   topics: Topics;
   limits: TimerLimits;
+  partitionsOwned: () => number;
   clock: Clock;
   log: Log;
   /** What webhooks are to be sent; without it nobody has any. */
@@ -24,6 +25,9 @@ export type IntakeOptions = ReadOptions & {
   /** Records are missing before what was fetched. */
   onGap(owned: OwnedPartition, topic: Topic): void;
 };
+
+/** More in one queue helps nobody: a step takes less. */
+const MOST_BYTES_OF_ONE = 8 * 1024 * 1024;
 
 export class Intake {
   private readonly options: IntakeOptions;
@@ -60,10 +64,11 @@ export class Intake {
 
   /** Pauses what holds too much, resumes what was worked off; called after each batch and each step. */
   holdBack(owned: OwnedPartition): void {
-    const { topics, limits } = this.options;
+    const { topics, limits, partitionsOwned } = this.options;
+    const mostBytes = Math.min(MOST_BYTES_OF_ONE, limits.heldBytes / (INTAKES.length * partitionsOwned()));
     for (const topic of INTAKES) {
       const queue = owned.queues[topic];
-      const share = Math.max(queue.length / limits.heldRecords, queue.bytes / limits.heldBytes);
+      const share = Math.max(queue.length / limits.heldRecords, queue.bytes / mostBytes);
       const tps = [{ topic: topics[topic], partition: owned.partition }];
       if (!queue.paused && share >= 1) this.consumer?.pause(tps);
       else if (queue.paused && share < 0.5) this.consumer?.resume(tps);

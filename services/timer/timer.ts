@@ -77,6 +77,7 @@ export class Timer {
       log,
       notices,
       onReady: onChange,
+      partitionsOwned: () => this.ownership.owned.size,
       onGap: (owned, topic) => void this.ownership.checkRange(owned, topic),
     });
     const lanes = new Lanes({

@@ -138,7 +138,7 @@ describe('a step that always takes too long', () => {
     const enqueue = (n: number): void => {
       const job = { type: 'CUSTOM', handler: 'work', payload: n, schedule: { every: '1h' } };
       const command = { type: 'schedule', commandId: `c-${n}`, tenant: 'acme', jobId, job, ack: true } as const;
-      cluster.db.enqueue(command as never);
+      cluster.db.enqueue(command);
     };
     for (let n = 1; n <= 3; n++) enqueue(n);
     await cluster.clock.advance(2_000); // they are on trial
