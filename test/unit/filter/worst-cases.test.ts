@@ -5,6 +5,7 @@ import { filterProblem, matches, MAX_FILTER_LENGTH } from '../../../services/cor
 import { FUNCTIONS, METHODS } from '../../../services/core/filter/functions.ts';
 import { MAX_WORK } from '../../../services/core/filter/meter.ts';
 import { FanOutBudget, fanOut, type Emit, type FannedOut } from '../../../services/timer/fan-out.ts';
+import { timed } from '../../support/processor-time.ts';
 
 const SIZE = 256 * 1024;
 /**
@@ -12,18 +13,7 @@ const SIZE = 256 * 1024;
  * is the work; this holds the two together, and what is not linear takes seconds here.
  */
 const MAX_MS = 400;
-const TRIES = 5;
-
-function timed<T>(run: () => T): { result: T; ms: number } {
-  let [best, result] = [Infinity, undefined as T];
-  for (let tries = 0; tries < TRIES && best > MAX_MS / 2; tries++) {
-    const begun = process.threadCpuUsage();
-    result = run();
-    const { user, system } = process.threadCpuUsage(begun);
-    best = Math.min(best, (user + system) / 1_000);
-  }
-  return { result, ms: best };
-}
+const costOf = <T>(run: () => T): { result: T; ms: number } => timed(run, MAX_MS / 2);
 
 const texts: Record<string, string> = {
   digits: '1'.repeat(SIZE),
@@ -106,7 +96,7 @@ void describe('a filter costs at most what its size and the payload allow', () =
   for (const filter of filters) {
     void test(`${filter.slice(0, 60)}`, () => {
       for (const [name, payload] of payloads) {
-        const { result, ms } = timed(() => matches(filter, payload));
+        const { result, ms } = costOf(() => matches(filter, payload));
         assert.ok(result.work <= MAX_WORK + SIZE * 64, `${name}: ${result.work} units of work`);
         assert.ok(ms < MAX_MS, `${name}: ${ms} ms`);
       }
@@ -138,7 +128,9 @@ void test('one event of 30 jobs with expensive filters goes out over several ste
   for (let next: Emit | undefined = emit; next !== undefined; parts++) {
     const part: Emit = next;
     const left = subscribers.filter(({ jobId }) => jobId > part.after);
-    const { result, ms } = timed((): FannedOut => fanOut(part, { subscribers: left, isAll: true }, new FanOutBudget()));
+    const { result, ms } = costOf((): FannedOut =>
+      fanOut(part, { subscribers: left, isAll: true }, new FanOutBudget()),
+    );
     longest = Math.max(longest, ms);
     next = result.rest;
   }

@@ -122,6 +122,14 @@ export class Cluster {
     return node;
   }
 
+  /** Stops a timer. Its last records take time, which moves on only where somebody moves it. */
+  async stop(node: Node): Promise<void> {
+    let stopped = false;
+    const stopping = node.timer.stop().finally(() => (stopped = true));
+    await this.until(() => stopped, `${node.name} has stopped`);
+    await stopping;
+  }
+
   /** Sends a command; answers its id. */
   async send(command: Record<string, unknown>, headers: Record<string, string> = {}): Promise<string> {
     const commandId = (command.commandId as string | undefined) ?? `c-${++this.commands}`;

@@ -4,7 +4,10 @@ import { describe, it } from 'node:test';
 import type { FetchedBatch } from '../../../services/core/ports/broker.ts';
 import type { Input } from '../../../services/timer/inputs.ts';
 import { IntakeQueue } from '../../../services/timer/intake-queue.ts';
+import { timed } from '../../support/processor-time.ts';
 
+/** Records of each batch whose cost is measured. */
+const COUNT = 32_000;
 const INPUT: Input = { kind: 'forward', partition: 0 };
 
 function batchOf(from: number, count: number): FetchedBatch {
@@ -17,34 +20,19 @@ function batchOf(from: number, count: number): FetchedBatch {
   return { topic: 'completed', partition: 0, ...offsets, records };
 }
 
-/** As many records that wait as others behind them, which turn out to mean nothing when they are read. */
-function accept(count: number, isRead: boolean): IntakeQueue {
+/** Records that are taken in at once, and others that are left unread and turn out to mean nothing. */
+function takeAndPassOver(order: readonly ('take' | 'later')[]): void {
   const queue = new IntakeQueue(0n);
-  queue.accept(batchOf(0, count), () => INPUT);
-  queue.accept(batchOf(count, count), () => 'later');
-  while (isRead) {
-    const item = queue.nextUnread();
-    if (item === undefined) break;
-    queue.skip(item);
-  }
-  return queue;
-}
-
-/** The least of some measurements of processor time: what else the machine does only adds to them. */
-function leastMs(work: () => void): number {
-  const times = Array.from({ length: 5 }, () => {
-    const begun = process.cpuUsage();
-    work();
-    return process.cpuUsage(begun).user / 1_000;
-  });
-  return Math.min(...times);
+  order.forEach((what, at) => queue.accept(batchOf(at * COUNT, COUNT), () => (what === 'take' ? INPUT : 'later')));
+  for (let item = queue.nextUnread(); item !== undefined; item = queue.nextUnread()) queue.skip(item);
 }
 
 describe('the queue of a partition', () => {
   it('passes over a record that means nothing at the same cost, however many wait before it', () => {
-    const [taken, passed] = [leastMs(() => accept(32_000, false)), leastMs(() => accept(32_000, true))];
-    // Passing one over costs less than taking it in. Looking at those before it took seven times as long.
-    assert.ok(passed < 2 * taken, `32,000 are taken in ${taken} ms, and passed over in ${passed} ms`);
+    const { ms: atHead } = timed(() => takeAndPassOver(['later', 'take']));
+    const { ms: behind } = timed(() => takeAndPassOver(['take', 'later']));
+    // Looking at those before it took seven times as long.
+    assert.ok(behind < 2 * atHead, `behind nothing it takes ${atHead} ms, behind ${COUNT} records ${behind} ms`);
   });
 
   it('moves the offset past what was passed over, wherever it stood', () => {
