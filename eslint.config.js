@@ -23,6 +23,30 @@ const noDateOfText = {
   },
 };
 
+const unbounded =
+  'What foreign text meets has a bound: listOf, mapOf, name and text (core/spec/fields.ts) have one, which is looked at first; or say .max(…).';
+
+/** Schemas of lists, maps and texts without a greatest size; what the API answers (in `answers(…)`) is its own. */
+const boundedSchemas = {
+  meta: { type: 'problem', schema: [] },
+  create({ report, sourceCode }) {
+    const isBounded = (node) => {
+      const { parent } = node;
+      if (parent?.type !== 'MemberExpression' || parent.object !== node) return false;
+      if (parent.parent.type !== 'CallExpression') return false;
+      return ['max', 'length'].includes(parent.property.name) || isBounded(parent.parent);
+    };
+    const isAnswer = (node) =>
+      sourceCode.getAncestors(node).some((each) => each.type === 'CallExpression' && each.callee.name === 'answers');
+    return {
+      "CallExpression[callee.object.name='z'][callee.property.name=/^(array|record|string|base64|base64url|map|set)$/]"(node) {
+        if (!isBounded(node) && !isAnswer(node)) report({ node, message: unbounded });
+      },
+    };
+  },
+};
+const belfry = { rules: { 'no-date-of-text': noDateOfText, 'bounded-schemas': boundedSchemas } };
+
 /** Calls that make a program unrepeatable, or depend on the machine. */
 const unrepeatable = [
   { selector: "MemberExpression[object.name='Date'][property.name='now']", message: clockOnly },
@@ -75,8 +99,14 @@ export default tseslint.config(
       ...['services/adapters/clock.ts', 'services/adapters/virtual-time.ts', 'services/adapters/ids.ts'],
       'services/core/spec/instant.ts',
     ],
-    plugins: { belfry: { rules: { 'no-date-of-text': noDateOfText } } },
+    plugins: { belfry },
     rules: { 'no-restricted-syntax': ['error', ...unrepeatable], 'belfry/no-date-of-text': 'error' },
+  },
+  {
+    files: ['services/api/**/*.ts', 'services/core/**/*.ts'],
+    ignores: ['services/api/resources.ts'],
+    plugins: { belfry },
+    rules: { 'belfry/bounded-schemas': 'error' },
   },
   {
     files: ['test/**/*.ts'],

@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { isDeeperThan, MAX_RECORD_DEPTH } from '../core/internal/values.ts';
 import { idempotencyKeyOf } from './command.ts';
 import type { Api, ApiDeps } from './deps.ts';
 import { RequestError } from './problem.ts';
@@ -17,6 +18,8 @@ export function addIdempotency(api: Api, { idempotencyKeys }: ApiDeps): void {
   // Before validation, which makes of the body what handlers take.
   api.addHook('preValidation', async (request) => {
     if (READS.has(request.method) || idempotencyKeyOf(request) === undefined) return;
+    if (isDeeperThan(MAX_RECORD_DEPTH, request.body))
+      throw new RequestError('invalid', 'The body is nested too deeply.');
     const body = JSON.stringify(request.body ?? null);
     fingerprints.set(request, hash('sha256', `${request.method} ${request.url}\n${body}`, 'hex'));
   });

@@ -48,9 +48,15 @@ function faultsOf(error: BelfryError): readonly Fault[] {
   return error.field === undefined ? [] : [{ pointer: pointerOfField(error.field), detail: error.message }];
 }
 
-/** `#/schedule/exclude/2`: a JSON pointer as the fragment of a URI. */
+/** Names in a body are the user's, of whatever length; so is how deep they stand. */
+const MAX_KEY_CHARS = 300;
+const MAX_KEYS = 50;
+
+/** `#/schedule/exclude/2`: a JSON pointer as the fragment of a URI, as far as people read it. */
 export function pointerOf(path: Path): string {
-  const parts = path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`);
+  const parts = path
+    .slice(0, MAX_KEYS)
+    .map((key) => `/${String(key).slice(0, MAX_KEY_CHARS).replaceAll('~', '~0').replaceAll('/', '~1')}`);
   return `#${encodeURI(parts.join('').toWellFormed())}`;
 }
 

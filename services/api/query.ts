@@ -1,6 +1,6 @@
 /** What stands in paths and queries: all of it is text. */
 import { z } from 'zod';
-import { instant, mapOf, name, record, word } from '../core/spec/fields.ts';
+import { instant, listOf, mapOf, name, record, text, word } from '../core/spec/fields.ts';
 import { JOB_STATES, JOB_TYPES, PRIORITIES, RUN_STATUSES } from '../core/model.ts';
 import { JOB_ORDERS, type InspectedJob, type JobFilter, type JobOrder } from '../core/ports/inspect.ts';
 import { CAUSE, JOB_ID, LABEL_KEY, LABEL_VALUE, QUEUE, RUN_ID, type NameRule } from '../core/spec/names.ts';
@@ -13,6 +13,7 @@ export function count(max: number, usual: number) {
   const error = `must be a whole number from 1 to ${max}`;
   return z
     .string({ error })
+    .max(9, { error })
     .regex(/^\d{1,9}$/, { error })
     .transform(Number)
     .refine((value) => value >= 1 && value <= max, { error })
@@ -32,8 +33,9 @@ const yes = word(['true', 'false']).transform((text) => text === 'true');
 const paging = { limit: count(MOST, USUAL) };
 
 /** `?label=team=billing`, once or several times: a job has one value of each name. */
+const labelText = text('must be name=value');
 const labelsQuery = z
-  .union([z.string(), z.array(z.string())], { error: 'must be name=value' })
+  .union([labelText, listOf(labelText, 'labels', { max: 32 })], { error: 'must be name=value, at most 32 times' })
   .transform((texts, context) => {
     const labels = new Map<string, string>();
     for (const [key, value] of [texts].flat().map(pair)) {
@@ -71,7 +73,7 @@ export const jobsQuery = record('the query', {
   ...jobFilter,
   label: labelsQuery.optional(),
   sort: word(SORTS as [string, ...string[]]).default('jobId'),
-  cursor: z.string(CURSOR_ERROR).optional(),
+  cursor: text(CURSOR_ERROR.error).optional(),
   ...paging,
 }).transform((query, context) => {
   const { label, sort, cursor, limit, ...filter } = query;
@@ -88,7 +90,7 @@ export const jobsQuery = record('the query', {
   return { filter: { ...filter, labels: label } satisfies JobFilter, sort, order, limit };
 });
 
-const cursorSchema = z.tuple([z.string(), z.string().refine(JOB_ID.holds), z.int().nullable(), z.int(), z.int()]);
+const cursorSchema = z.tuple([text('must be a sort'), name(JOB_ID), z.int().nullable(), z.int(), z.int()]);
 
 /** Where the list goes on: behind this job, in this order. */
 export function cursorOf({ jobId, nextStartAt, createdAt, updatedAt }: InspectedJob, sort: string): string {

@@ -9,6 +9,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import { BelfryError } from '../core/errors.ts';
 import { addAudit } from './routes/audit.ts';
 import { addAuth } from './auth.ts';
+import { addBodyBudget } from './body-budget.ts';
 import type { Api, ApiDeps } from './deps.ts';
 import { addIdempotency } from './idempotency.ts';
 import { readJsonBodies } from './json-body.ts';
@@ -55,7 +56,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   api.setErrorHandler((error: Error, request, reply) => {
     const told = problemOf(error);
     const route = request.routeOptions.url;
-    if (told.status >= 500) deps.log.error({ err: error, route }, 'a request failed');
+    if (told.status >= 500 && !isRefused(error)) deps.log.error({ err: error, route }, 'a request failed');
     if (error instanceof BelfryError && error.retryable) reply.header('retry-after', '1');
     return answerProblem(reply, told);
   });
@@ -73,6 +74,7 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   measure(api, deps);
   api.addHook('onRoute', openDocuments);
   await addAuth(api, deps);
+  addBodyBudget(api);
   await addDocuments(api, deps);
   await api.register(async (scoped) => {
     const routes = scoped as Api;
@@ -98,6 +100,11 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
   });
   await api.ready();
   return api;
+}
+
+/** More than is done at once was asked for: nothing failed. */
+function isRefused(error: Error): boolean {
+  return error instanceof BelfryError && error.code === 'overloaded';
 }
 
 /** Browsers neither guess what an answer is nor keep it. */

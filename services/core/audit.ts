@@ -39,7 +39,8 @@ export type AuditEntry = {
 /** The header of a command that says who sends it. */
 export const ACTOR_HEADER = 'belfry_actor';
 const MOST_TEXT = 200;
-const told = z.object({ kind: z.enum(['key', 'cli']), id: z.string().nullable(), name: z.string().nullable() });
+const actorText = z.string().max(1_000);
+const told = z.object({ kind: z.enum(['key', 'cli']), id: actorText.nullable(), name: actorText.nullable() });
 
 export function actorHeader(actor: Actor): Record<string, string> {
   return { [ACTOR_HEADER]: JSON.stringify(actor) };

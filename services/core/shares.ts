@@ -1,4 +1,4 @@
-/** Places of something that is scarce, shared among tenants. */
+/** Something that is scarce, places or bytes, shared among tenants or keys. */
 
 /**
  * A tenant may take places as long as it has fewer than are free: so one that takes all it can get leaves half, the next one half of
@@ -13,20 +13,25 @@ export class Shares {
     this.total = total;
   }
 
-  /** @returns gives the place back; undefined: there is none for this tenant now */
-  take(tenant: string): (() => void) | undefined {
+  /** @returns gives back what was taken; undefined: there is not as much for this tenant now */
+  take(tenant: string, amount = 1): (() => void) | undefined {
     const own = this.taken.get(tenant) ?? 0;
-    if (own >= this.total - this.used) return undefined;
-    this.taken.set(tenant, own + 1);
-    this.used += 1;
+    if (own + amount > this.total - this.used) return undefined;
+    this.taken.set(tenant, own + amount);
+    this.used += amount;
     let isHeld = true;
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      this.used -= 1;
-      const left = (this.taken.get(tenant) ?? 1) - 1;
+      this.used -= amount;
+      const left = (this.taken.get(tenant) ?? amount) - amount;
       if (left === 0) this.taken.delete(tenant);
       else this.taken.set(tenant, left);
     };
+  }
+
+  /** Whether the tenant has some of it now. */
+  isHeldBy(tenant: string): boolean {
+    return this.taken.has(tenant);
   }
 }

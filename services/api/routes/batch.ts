@@ -7,7 +7,9 @@ import { identifiedJobSchema } from '../../core/spec/job-schema.ts';
 import { checkPayload } from '../../core/spec/payload.ts';
 import { findingsOf } from '../../core/spec/problems.ts';
 import { toWireJob } from '../../core/spec/to-wire.ts';
+import { MAX_BODY_BYTES } from '../body-budget.ts';
 import { bulkFields, runBulk } from '../bulk.ts';
+import { itemProblem } from '../item.ts';
 import { idempotencyKeyOf, jobIdOf } from '../command.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { problemOf } from '../problem.ts';
@@ -17,12 +19,11 @@ import { invalidRequest } from '../validate.ts';
 import { refuse } from './jobs.ts';
 
 const MOST = 1_000;
-const MAX_BYTES = 16 * 1024 * 1024;
 const tags = ['jobs'];
 
 const batchBody = record('a batch', {
-  jobs: listOf(z.unknown().meta({ description: 'A job with its jobId, as in POST /api/jobs.' }), 'jobs', MOST).min(1, {
-    error: 'is empty',
+  jobs: listOf(z.unknown().meta({ description: 'A job with its jobId, as in POST /api/jobs.' }), 'jobs', {
+    ...{ min: 1, max: MOST },
   }),
   ifExists: word(['replace', 'keep', 'reject']).default('reject'),
 });
@@ -40,7 +41,7 @@ export function addBatch(api: Api, deps: ApiDeps): void {
     '/api/jobs/batch',
     {
       config: { scope: 'write' },
-      bodyLimit: MAX_BYTES,
+      bodyLimit: MAX_BODY_BYTES,
       schema: {
         ...{ tags, operationId: 'createJobs', summary: `Create up to ${MOST} jobs; a result for each, in order` },
         body: batchBody,
@@ -98,10 +99,14 @@ export function addBatch(api: Api, deps: ApiDeps): void {
   );
 }
 
+/** Of one item: there are many of them, and one answer. */
+const MAX_ITEM_FINDINGS = 10;
+
 function readItem(deps: ApiDeps, item: unknown): { jobId?: string | undefined; spec: JobSpec } {
+  refuse(itemProblem(item));
   const written = withoutNulls(item);
   const { data, error } = identifiedJobSchema.safeParse(written);
-  if (error !== undefined) throw invalidRequest('body', findingsOf(error, written));
+  if (error !== undefined) throw invalidRequest('body', findingsOf(error, written).slice(0, MAX_ITEM_FINDINGS));
   refuse(checkPayload(data.spec.type, data.spec.payload, deps.spec, ['payload']));
   return data;
 }

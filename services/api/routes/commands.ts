@@ -8,15 +8,15 @@ import type { CommandAnswer } from '../../core/read-resources.ts';
 import { COMMAND_TYPES, REJECTION_CODES, type Ack, type CommandType, type Rejection } from '../../core/records.ts';
 import { formatInstant } from '../../core/spec/instant.ts';
 import { duration, listOf, record } from '../../core/spec/fields.ts';
-import { MAX_COMMAND_BYTES } from '../../core/spec/decode-command.ts';
 import { headOf, parseCommand } from '../../core/spec/parse-command.ts';
 import type { WireCommand } from '../../client/transport.ts';
+import { MAX_BODY_BYTES } from '../body-budget.ts';
+import { itemProblem } from '../item.ts';
 import { clientFor, notPermitted, permits } from '../auth.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { answers, caller as callerResource, commandAnswers } from '../resources.ts';
 
 const MOST = 1_000;
-const MAX_BYTES = 16 * 1024 * 1024;
 const LONGEST_WAIT_MS = 30_000;
 const tags = ['commands'];
 
@@ -31,8 +31,8 @@ const commandsBody = record('a request', {
   commands: listOf(
     z.unknown().meta({ description: 'A command, with its commandId; the tenant is the key’s.' }),
     'commands',
-    MOST,
-  ).min(1, { error: 'is empty' }),
+    { min: 1, max: MOST },
+  ),
   wait: duration(0, LONGEST_WAIT_MS)
     .default(2_000)
     .meta({ description: 'How long to wait for timers to answer; then a command is answered as accepted.' }),
@@ -43,7 +43,7 @@ export function addCommands(api: Api, deps: ApiDeps): void {
     '/api/commands',
     {
       config: { scope: ['run', 'write'] },
-      bodyLimit: MAX_BYTES,
+      bodyLimit: MAX_BODY_BYTES,
       schema: {
         ...{ tags, operationId: 'sendCommands', summary: `Send up to ${MOST} commands; an answer for each, in order` },
         description: 'The same commandId sent again has one effect. What is refused stops no other.',
@@ -96,8 +96,8 @@ function refusal(
   caller: Caller,
   written: unknown,
 ): Rejection | { code: string; message: string } | undefined {
-  if (Buffer.byteLength(JSON.stringify(written)) > MAX_COMMAND_BYTES)
-    return { code: 'too_large', message: `a command has at most ${MAX_COMMAND_BYTES} bytes` };
+  const problem = itemProblem(written);
+  if (problem !== undefined) return problem;
   const { tenant = caller.tenant, type, runId } = (written ?? {}) as Record<string, unknown>;
   if (tenant !== null && tenant !== caller.tenant)
     return { code: 'forbidden', message: `The key acts for the tenant ${caller.tenant} alone.` };

@@ -15,8 +15,7 @@ const tags = ['dlq'];
 const MOST_NAMED = 1_000;
 
 const choice = {
-  runIds: listOf(name(RUN_ID), 'run ids', MOST_NAMED)
-    .min(1, { error: 'is empty' })
+  runIds: listOf(name(RUN_ID), 'run ids', { min: 1, max: MOST_NAMED })
     .optional()
     .meta({ description: 'These runs; or else a filter. They need no dry run.' }),
   filter: deadFilterBody.optional(),

@@ -4,7 +4,7 @@ import { auditedKeys } from '../../core/audited.ts';
 import { KEY_BYTES, KEY_PREFIX, makeKey } from '../../core/api-key.ts';
 import { SCOPES, type ApiKey, type ApiKeys } from '../../core/ports/api-keys.ts';
 import { keyJson } from '../../core/resources.ts';
-import { duration, name, record, word } from '../../core/spec/fields.ts';
+import { duration, listOf, name, record, word } from '../../core/spec/fields.ts';
 import { LABEL_VALUE, type NameRule } from '../../core/spec/names.ts';
 import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { RequestError } from '../problem.ts';
@@ -20,10 +20,9 @@ const PREFIX: NameRule = {
 const keyParams = record('the path', { prefix: name(PREFIX) });
 const keyBody = record('a key', {
   name: name(LABEL_VALUE),
-  scopes: z
-    .array(word(SCOPES), { error: 'must be a list of scopes' })
-    .min(1, { error: 'is empty: the key could do nothing' })
-    .transform((scopes) => [...new Set(scopes)]),
+  scopes: listOf(word(SCOPES), 'scopes', {
+    ...{ min: 1, max: 16, tooFew: 'is empty: the key could do nothing' },
+  }).transform((scopes) => [...new Set(scopes)]),
   expiresIn: duration(1_000).optional(),
 });
 const rotationBody = record('a rotation', { grace: duration().default(DAY_MS) });

@@ -1,8 +1,8 @@
 /** The payload of HTTP_REQUEST jobs. */
 import { z } from 'zod';
 import type { Rejection } from '../records.ts';
-import { mapOf, name, record, word } from './fields.ts';
-import { HEADER_NAME, SECRET } from './names.ts';
+import { listOf, mapOf, name, record, text, word } from './fields.ts';
+import { HEADER_NAME, SECRET, type NameRule } from './names.ts';
 import type { SpecOptions } from './options.ts';
 import { invalid, rejectionOf, type Path } from './problems.ts';
 
@@ -21,16 +21,24 @@ const CONNECTION_HEADERS = [
   'upgrade',
 ];
 
-const headerText = z
-  .string()
-  .refine((text) => /^[\t\x20-\x7e\x80-\xff]*$/.test(text), { error: 'has characters that a header cannot carry' });
+/** As long as a payload with nothing else in it. */
+const MAX_HEADER_CHARS = 256 * 1024;
+const headerText = text('must be text', { max: MAX_HEADER_CHARS }).refine(
+  (text) => /^[\t\x20-\x7e\x80-\xff]*$/.test(text),
+  { error: 'has characters that a header cannot carry' },
+);
 const secret = record('a secret header', { secret: name(SECRET) });
 
 /** Where something is sent. */
-export const httpUrl = z.string({ error: 'must be an http or https URL' }).superRefine((text, context) => {
+export const httpUrl = text('must be an http or https URL').superRefine((text, context) => {
   const problem = urlProblem(text);
   if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
 });
+
+const EXPECTED_STATUS: NameRule = {
+  allowed: 'must be a status such as 204 or a class such as 2xx',
+  holds: (text) => /^[1-5](?:\d\d|xx)$/.test(text),
+};
 
 const httpSchema = record('an HTTP payload', {
   method: word(HTTP_METHODS).default('GET'),
@@ -41,16 +49,9 @@ const httpSchema = record('an HTTP payload', {
     100,
   ).default({}),
   body: z.unknown().optional(),
-  expectStatus: z
-    .array(
-      z.string({ error: 'must be a status such as 204 or a class such as 2xx' }).regex(/^[1-5](?:\d\d|xx)$/, {
-        error: 'must be a status such as 204 or a class such as 2xx',
-      }),
-      { error: 'must be a list of statuses such as 204 or 2xx' },
-    )
-    .min(1, { error: 'is empty: no answer could be right' })
-    .max(100, { error: 'has too many entries; at most 100 are allowed' })
-    .default(['2xx']),
+  expectStatus: listOf(name(EXPECTED_STATUS), 'statuses such as 204 or 2xx', {
+    ...{ min: 1, max: 100, tooFew: 'is empty: no answer could be right' },
+  }).default(['2xx']),
 }).superRefine(({ method, body, headers }, context) => {
   if (body !== undefined && (method === 'GET' || method === 'HEAD')) {
     context.addIssue({ code: 'custom', path: ['body'], message: `does not go with ${method}; choose another method` });
@@ -105,7 +106,6 @@ export function repeatedHeader({ headers }: HttpPayload, path: Path): Rejection 
 
 function urlProblem(text: string): string | undefined {
   // What came is never shown: URLs with mistakes may hold passwords too.
-  if (text.length > 8_192) return 'is longer than 8192 characters';
   const url = URL.parse(text);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return 'is not an http or https URL';
   if (url.username === '' && url.password === '') return undefined;

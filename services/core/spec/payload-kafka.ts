@@ -1,19 +1,22 @@
 /** The payload of KAFKA_MESSAGE jobs. */
 import { z } from 'zod';
 import type { Rejection } from '../records.ts';
-import { mapOf, name, record } from './fields.ts';
+import { mapOf, name, record, text } from './fields.ts';
 import { KAFKA_TOPIC } from './names.ts';
 import type { SpecOptions } from './options.ts';
 import { invalid, listed, rejectionOf, type Path } from './problems.ts';
 
+/** As long as a payload with nothing else in it. */
+const MAX_PAYLOAD_CHARS = 256 * 1024;
+
 const kafkaSchema = record('a Kafka payload', {
   topic: name(KAFKA_TOPIC),
-  key: z.string({ error: 'must be text' }).nullable().default(null),
+  key: text('must be text', { max: MAX_PAYLOAD_CHARS }).nullable().default(null),
   value: z.unknown().optional(),
-  valueBase64: z.base64({ error: 'must be base64' }).optional(),
+  valueBase64: z.base64({ error: 'must be base64' }).max(MAX_PAYLOAD_CHARS).optional(),
   headers: mapOf(
     { allowed: 'must not be empty', holds: (text) => text !== '' },
-    z.string({ error: 'must be text' }),
+    text('must be text', { max: MAX_PAYLOAD_CHARS }),
     100,
   ).default({}),
 }).superRefine(({ value, valueBase64 }, context) => {

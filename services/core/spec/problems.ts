@@ -11,6 +11,8 @@ export type Path = readonly PropertyKey[];
 
 /** Keys, and how many of them there are, are the user's: a place is told as far as people read it. */
 const MAX_FIELD_CHARS = 300;
+/** Nobody reads further, and what is told must not outgrow what was sent. */
+export const MAX_FINDINGS = 100;
 
 /** `job.schedule.exclude[2]`. */
 export function fieldOf(path: Path): string {
@@ -26,12 +28,12 @@ export function fieldOf(path: Path): string {
 export type Finding = { path: Path; message: string };
 
 /**
- * All that zod found, the one that matters most first: an unknown field is usually the cause of the others.
+ * What zod found, at most the first MAX_FINDINGS, the one that matters most first: an unknown field is usually the cause of the others.
  * @param input what was validated, for showing what came.
  */
 export function findingsOf(error: z.core.$ZodError, input: unknown): Finding[] {
   const unknownFirst = error.issues.toSorted((a, b) => Number(isUnknownField(b)) - Number(isUnknownField(a)));
-  return unknownFirst.map((issue) => {
+  return unknownFirst.slice(0, MAX_FINDINGS).map((issue) => {
     const path = isUnknownField(issue) ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
     const message = issue.message.startsWith('must') ? withWhatCame(issue.message, at(input, path)) : issue.message;
     return { path, message };

@@ -4,7 +4,7 @@ import { CHAIN_CONDITIONS, type Bounds, type Schedule, type Upstream } from '../
 import { unreadableCron, validateCron } from '../occurrences/cron.ts';
 import { isTimeZone } from '../occurrences/time-zone.ts';
 import { filterProblem } from '../filter/event-filter.ts';
-import { duration, instant, name, record, whole, word } from './fields.ts';
+import { duration, instant, listOf, name, record, text, whole, word } from './fields.ts';
 import { isDay } from './instant.ts';
 import { EVENT, JOB_ID } from './names.ts';
 import { listed } from './problems.ts';
@@ -40,25 +40,22 @@ const fields = record(
   {
     at: instant.optional(),
     in: duration().optional(),
-    cron: z.string({ error: 'must be a cron expression such as 0 9 * * MON-FRI' }).optional(),
+    cron: text('must be a cron expression such as 0 9 * * MON-FRI').optional(),
     every: duration(1_000).optional(),
     fixedDelay: duration(1).optional(),
-    after: z
-      .array(upstreamSchema, { error: UPSTREAMS })
-      .min(1, { error: UPSTREAMS })
-      .max(MAX_UPSTREAMS, { error: UPSTREAMS })
+    after: listOf(upstreamSchema, 'upstreams', {
+      ...{ min: 1, max: MAX_UPSTREAMS, wrong: UPSTREAMS, tooFew: UPSTREAMS, tooMany: UPSTREAMS },
+    })
       .readonly()
       .optional(),
     on: name(EVENT).optional(),
-    filter: z.string({ error: 'must be an expression such as event.plan == "pro"' }).optional(),
+    filter: text('must be an expression such as event.plan == "pro"').optional(),
     wait: duration().optional(),
-    timezone: z.string({ error: 'must be the name of a time zone such as Europe/Paris' }).optional(),
+    timezone: text('must be the name of a time zone such as Europe/Paris').optional(),
     dst: dstSchema.optional(),
     startAt: instant.optional(),
     endAt: instant.optional(),
-    exclude: z
-      .array(excludedDays(), { error: 'must be a list of days such as 2026-12-25 or 2026-12-24/2026-12-27' })
-      .max(1_000, { error: 'has too many entries; at most 1000 are allowed' })
+    exclude: listOf(excludedDays(), 'days such as 2026-12-25 or 2026-12-24/2026-12-27', { max: 1_000 })
       .readonly()
       .optional(),
     jitter: duration().optional(),
@@ -190,7 +187,7 @@ function boundsOf({ startAt, endAt, exclude, jitter, maxRuns }: Fields): Bounds 
 
 function excludedDays() {
   const allowed = 'must be a day that exists such as 2026-12-25, or two in order such as 2026-12-24/2026-12-27';
-  return z.string({ error: allowed }).refine(
+  return text(allowed, { tooLong: allowed }).refine(
     (text) => {
       const [from = '', to = from, ...more] = text.split('/');
       return more.length === 0 && isDay(from) && isDay(to) && from <= to;

@@ -1,8 +1,8 @@
 /** Webhooks as people write them. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { TERMINAL_STATUSES } from '../model.ts';
 import { secretBytesOf } from '../webhook-secret.ts';
-import { duration, flag, listOf, mapOf, name, record, word } from './fields.ts';
+import { duration, flag, listOf, mapOf, name, record, text, word } from './fields.ts';
 import { HANDLER, JOB_ID, LABEL_KEY, LABEL_VALUE, WEBHOOK_ID } from './names.ts';
 import { httpUrl } from './payload-http.ts';
 
@@ -11,19 +11,19 @@ const DAY_MS = 86_400_000;
 
 const SECRET = 'must be whsec_ and 24 to 64 bytes in base64';
 /** What came is not shown: it may be a secret with a mistake. */
-const secret = z.string({ error: SECRET }).refine((text) => secretBytesOf(text) !== undefined, {
+const secret = text(SECRET, { tooLong: `is no secret; it ${SECRET}` }).refine((it) => secretBytesOf(it) !== undefined, {
   error: `is no secret; it ${SECRET}`,
 });
 
 function namesOf(rule: Parameters<typeof name>[0]) {
-  return listOf(name(rule), 'names', MOST_NAMED).default([]);
+  return listOf(name(rule), 'names', { max: MOST_NAMED }).default([]);
 }
 
 const fields = {
   url: httpUrl,
-  statuses: z
-    .array(word(TERMINAL_STATUSES), { error: 'must be a list of statuses' })
-    .min(1, { error: 'is empty: nothing would be sent' })
+  statuses: listOf(word(TERMINAL_STATUSES), 'statuses', {
+    ...{ min: 1, max: MOST_NAMED, tooFew: 'is empty: nothing would be sent' },
+  })
     .transform((statuses) => [...new Set(statuses)])
     .default(['FAILED']),
   jobs: namesOf(JOB_ID),
