@@ -21,7 +21,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import { queuesOf } from '../core/topics.ts';
 import { requireServers, type Config } from '../runtime/config.ts';
-import { connect, type Deployment } from '../runtime/main.ts';
+import { connect, watchdogOf, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startHttpServer, startOpsServer, type OpsOptions, type Readiness } from '../runtime/ops-server.ts';
 import { Polled } from '../runtime/polled.ts';
@@ -40,9 +40,14 @@ const LOOPBACK = '127.0.0.1';
 
 /**
  * Starts the API; servers that are away are waited for.
+ * @param options `isWatched`: a process of its own, which is to end when its event loop is stuck
  * @throws BelfryError `config_invalid` (also when there is no API key that works), `config_mismatch`, `port_taken`
  */
-export async function startApiService(config: Config, log: Log): Promise<{ port: number; stop(): Promise<void> }> {
+export async function startApiService(
+  config: Config,
+  log: Log,
+  { isWatched = false } = {},
+): Promise<{ port: number; stop(): Promise<void> }> {
   requireServers(config, { kafka: true, database: true });
   const host = hostOf(config);
   const { trustProxy: trusted } = config;
@@ -61,7 +66,8 @@ export async function startApiService(config: Config, log: Log): Promise<{ port:
   const { broker, pg, topics, ids } = deployment;
   // Commands go out as JSON, which every deployment reads; an explicit null is one there.
   const codec = jsonCodec(config.registry && new Registry(config.registry));
-  const parts: (() => Promise<void>)[] = [() => deployment.close()];
+  const watchdog = isWatched ? watchdogOf(config, { service: 'api', clock, log }) : undefined;
+  const parts: (() => Promise<void>)[] = [() => deployment.close(), async () => watchdog?.stop()];
   // First the streams end, while what is under way goes on.
   const stop = (): Promise<void> =>
     closeInTurn([async () => service.api?.close(), () => server.close(), ...parts.splice(0).reverse()]);

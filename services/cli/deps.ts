@@ -13,13 +13,16 @@ import type { Backend } from './backend.ts';
 import type { DevFile } from './dev-file.ts';
 import type { ExitCode } from './exit.ts';
 
+/** `isWatched`: a process of its own, which is to end when its event loop is stuck. */
+export type ServiceOptions = { isWatched?: boolean };
 export type ServiceStart = (
   config: Config,
   log: Log,
   fail: (error: Error) => void,
+  options?: ServiceOptions,
 ) => Promise<{ port: number; stop(): Promise<void> }>;
 
-export type ExecutorOptions = { handlersFile?: string; handlers?: Handlers; queue?: string };
+export type ExecutorOptions = ServiceOptions & { handlersFile?: string; handlers?: Handlers; queue?: string };
 
 /** Servers, as infra/embedded/stack.ts starts them. */
 export type DevStack = {
@@ -68,7 +71,12 @@ export type CliDeps = Backend & {
   migrate(config: Config, log: Log, options: MigrateOptions): Promise<MigrationReport>;
   startTimer: ServiceStart;
   startApi: ServiceStart;
-  startExecutor(...args: [...Parameters<ServiceStart>, ExecutorOptions]): ReturnType<ServiceStart>;
+  startExecutor(
+    config: Config,
+    log: Log,
+    fail: (error: Error) => void,
+    options: ExecutorOptions,
+  ): ReturnType<ServiceStart>;
   startStack(options: { dataDir: string; env: CliDeps['env']; log: (line: string) => void }): Promise<DevStack>;
   /** The port itself while it is free, or another one. */
   freePort(wanted: number): Promise<number>;

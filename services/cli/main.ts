@@ -181,7 +181,8 @@ const deps: CliDeps = {
   migrate,
   startTimer: async (...args) => (await import('../timer/main.ts')).startTimerService(...args),
   startExecutor: async (...args) => (await import('../executor/main.ts')).startExecutorService(...args),
-  startApi: async (config, apiLog) => (await import('../api/main.ts')).startApiService(config, apiLog),
+  startApi: async (config, apiLog, _fail, options) =>
+    (await import('../api/main.ts')).startApiService(config, apiLog, options),
   startStack: async (options) => (await import('../../infra/embedded/stack.ts')).startStack(options),
   freePort: async (wanted) => (await choosePorts(1, [wanted]))[0] ?? 0,
   makeLog,

@@ -9,6 +9,7 @@ import type { Broker } from '../core/ports/broker.ts';
 import type { Clock, Ids } from '../core/ports/clock.ts';
 import type { LeaseKeeper } from '../core/ports/lease-keeper.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { PositionMarks } from '../core/ports/position-marks.ts';
 import type { Rejections } from '../core/ports/rejections.ts';
 import type { RunStore, Settled } from '../core/ports/run-store.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
@@ -72,6 +73,8 @@ export type ExecutorDeps = {
   /** Default: DEFAULT_PACES. */
   paces?: Paces;
   metrics?: ExecutorMetrics;
+  /** Told what the event loop is at. */
+  marks?: PositionMarks;
   /** The executor cannot go on: the process must end with an error. */
   onFatal: (error: Error) => void;
 };

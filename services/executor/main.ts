@@ -12,7 +12,7 @@ import type { Log } from '../core/ports/log.ts';
 import { queueExists } from '../core/topics.ts';
 import { readConfig, requireServers, type Config } from '../runtime/config.ts';
 import { makeLog } from '../runtime/logger.ts';
-import { connect, type Deployment } from '../runtime/main.ts';
+import { connect, watchdogOf, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startOpsServer } from '../runtime/ops-server.ts';
 import { ServiceReadiness } from '../runtime/readiness.ts';
@@ -36,7 +36,16 @@ export type { HandlerContext } from './handlers/handler.ts';
 const DEFAULT_PORT = 9402;
 const DEFAULT_QUEUE = 'default';
 
-export type ExecutorOptions = { handlersFile?: string; handlers?: Handlers; queue?: string };
+/** Handlers of the user's own may compute for a while. */
+const STUCK_AFTER_MS = 30_000;
+
+export type ExecutorOptions = {
+  handlersFile?: string;
+  handlers?: Handlers;
+  queue?: string;
+  /** The process is to end when its event loop is stuck. */
+  isWatched?: boolean;
+};
 export type RunningExecutor = { port: number; stop(): Promise<void> };
 
 /**
@@ -75,8 +84,12 @@ export async function startExecutorService(
   const { broker, ids, codec, topics, meta, pg } = deployment;
   const webhook = webhookHandler({ sender, webhooks: new PostgresWebhooks(pg), key: config.webhookKey, now });
   const { databaseDirectUrl: databaseUrl, databaseSchema: schema } = config;
+  const hasOwn = Object.keys(handlers).length > 0;
+  const watched = { service: 'executor', clock, log, ...(hasOwn && { stuckAfterMs: STUCK_AFTER_MS }) } as const;
+  const watchdog = options.isWatched === true ? watchdogOf(config, watched) : undefined;
   const executor = new Executor({
     ...{ broker, clock, ids, log, queue, prefix: config.topicPrefix, slots: config.concurrency },
+    ...(watchdog && { marks: watchdog.marks }),
     maxTimeoutMs: config.maxTimeoutMs,
     store: new PostgresRunStore(pg, clock),
     tenants: new PostgresTenants(pg),
@@ -109,6 +122,7 @@ export async function startExecutorService(
     port: ops.port,
     stop: async () => {
       await executor.stop({ timeoutMs: config.shutdownTimeoutMs });
+      await watchdog?.stop();
       await deployment.close();
       await ops.close();
     },
@@ -128,6 +142,8 @@ async function requireQueue({ broker, topics }: Deployment, queue: string): Prom
 export type EmbeddedExecutorOptions = {
   handlers: Handlers;
   queue?: string;
+  /** Ends the whole process when its event loop stands still for 30 s (`BELFRY_STALL_TIMEOUT`); default: false. */
+  isWatched?: boolean;
   env?: Readonly<Record<string, string | undefined>>;
   log?: Log;
   /**

@@ -10,9 +10,11 @@ import type { ClientBase } from 'pg';
 import { BelfryError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { PositionMarks } from '../core/ports/position-marks.ts';
 import type { RunStore, RunTransaction, Settled, Settlement } from '../core/ports/run-store.ts';
 import type { JobInput } from '../core/spec/input.ts';
 import { parseCommand } from '../core/spec/parse-command.ts';
+import { jobKey } from '../core/topics.ts';
 import { contextOf } from './context.ts';
 import type { Handler, ScheduleWithin } from './handlers/handler.ts';
 import type { RunPolicy } from './policy.ts';
@@ -48,6 +50,7 @@ export type AttemptDeps = {
   log: Log;
   /** Attempts that ended without their handler, until it ends, too. */
   abandoned?: Set<Attempt>;
+  marks?: PositionMarks;
 };
 
 export class Attempt {
@@ -110,9 +113,21 @@ export class Attempt {
       return failed('payload_invalid', describe(error), { retryable: false });
     }
     try {
-      return completed(await handler.run(this.context(payload)));
+      return completed(await this.begin(handler, payload));
     } catch (error) {
       return thrown(error);
+    }
+  }
+
+  /** What the handler does until it waits for the first time. */
+  private begin(handler: Handler, payload: unknown): unknown {
+    const { marks } = this.deps;
+    const { runId, tenant, jobId } = this.task.due;
+    marks?.input(null, `run ${runId}`, jobKey(tenant, jobId));
+    try {
+      return handler.run(this.context(payload));
+    } finally {
+      marks?.clear();
     }
   }
 

@@ -33,6 +33,8 @@ export type Config = Readonly<{
   concurrency: number;
   /** What a job or a handler sets beyond it is capped. */
   maxTimeoutMs: number;
+  /** When a process whose event loop stands still ends; 0: never; undefined: the service's own default. */
+  stallTimeoutMs: number | undefined;
   historyMs: number;
   shutdownTimeoutMs: number;
   secretsDir: string | undefined;
@@ -137,6 +139,7 @@ const variables = z.object({
   BELFRY_DATA_DIR: z.string().min(1).default('.belfry'),
   BELFRY_CONCURRENCY: count(1, 10_000).default(100),
   BELFRY_MAX_TIMEOUT: duration.refine((ms) => ms > 0, 'must be longer than 0').default(86_400_000),
+  BELFRY_STALL_TIMEOUT: duration.optional(),
   BELFRY_HISTORY: duration.default(30 * 86_400_000),
   BELFRY_SHUTDOWN_TIMEOUT: duration.default(25_000),
   BELFRY_SECRETS_DIR: z.string().optional(),
@@ -176,6 +179,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     dataDir: v.BELFRY_DATA_DIR,
     concurrency: v.BELFRY_CONCURRENCY,
     maxTimeoutMs: v.BELFRY_MAX_TIMEOUT,
+    stallTimeoutMs: v.BELFRY_STALL_TIMEOUT,
     historyMs: v.BELFRY_HISTORY,
     shutdownTimeoutMs: v.BELFRY_SHUTDOWN_TIMEOUT,
     secretsDir: v.BELFRY_SECRETS_DIR,

@@ -11,6 +11,7 @@ import type { KafkaConfig } from '../adapters/kafka/connect.ts';
 import { readMeta, shippedSchemaVersion, type Meta } from '../adapters/postgres/migrate.ts';
 import { openPool, type Pg } from '../adapters/postgres/pool.ts';
 import { announceService, withdrawService } from '../adapters/postgres/services.ts';
+import { Watchdog } from '../adapters/watchdog/watchdog.ts';
 import { packageFile } from '../adapters/package-file.ts';
 import { closeAll, closeInTurn } from '../core/close-all.ts';
 import { BelfryError, messageOf } from '../core/errors.ts';
@@ -55,6 +56,25 @@ export function kafkaConfigOf(config: Config, service: string): KafkaConfig {
     sasl,
     groupPrefix: `${config.topicPrefix}belfry-`,
   };
+}
+
+const STUCK_AFTER_MS = 5_000;
+
+export type WatchedService = {
+  service: 'timer' | 'executor' | 'api';
+  clock: SystemClock;
+  log: Log;
+  /** Unless BELFRY_STALL_TIMEOUT says otherwise; default: 5 s. */
+  stuckAfterMs?: number;
+};
+
+/** Watches the event loop of a service that is a process of its own. @returns undefined: the operator wants no watchdog */
+export function watchdogOf(config: Config, watched: WatchedService): Watchdog | undefined {
+  const stuckAfterMs = config.stallTimeoutMs ?? watched.stuckAfterMs ?? STUCK_AFTER_MS;
+  if (stuckAfterMs === 0) return undefined;
+  const { databaseDirectUrl: databaseUrl, databaseSchema: schema } = config;
+  const worker = `${hostname()}:${process.pid}`;
+  return new Watchdog({ ...watched, stuckAfterMs, worker, pg: { databaseUrl, schema } });
 }
 
 export type ConnectOptions = { clock?: SystemClock; readiness?: ServiceReadiness };

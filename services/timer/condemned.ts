@@ -24,7 +24,7 @@ const PASSED: Input = { kind: 'forward', partition: -1 };
 export function withCondemned(gathered: Gathered, verdicts: Verdicts): Gathered {
   if (verdicts.size === 0) return gathered;
   degradeRecords(gathered, verdicts);
-  const quarantined = [...condemnedNews(gathered, verdicts)];
+  const quarantined = [...(gathered.quarantined ?? []), ...condemnedNews(gathered, verdicts)];
   const due = gathered.due.filter((timer) => {
     const name = inputNames.timer(timer);
     const verdict = verdicts.get(name);
@@ -41,7 +41,14 @@ export function withCondemned(gathered: Gathered, verdicts: Verdicts): Gathered 
     const verdict = verdicts.get(inputNames.waiting(item.waiting.seq));
     return verdict === undefined ? item : { ...item, input: degraded(item.input, verdict) ?? PASSED };
   });
-  return { ...gathered, due, waited, enqueued, quarantined, condemned: verdicts };
+  return {
+    ...gathered,
+    due,
+    waited,
+    enqueued,
+    quarantined,
+    condemned: new Map([...(gathered.condemned ?? []), ...verdicts]),
+  };
 }
 
 function degradeRecords({ owned, items }: Gathered, verdicts: Verdicts): void {
@@ -61,6 +68,11 @@ function degraded(input: Input, { level, reason }: Condemned): Input | undefined
   const rejection = input.kind === 'rejected' ? input.rejection : rejectionOf(reason);
   const head = level === 1 && input.kind === 'command' ? input.command : {};
   return { kind: 'rejected', rejection, head };
+}
+
+/** What is made of an input that is not even read. */
+export function rejectedAs({ reason }: Condemned): Input {
+  return { kind: 'rejected', rejection: rejectionOf(reason), head: {} };
 }
 
 function rejectionOf(reason: string): Rejection {

@@ -8,6 +8,7 @@ import type { EmitCommand } from '../core/command.ts';
 import type { Records } from '../core/events.ts';
 import type { DeliverCommand, FanOutCommand, InternalCommand, NotifyCommand } from '../core/internal-command.ts';
 import type { Job } from '../core/model.ts';
+import { NO_MARKS, type PositionMarks } from '../core/ports/position-marks.ts';
 import type { JobRef, TimerRow } from '../core/ports/timer-store.ts';
 import type { ConsumedRecord, DueRecord, OutgoingRecord, Rejection } from '../core/records.ts';
 import { rejectedRecordOf } from '../core/rejected-record.ts';
@@ -22,7 +23,7 @@ import { applyNotice } from './apply-notice.ts';
 import { applyCompletion, type Completion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { dueTopicOf } from './due-record.ts';
-import { noEffects, type DecideContext, type Effects } from './effects.ts';
+import { isMereStart, noEffects, type DecideContext } from './effects.ts';
 import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
 import { failTimer } from './fail-timer.ts';
 import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
@@ -48,10 +49,16 @@ export type DecideOptions = {
   quotas?: TenantQuotas | undefined;
   /** By run, what webhooks are to be sent of runs that were published in the exact lane. */
   published?: ReadonlyMap<string, readonly NotifyCommand[]>;
+  /** Told what the event loop is at. */
+  marks?: PositionMarks | undefined;
 };
 
 export function decide(gathered: Gathered, knowledge: Knowledge, options: DecideOptions): PlannedStep {
-  return new Decision(gathered, knowledge, options).make();
+  try {
+    return new Decision(gathered, knowledge, options).make();
+  } finally {
+    options.marks?.clear();
+  }
 }
 
 class Decision {
@@ -98,7 +105,10 @@ class Decision {
     this.applyItems('completed', items.completed);
     this.applyItems('retry', items.retry);
     this.applyItems('commands', items.commands);
-    for (const { record, input } of enqueued) if (input.kind !== 'forward') this.applyItem(record, input);
+    for (const { id, record, input } of enqueued) {
+      this.mark(inputNames.enqueued(id), record.key?.toString());
+      if (input.kind !== 'forward') this.applyItem(record, input);
+    }
     this.fireAll();
     return this.plan.finishPlan(
       news.producedSeqs,
@@ -107,12 +117,22 @@ class Decision {
     );
   }
 
+  private mark(input: string, job = ''): void {
+    this.options.marks?.input(this.gathered.owned.partition, input, job);
+  }
+
   private isCondemned(name: string): boolean {
     return this.gathered.condemned?.has(name) === true;
   }
 
   private applyItems(intake: Intake, items: readonly ReadItem[]): void {
-    for (const item of items) if (item.record !== null) this.applyItem(item.record, item.input);
+    const { marks = NO_MARKS } = this.options;
+    const { partition } = this.gathered.owned;
+    for (const { record, input } of items) {
+      if (record === null) continue;
+      marks.record(partition, intake, record.offset, record.key);
+      this.applyItem(record, input);
+    }
     const last = items.at(-1);
     if (last !== undefined) this.plan.nextOffsets = { ...this.plan.nextOffsets, [intake]: last.after };
   }
@@ -144,6 +164,7 @@ class Decision {
   /** It has waited; what stood before it may wait on. */
   private applyWaited({ waiting, input }: WaitedItem): void {
     const { record, seq, until } = waiting;
+    this.mark(inputNames.waiting(seq), jobKey(waiting.tenant, waiting.jobId));
     this.plan.waited(seq);
     if (input.kind === 'command' && input.command.type !== 'emit') {
       if (this.plan.awaits(input.command)) return this.plan.wait({ ...waiting, missing: [] });
@@ -330,6 +351,7 @@ class Decision {
   }
 
   private fire(timer: TimerRow): void {
+    this.mark(inputNames.timer(timer), jobKey(timer.tenant, timer.jobId));
     // What is decided a little ahead is decided as of its time.
     const now = Math.max(this.options.now, timer.fireAt);
     const verdict = this.gathered.condemned?.get(inputNames.timer(timer));
@@ -405,15 +427,6 @@ class Decision {
     const stored = this.knowledge.retries.get(jobKey(job.tenant, job.jobId)) ?? [];
     return [...stored.filter((timer) => !this.plan.isRemoved(timer)), ...this.plan.addedRetries(job)];
   }
-}
-
-/**
- * Whether an executor's start is all that comes of it: that waits for its time. A skipped occurrence would be told of at once, the
- * others cancelled at once, and a run that waits for others started as soon as those end.
- */
-function isMereStart(before: Job, { dues, ended, job = before }: Effects): boolean {
-  const cancelsOrWaits = job.cancelGen !== before.cancelGen || job.buffered !== before.buffered;
-  return dues.length > 0 && ended.length === 0 && !cancelsOrWaits;
 }
 
 function forwarded({ topic, key, value, headers }: ConsumedRecord, partition: number): OutgoingRecord {

@@ -4,6 +4,8 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { EnqueuedListener, TimerStore } from '../core/ports/timer-store.ts';
+import type { PositionMarks } from '../core/ports/position-marks.ts';
+import type { Stalls } from '../core/ports/stalls.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
 import type { Webhooks } from '../core/ports/webhooks.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
@@ -37,6 +39,10 @@ export type TimerDeps = {
   webhooks?: Webhooks;
   /** Told what fails; the usual one unless given. */
   failurePolicy?: FailurePolicy;
+  /** Where owners of partitions were lost; without it nobody knows. */
+  stalls?: Stalls;
+  /** Told what the event loop is at. */
+  marks?: PositionMarks;
   metrics?: TimerMetrics;
   limits?: Partial<TimerLimits>;
 };
@@ -85,6 +91,8 @@ export type TimerMetrics = {
   refusedStep(): void;
   /** Filters that could not be evaluated on an event: no match. */
   filtersFailed(count: number): void;
+  /** An input that owners of its partition were lost at is not applied. */
+  setAside(): void;
 };
 
 export const NO_METRICS: TimerMetrics = {
@@ -94,4 +102,5 @@ export const NO_METRICS: TimerMetrics = {
   produced: () => {},
   refusedStep: () => {},
   filtersFailed: () => {},
+  setAside: () => {},
 };

@@ -80,3 +80,12 @@ export function bringForward(retries: readonly TimerRow[], now: number, effects:
     effects.addTimers.push({ ...timer, fireAt: now, due });
   }
 }
+
+/**
+ * Whether an executor's start is all that comes of it: that waits for its time. A skipped occurrence would be told of at once, the
+ * others cancelled at once, and a run that waits for others started as soon as those end.
+ */
+export function isMereStart(before: Job, { dues, ended, job = before }: Effects): boolean {
+  const cancelsOrWaits = job.cancelGen !== before.cancelGen || job.buffered !== before.buffered;
+  return dues.length > 0 && ended.length === 0 && !cancelsOrWaits;
+}

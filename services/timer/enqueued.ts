@@ -6,6 +6,7 @@
  */
 import type { EnqueuedCommand, TimerStore } from '../core/ports/timer-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
+import type { PositionMarks } from '../core/ports/position-marks.ts';
 import type { ConsumedRecord } from '../core/records.ts';
 import { ENQUEUED_ORIGIN } from '../core/rejected-record.ts';
 import type { TimerLimits } from './deps.ts';
@@ -20,6 +21,7 @@ export type EnqueuedOptions = ReadOptions & {
   store: Pick<TimerStore, 'enqueued'>;
   clock: Clock;
   limits: TimerLimits;
+  marks?: PositionMarks;
 };
 
 /** What no notice told of is found within this. */
@@ -83,7 +85,10 @@ export class Enqueued {
   }
 
   private async inputOf(record: ConsumedRecord): Promise<Input> {
-    const input = await readCommand(record, this.options);
+    const { marks } = this.options;
+    const { partition, offset, key } = record;
+    const mark = (): void => marks?.input(partition, inputNames.enqueued(Number(offset)), key?.toString() ?? '');
+    const input = await readCommand(record, this.options, mark).finally(() => marks?.clear());
     if (input.kind !== 'forward') return input;
     const message = 'the command is not in the partition of its key';
     return { kind: 'rejected', rejection: { code: 'key_mismatch', message }, head: {} };

@@ -12,6 +12,7 @@ import type {
 } from '../core/ports/timer-store.ts';
 import { RUN_ID } from '../core/spec/names.ts';
 import { jobKey, type Intake, type Topics } from '../core/topics.ts';
+import { withCondemned } from './condemned.ts';
 import type { TimerLimits } from './deps.ts';
 import { dueTopicOf, scheduledRun } from './due-record.ts';
 import type { EnqueuedItem } from './enqueued.ts';
@@ -80,7 +81,8 @@ export function gather(
   const take = (intake: Intake): ReadItem[] => owned.queues[intake].ready(limits.perStep, limits.bytesPerStep);
   const taken = { completed: take('completed'), retry: take('retry'), commands: take('commands') };
   const due = owned.lookAhead.due(now, limits.perStep, limits.bytesPerStep, aheadMs);
-  return { ...gathered, items: taken, waited, enqueued, due: others.length === 0 ? due : withOthers(due, others) };
+  const dueNow = others.length === 0 ? due : withOthers(due, others);
+  return withCondemned({ ...gathered, items: taken, waited, enqueued, due: dueNow }, owned.setAside);
 }
 
 /** Those that stand behind a flood go first; some of them may be near enough to be known. */

@@ -35,12 +35,19 @@ export type ReadOptions = { codec: Codec; spec: SpecOptions; partitions: number 
 
 /**
  * Reads a command. A key is not needed, but one that is there must be the job's.
+ * @param mark says that the event loop is at this record
  * @throws BelfryError `registry_unavailable` (retryable)
  */
-export async function readCommand(record: ConsumedRecord, { codec, spec, partitions }: ReadOptions): Promise<Input> {
+export async function readCommand(
+  record: ConsumedRecord,
+  { codec, spec, partitions }: ReadOptions,
+  mark = (): void => undefined,
+): Promise<Input> {
   const elsewhere = record.key === null ? undefined : forwardOf(record.key, record, partitions);
   if (elsewhere !== undefined) return elsewhere;
+  mark();
   const decoded = await codec.decodeCommand(record.value);
+  mark(); // others may have been read meanwhile
   if ('rejection' in decoded) return { kind: 'rejected', rejection: decoded.rejection, head: {} };
   const internal = parseInternal(decoded.value);
   const command = internal ?? parseCommand(decoded.value, spec);

@@ -3,10 +3,12 @@ import { messageOf } from '../core/errors.ts';
 import type { FetchedBatch, GroupConsumer } from '../core/ports/broker.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { PositionMarks } from '../core/ports/position-marks.ts';
 import type { ConsumedRecord } from '../core/records.ts';
 import { INTAKES, type Intake as Topic, type Topics } from '../core/topics.ts';
 import { backoffMs } from './backoff.ts';
 import type { TimerLimits } from './deps.ts';
+import { inputNames } from './input-names.ts';
 import { readCommand, readOutcome, readRetry, type Input, type ReadOptions } from './inputs.ts';
 import type { IntakeQueue } from './intake-queue.ts';
 import type { OwnedPartition } from './owned.ts';
@@ -20,6 +22,7 @@ export type IntakeOptions = ReadOptions & {
   log: Log;
   /** What webhooks are to be sent; without it nobody has any. */
   notices?: Notices | undefined;
+  marks: PositionMarks;
   /** Something is ready for a step. */
   onReady(): void;
   /** Records are missing before what was fetched. */
@@ -52,7 +55,9 @@ export class Intake {
       retry: (record) => readRetry(record, this.options),
       completed: (record) => (notices?.mayConcern(record) === true ? 'later' : readOutcome(record)),
     };
-    if (!queue.accept(batch, read[topic])) {
+    const isAccepted = queue.accept(batch, (record) => this.unless(owned, topic, record, read[topic]));
+    this.options.marks.clear();
+    if (!isAccepted) {
       this.consumer?.seek({ topic: batch.topic, partition: batch.partition }, queue.expected);
       this.options.onGap(owned, topic);
       return;
@@ -90,20 +95,38 @@ export class Intake {
     this.options.onReady();
   }
 
+  /** Reads a record, if owners before were not lost at it. */
+  private unless<R>(
+    owned: OwnedPartition,
+    topic: Topic,
+    record: ConsumedRecord,
+    read: (record: ConsumedRecord) => R,
+  ): Input | R {
+    const refused = owned.refused.size === 0 ? undefined : owned.refused.get(inputNames.record(topic, record.offset));
+    if (refused !== undefined) return refused;
+    this.options.marks.record(owned.partition, topic, record.offset, record.key);
+    return read(record);
+  }
+
   /** Undefined: it means nothing here. */
   private async readOne(owned: OwnedPartition, record: ConsumedRecord): Promise<Input | undefined> {
-    const { topics, notices } = this.options;
+    const { topics, notices, marks } = this.options;
+    const topic = record.topic === topics.completed ? 'completed' : 'commands';
+    const mark = (): void => marks.record(owned.partition, topic, record.offset, record.key);
     for (let failures = 1; ; failures++) {
       try {
-        return record.topic === topics.completed
+        mark();
+        return topic === 'completed'
           ? readOutcome(record, await notices?.of(record))
-          : await readCommand(record, this.options);
+          : await readCommand(record, this.options, mark);
       } catch (thrown) {
         const { partition, offset } = record;
         const place = { topic: record.topic, partition, offset: String(offset), reason: messageOf(thrown) };
         this.options.log.warn(place, 'a record cannot be read yet; trying again');
         await this.options.clock.sleep(backoffMs(failures));
         if (!owned.live) return { kind: 'forward', partition };
+      } finally {
+        marks.clear();
       }
     }
   }

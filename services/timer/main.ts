@@ -3,13 +3,14 @@ import { hostname } from 'node:os';
 import { enqueuedListener } from '../adapters/postgres/enqueued-listener.ts';
 import { PostgresTenants } from '../adapters/postgres/tenants.ts';
 import { PostgresWebhooks } from '../adapters/postgres/webhooks.ts';
+import { PostgresStalls } from '../adapters/postgres/stalls.ts';
 import { PostgresTimerStore } from '../adapters/postgres/timer-store.ts';
 import type { Broker } from '../core/ports/broker.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { TimerStats, TimerStore } from '../core/ports/timer-store.ts';
 import { INTAKES } from '../core/topics.ts';
 import { requireServers, type Config } from '../runtime/config.ts';
-import { connect, type Deployment } from '../runtime/main.ts';
+import { connect, watchdogOf, type Deployment } from '../runtime/main.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { startOpsServer } from '../runtime/ops-server.ts';
 import { Polled } from '../runtime/polled.ts';
@@ -23,17 +24,23 @@ const POLL_MS = 5_000;
 export type TimerParts = { store: TimerStore; broker: Broker };
 export type RunningService = { port: number; stop(): Promise<void> };
 
+export type TimerOptions = {
+  /** Tests put their faults between the timer and its real parts. */
+  decorate?: (parts: TimerParts) => TimerParts;
+  /** A process of its own, which is to end when its event loop is stuck. */
+  isWatched?: boolean;
+};
+
 /**
  * Starts a timer; servers that are away are waited for.
  * @param fail called when the process cannot go on
- * @param decorate tests put their faults between the timer and its real parts
  * @throws BelfryError `config_invalid`, `config_mismatch`, `port_taken`
  */
 export async function startTimerService(
   config: Config,
   log: Log,
   fail: (error: Error) => void,
-  decorate: (parts: TimerParts) => TimerParts = (parts) => parts,
+  { decorate = (parts) => parts, isWatched = false }: TimerOptions = {},
 ): Promise<RunningService> {
   requireServers(config, { kafka: true, database: true });
   const metrics = new Metrics('timer');
@@ -47,11 +54,14 @@ export async function startTimerService(
   });
   log.info({ port: ops.port }, 'timer: /healthz, /readyz and /metrics are served');
   const deployment = await connect(config, log, 'timer', metrics, { readiness });
+  const watchdog = isWatched ? watchdogOf(config, { service: 'timer', clock: deployment.clock, log }) : undefined;
   const { store, broker } = decorate({ store: new PostgresTimerStore(deployment.pg), broker: deployment.broker });
   const timer = new Timer({
     ...{ store, broker, codec: deployment.codec, clock: deployment.clock, log },
     tenants: new PostgresTenants(deployment.pg),
     webhooks: new PostgresWebhooks(deployment.pg),
+    stalls: new PostgresStalls(deployment.pg),
+    ...(watchdog && { marks: watchdog.marks }),
     prefix: config.topicPrefix,
     partitions: deployment.meta.partitions,
     instance: `${hostname()}:${process.pid}:${deployment.ids.uuid().slice(0, 8)}`,
@@ -76,6 +86,7 @@ export async function startTimerService(
     port: ops.port,
     stop: async () => {
       await timer.stop();
+      await watchdog?.stop();
       await polled.stop();
       await deployment.close();
       await ops.close();

@@ -10,6 +10,7 @@ import type { DecidedRun, Offsets, Taken } from '../core/ports/timer-store.ts';
 import type { Completion } from './completion.ts';
 import type { EndedRun } from './effects.ts';
 import type { ExactLane } from './exact-lane.ts';
+import type { Condemned } from './failure-policy.ts';
 import type { Input } from './inputs.ts';
 import { INTAKES, type Intake } from '../core/topics.ts';
 import { IntakeQueue } from './intake-queue.ts';
@@ -23,6 +24,8 @@ import { WaitingCommands } from './waiting.ts';
  * that.
  */
 export type RefusedRun = { run: EndedRun; again?: PutOff | undefined; recorded: () => void };
+
+type Took = Pick<Taken, 'ownership' | 'waiting'> & { setAside?: ReadonlyMap<string, Condemned> };
 
 export class OwnedPartition {
   readonly partition: number;
@@ -43,7 +46,9 @@ export class OwnedPartition {
   swept: Completion[] = [];
   /** Runs in the exact lane that have no row yet. */
   readonly exactPending = new Set<string>();
-  /** Enqueued and waiting commands whose edges the store refused, by name: what is made of them instead. */
+  /** What owners before were lost at, by name. */
+  readonly setAside: ReadonlyMap<string, Condemned>;
+  /** Inputs that are set aside, and commands whose edges the store refused, by name: what is made of them instead. */
   readonly refused = new Map<string, Input>();
   readonly waiting: WaitingCommands;
 
@@ -60,11 +65,12 @@ export class OwnedPartition {
   flushedAt = 0;
 
   /** @param startAt where to read the topics from */
-  constructor({ ownership, waiting }: Pick<Taken, 'ownership' | 'waiting'>, startAt: Offsets, lookAheadRows: number) {
+  constructor({ ownership, waiting, setAside = new Map() }: Took, startAt: Offsets, lookAheadRows: number) {
     const { partition, epoch, offsets, outboxSeq } = ownership;
     this.partition = partition;
     this.fence = { partition, epoch, offsets, outboxSeq };
     this.lookAhead = new LookAhead(lookAheadRows);
+    this.setAside = setAside;
     this.waiting = new WaitingCommands(waiting);
     const queues = INTAKES.map((intake) => [intake, new IntakeQueue(startAt[intake])]);
     this.queues = Object.fromEntries(queues) as Record<Intake, IntakeQueue>;

@@ -14,10 +14,13 @@ import type { FetchedBatch, GroupConsumer, GroupListener, Position, TopicPartiti
 import type { OutboxBatch, Ownership as StoredOwnership, Taken } from '../core/ports/timer-store.ts';
 import { INTAKES, type Intake as Topic, type Topics } from '../core/topics.ts';
 import { backoffMs } from './backoff.ts';
+import { rejectedAs } from './condemned.ts';
 import type { TimerDeps, TimerLimits } from './deps.ts';
+import type { Condemned } from './failure-policy.ts';
 import type { Intake } from './intake.ts';
 import { LogRanges } from './log-ranges.ts';
 import { OwnedPartition } from './owned.ts';
+import type { PoisonGuard } from './poison-guard.ts';
 
 export type OwnershipOptions = Pick<
   TimerDeps,
@@ -26,6 +29,7 @@ export type OwnershipOptions = Pick<
   topics: Topics;
   limits: TimerLimits;
   intake: Intake;
+  guard: PoisonGuard;
   /** Produces what a former owner left; each row done lowers `owned.unproduced`. */
   recover(owned: OwnedPartition, outbox: readonly OutboxBatch[]): void;
   /** Something changed that the loop should look at. */
@@ -167,8 +171,9 @@ export class Ownership implements GroupListener {
       try {
         const taken = await this.options.store.take(partition, this.options.instance);
         const { offsets, problem } = await this.startOffsets(taken.ownership);
+        const setAside = await this.options.guard.of(partition, taken.ownership.offsets);
         if (!isCurrent()) return;
-        if (problem === undefined) this.begin(taken, offsets);
+        if (problem === undefined) this.begin({ ...taken, setAside }, offsets);
         else this.markStopped(partition, problem);
         this.taking.delete(partition);
         return;
@@ -181,10 +186,14 @@ export class Ownership implements GroupListener {
     }
   }
 
-  private begin(taken: Taken, startAt: StoredOwnership['offsets']): void {
+  private begin(
+    taken: Taken & { setAside: ReadonlyMap<string, Condemned> },
+    startAt: StoredOwnership['offsets'],
+  ): void {
     const { outbox } = taken;
     const owned = new OwnedPartition(taken, startAt, this.options.limits.lookAhead);
     owned.unproduced = outbox.length;
+    for (const [name, verdict] of taken.setAside) owned.refused.set(name, rejectedAs(verdict));
     this.owned.set(owned.partition, owned);
     try {
       if (outbox.length === 0) this.becomeReady(owned);

@@ -23,6 +23,10 @@ export function timerMetrics(metrics: Metrics): TimerMetrics {
     'event_filters_failed_total',
     'Filters that could not be evaluated on an event, which therefore did not pass.',
   );
+  const aside = metrics.counter(
+    'inputs_set_aside_total',
+    'Inputs rejected unread because two timers in a row were stuck at them: not 0 means that somebody should look (belfry doctor).',
+  );
   return {
     fired: (lateMs) => lateness.observe(lateMs / 1_000),
     applied: (outcome) => commands.inc({ outcome }),
@@ -30,5 +34,6 @@ export function timerMetrics(metrics: Metrics): TimerMetrics {
     produced: (records) => produced.inc(records),
     refusedStep: () => refused.inc(),
     filtersFailed: (count) => filters.inc(count),
+    setAside: () => aside.inc(),
   };
 }

@@ -6,6 +6,7 @@
  */
 import { Records, TIMER_SOURCE } from '../core/events.ts';
 import type { GroupConsumer } from '../core/ports/broker.ts';
+import { NO_MARKS } from '../core/ports/position-marks.ts';
 import { topicsOf, type Intake as Topic } from '../core/topics.ts';
 import { DEFAULT_LIMITS, NO_METRICS, type TimerDeps } from './deps.ts';
 import type { EnqueuedListener } from '../core/ports/timer-store.ts';
@@ -17,6 +18,7 @@ import { Intake } from './intake.ts';
 import { Lanes } from './lanes.ts';
 import { Ownership } from './ownership.ts';
 import { TenantQuotas } from './quotas.ts';
+import { PoisonGuard } from './poison-guard.ts';
 import type { Relay } from './relay.ts';
 import { Steps } from './steps.ts';
 import { Sweep } from './sweep.ts';
@@ -53,6 +55,7 @@ export class Timer {
     const { broker, clock, log, partitions, prefix, instance, spec, codec } = deps;
     const limits = { ...DEFAULT_LIMITS, ...deps.limits };
     const metrics = deps.metrics ?? NO_METRICS;
+    const marks = deps.marks ?? NO_MARKS;
     const topics = topicsOf(prefix);
     const topicCache = new TopicCache(deps);
     const duePartitions = (topic: string): number => topicCache.partitions(topic) ?? partitions;
@@ -76,6 +79,7 @@ export class Timer {
       clock,
       log,
       notices,
+      marks,
       onReady: onChange,
       partitionsOwned: () => this.ownership.owned.size,
       onGap: (owned, topic) => void this.ownership.checkRange(owned, topic),
@@ -99,11 +103,12 @@ export class Timer {
       topics,
       limits,
       intake,
+      guard: new PoisonGuard({ stalls: deps.stalls, log, metrics }),
       recover: (owned, outbox) => lanes.recover(owned, outbox),
       onChange,
       onForeignBatch: (batch) => void this.foreign.accept(batch),
     });
-    this.enqueued = new Enqueued({ store: deps.store, codec, spec, partitions, clock, limits });
+    this.enqueued = new Enqueued({ store: deps.store, codec, spec, partitions, clock, limits, marks });
     this.steps = new Steps({
       ...deps,
       worker: instance,

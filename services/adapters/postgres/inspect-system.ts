@@ -6,11 +6,13 @@ import { readMeta } from './migrate.ts';
 import { ownTopics } from './own-topics.ts';
 import type { Pg } from './pool.ts';
 import { leases } from './run-leases.ts';
+import { readStalls } from './stalls.ts';
 import { readServices } from './services.ts';
 import { OWNER_FIELDS, ownershipOf, type OwnerRow } from './timer-rows.ts';
 
-/** The schema has a table for services since then. */
+/** The schema has a table for services, and one for stalls, since then. */
 const ANNOUNCED_SINCE = 27;
+const STALLS_SINCE = 34;
 
 const OWNERS = {
   name: 'inspect_owners',
@@ -35,17 +37,18 @@ export async function readSystem(pg: Pg): Promise<SystemState> {
   if (meta === undefined) {
     throw new BelfryError('not_migrated', 'The database has no Belfry tables yet: run "belfry migrate".');
   }
-  const [topics, owners, overdue, alive, parked, services] = await Promise.all([
+  const [topics, owners, overdue, alive, parked, services, stalls] = await Promise.all([
     ownTopics(pg),
     pg.query<OwnerRow & { partition: number; instance: string; outboxDepth: number }>(OWNERS),
     pg.query<SystemState['overdue']>(OVERDUE),
     leases(pg),
     pg.query<SystemState['parked']>(PARKED),
     meta.schemaVersion < ANNOUNCED_SINCE ? [] : readServices(pg),
+    meta.schemaVersion < STALLS_SINCE ? [] : readStalls(pg),
   ]);
   return {
     ...meta,
-    ...{ topics, services },
+    ...{ topics, services, stalls },
     owners: owners.map(ownerOf),
     overdue: overdue[0] ?? { count: 0, oldestAt: null },
     leases: alive,

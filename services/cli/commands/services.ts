@@ -27,6 +27,7 @@ export function addServices({ program, deps, action }: Cli): void {
       action(({ handlers, queue }: ExecutorFlags) =>
         runService(deps, 'executor', (config, log, fail) =>
           deps.startExecutor(config, log, fail, {
+            isWatched: true,
             ...(handlers !== undefined && { handlersFile: handlers }),
             ...(queue !== undefined && { queue }),
           }),
@@ -39,5 +40,5 @@ async function runService(deps: CliDeps, name: string, start: ServiceStart): Pro
   const config = deps.config();
   requireServers(config, { kafka: true, database: true });
   const log = deps.makeLog(config.logLevel, name);
-  return (await deps.runUntilStopped(log, (fail) => start(config, log, fail))) as ExitCode;
+  return (await deps.runUntilStopped(log, (fail) => start(config, log, fail, { isWatched: true }))) as ExitCode;
 }

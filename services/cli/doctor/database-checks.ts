@@ -24,6 +24,7 @@ export function databaseFindings(state: SystemState, shippedVersion: number, now
     overdueFinding(state, now),
     outboxFinding(state),
     ...executorFindings(state),
+    ...stallFindings(state, now),
   ];
 }
 
@@ -52,6 +53,24 @@ function outboxFinding({ owners }: SystemState): Finding {
   const depth = owners.reduce((sum, owner) => sum + owner.outboxDepth, 0);
   if (depth < DEEP_OUTBOX) return ok('outbox', `${depth} unproduced`);
   return warning('outbox', `${depth} unproduced`, 'Kafka may be slow or away: look at the log of the timer services');
+}
+
+/** Two owners lost at an input, and the third one sets it aside. */
+const OWNERS_TO_SET_ASIDE = 2;
+
+function stallFindings({ stalls }: SystemState, now: number): Finding[] {
+  return stalls.map(({ service, partition, input, job, count, lastAt }) => {
+    const where =
+      input === null
+        ? 'at nothing that is known'
+        : `at ${input}${partition === null ? '' : ` of partition ${partition}`}`;
+    const whose = job === null || job === '' ? '' : ` (${job})`;
+    const text = `${count} × ${service} ended, stuck ${where}${whose}, the last time ${relative(lastAt, now)}`;
+    const isAside = service === 'timer' && partition !== null && count >= OWNERS_TO_SET_ASIDE;
+    if (isAside)
+      return problem('event loop', `${text}: it is set aside`, 'belfry rejected list has it; report it as a fault');
+    return warning('event loop', text, 'look at the log of that time; report it as a fault');
+  });
 }
 
 function executorFindings({ leases, parked }: SystemState): Finding[] {

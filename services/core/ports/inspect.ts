@@ -144,6 +144,18 @@ export type ServiceState = {
   ageMs: number;
 };
 
+/** Processes that were ended because their event loop was stuck, by what they were at. */
+export type StallState = {
+  service: string;
+  partition: number | null;
+  /** Null: at nothing that is known. */
+  input: string | null;
+  job: string | null;
+  count: number;
+  /** ms */
+  lastAt: number;
+};
+
 /** How the deployment is doing, as the database sees it. */
 export type SystemState = {
   partitions: number;
@@ -163,6 +175,8 @@ export type SystemState = {
   /** Not dead: alive, or run out and to be marked. */
   leases: readonly LeaseState[];
   parked: { handedOver: number; detached: number };
+  /** Of the last seven days, the latest first. */
+  stalls: readonly StallState[];
 };
 
 /** Half of the values are not above p50, and so on; null where there are none. */

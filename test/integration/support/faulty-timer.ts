@@ -84,9 +84,8 @@ function bound<T extends object>(target: T, name: string | symbol): unknown {
 const config = readConfig(process.env);
 const log = makeLog(config.logLevel, 'timer');
 process.exitCode = await runUntilStopped(log, (fail) =>
-  startTimerService(config, log, fail, ({ store, broker }) => ({
-    store: faultyStore(store),
-    broker: faultyBroker(broker),
-  })),
+  startTimerService(config, log, fail, {
+    decorate: ({ store, broker }) => ({ store: faultyStore(store), broker: faultyBroker(broker) }),
+  }),
 );
 process.exit();

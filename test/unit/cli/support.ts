@@ -240,6 +240,7 @@ export function system(fields: Partial<SystemState> = {}): SystemState {
       },
     ],
     parked: { handedOver: 0, detached: 0 },
+    stalls: [],
     ...fields,
   };
 }

@@ -37,6 +37,7 @@ const VARIABLES: [
   ['BELFRY_DATA_DIR', (c) => c.dataDir, '.belfry', ['/var/lib/belfry', '/var/lib/belfry']],
   ['BELFRY_CONCURRENCY', (c) => c.concurrency, 100, ['7', 7], 'many'],
   ['BELFRY_MAX_TIMEOUT', (c) => c.maxTimeoutMs, 86_400_000, ['2h', 7_200_000], '0s'],
+  ['BELFRY_STALL_TIMEOUT', (c) => c.stallTimeoutMs, undefined, ['10s', 10_000], 'soon'],
   ['BELFRY_HISTORY', (c) => c.historyMs, 30 * 86_400_000, ['2d', 2 * 86_400_000], '2 days'],
   ['BELFRY_SHUTDOWN_TIMEOUT', (c) => c.shutdownTimeoutMs, 25_000, ['1m30s', 90_000], '90'],
   ['BELFRY_SECRETS_DIR', (c) => c.secretsDir, undefined, ['/run/secrets', '/run/secrets']],
