@@ -70,5 +70,8 @@ export function oneLine(text: string): string {
 }
 
 function withoutTrailingSpace(text: string): string {
-  return text.replace(/ +$/gm, '');
+  return text
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
 }
