@@ -122,7 +122,11 @@ function keyHolders(deps: ApiDeps, keys: ApiKeys): (request: FastifyRequest) => 
  */
 function refuseOtherSites({ headers }: FastifyRequest): void {
   const site = headers['sec-fetch-site'];
-  const foreign = site !== undefined && site !== 'same-origin' && site !== 'none';
+  const { origin } = headers;
+  const foreign =
+    (site !== undefined && site !== 'same-origin' && site !== 'none') ||
+    // Of browsers that say no more than this.
+    (origin !== undefined && URL.parse(origin)?.host !== headers.host);
   // As the browser wrote it, whatever a proxy says.
   const host = (headers.host ?? '').replace(/:\d+$/, '');
   if (!foreign && ['localhost', '127.0.0.1', '[::1]'].includes(host)) return;

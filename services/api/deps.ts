@@ -16,6 +16,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { Rejections } from '../core/ports/rejections.ts';
 import type { Tenants } from '../core/ports/tenants.ts';
 import type { Webhooks } from '../core/ports/webhooks.ts';
+import type { CommandRate } from './command-rate.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
 import type { Topics } from '../core/topics.ts';
 
@@ -41,6 +42,10 @@ export type ApiDeps = {
   ids: Ids;
   log: Log;
   spec: SpecOptions;
+  /** Of commands in batches. */
+  commandRate: CommandRate;
+  /** Of streams, ms; absent: as documented. */
+  streams?: { keepAliveMs: number; maxAgeMs: number };
   /** Of this package. */
   version: string;
   /** Requests a second that one key may make. */

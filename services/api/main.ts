@@ -26,6 +26,7 @@ import { Metrics } from '../runtime/metrics.ts';
 import { startHttpServer, startOpsServer, type OpsOptions, type Readiness } from '../runtime/ops-server.ts';
 import { Polled } from '../runtime/polled.ts';
 import { ServiceReadiness } from '../runtime/readiness.ts';
+import { CommandRate } from './command-rate.ts';
 import { kafkaSilence } from './kafka-silence.ts';
 import { problem } from './problem.ts';
 import { apiMetrics } from './prometheus.ts';
@@ -34,6 +35,8 @@ import { buildServer } from './server.ts';
 import type { Api, QueueDepth } from './deps.ts';
 
 const DEFAULT_PORT = 8080;
+/** On average: `BELFRY_API_RATE` bounds requests, and ten times as many commands. */
+const COMMANDS_PER_REQUEST = 10;
 const POLL_MS = 5_000;
 const KAFKA_ASKED_MS = 2_000;
 const LOOPBACK = '127.0.0.1';
@@ -105,6 +108,7 @@ export async function startApiService(
       },
       version: (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version,
       requestsPerSecond: config.apiRate,
+      commandRate: new CommandRate(COMMANDS_PER_REQUEST * config.apiRate, clock),
       trustProxy: typeof trusted === 'number' ? (_address, hop) => hop < trusted : [...trusted],
       queueDepth: () => depth.value,
       answered: apiMetrics(metrics),

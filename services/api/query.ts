@@ -72,6 +72,7 @@ const CURSOR_ERROR = { error: 'must be a cursor that a list with the same sort g
 export const jobsQuery = record('the query', {
   ...jobFilter,
   label: labelsQuery.optional(),
+  own: yes.optional().meta({ description: "Belfry's own jobs, too: those that deliver for webhooks." }),
   sort: word(SORTS as [string, ...string[]]).default('jobId'),
   cursor: text(CURSOR_ERROR.error).optional(),
   ...paging,

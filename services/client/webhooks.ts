@@ -91,7 +91,7 @@ export class WebhookDesk implements WebhookBook {
     // Its deliveries find no webhook any more, whatever becomes of this command: it only saves them the way, and most had none.
     await this.deps
       .client()
-      .cancel(webhookJobId(id), { tenant, timeoutMs: ANSWER_MS })
+      .send({ type: 'retire', commandId: this.deps.ids.uuid(), tenant, jobId: webhookJobId(id) }, ANSWER_MS)
       .catch(() => undefined);
     return true;
   }

@@ -1,5 +1,5 @@
 /** Names of jobs and events that are Belfry's own: nobody else makes jobs, or emits events, under them. */
-const OWN = 'belfry.';
+export const OWN = 'belfry.';
 const WEBHOOK = `${OWN}webhook.`;
 
 /** The event whose runs are deliveries of webhooks. */

@@ -32,9 +32,15 @@ export function startOpsServer(options: HttpServerOptions & OpsOptions): Promise
   return startHttpServer(options, opsListener(options));
 }
 
+/** Whoever sends slowly holds a connection, and what the API keeps for its body: no longer than an honest client needs. */
+const LIMITS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000 };
+/** Beyond, connections are closed at once: each costs a file of the process. */
+const MAX_CONNECTIONS = 10_000;
+
 /** @throws BelfryError `port_taken`, `port_unusable` */
 export async function startHttpServer(options: HttpServerOptions, listener: RequestListener): Promise<OpsServer> {
-  const server = createServer(listener);
+  const server = createServer(LIMITS, listener);
+  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,

@@ -7,7 +7,7 @@ import { partitionOf } from '../core/murmur2.ts';
 import type { Codec } from '../core/ports/codec.ts';
 import type { ConsumedRecord, DueRecord, Rejection } from '../core/records.ts';
 import type { SpecOptions } from '../core/spec/options.ts';
-import { headOf, parseCommand, type CommandHead } from '../core/spec/parse-command.ts';
+import { headOf, parseRecord, type CommandHead } from '../core/spec/parse-command.ts';
 import { checkPayload } from '../core/spec/payload.ts';
 import { parseInternal } from '../core/spec/parse-internal.ts';
 import { jobKey } from '../core/topics.ts';
@@ -50,7 +50,7 @@ export async function readCommand(
   mark(); // others may have been read meanwhile
   if ('rejection' in decoded) return { kind: 'rejected', rejection: decoded.rejection, head: {} };
   const internal = parseInternal(decoded.value);
-  const command = internal ?? parseCommand(decoded.value, spec);
+  const command = internal ?? parseRecord(decoded.value, spec);
   if ('rejection' in command) return { kind: 'rejected', rejection: command.rejection, head: headOf(decoded.value) };
   const key = jobKey(command.tenant, command.jobId);
   if (record.key !== null && record.key.toString() !== key) {

@@ -2,18 +2,20 @@
  * Lists jobs. What stands in `spec` is JSON that PostgreSQL cannot read whole (payloads may hold \u0000 and halves of surrogate
  * pairs): the database looks for the text that a match must hold, and the few rows that remain are looked at here.
  */
+import { OWN } from '../../core/own-names.ts';
 import type { JobSpec } from '../../core/model.ts';
 import type { InspectedJob, JobFilter, JobOrder } from '../../core/ports/inspect.ts';
 import { conditionsOf, type Conditions } from './conditions.ts';
 import { INSPECTED_FIELDS, inspectedJobOf, NEXT_START, type InspectedRow } from './inspect-rows.ts';
 import type { Pg, Statement } from './pool.ts';
 
-type Prefilter = { tenant?: string; state?: string; fragments?: string[]; text?: string };
+type Prefilter = { own: boolean; tenant?: string; state?: string; fragments?: string[]; text?: string };
 
 /** A spec begins with type, handler, payload, in this order. */
 const HANDLER = `split_part(split_part(j.spec, ',"payload":', 1), ',"handler":', 2)`;
 
 const CONDITIONS: Conditions<Prefilter> = {
+  own: `($ OR NOT starts_with(j.job_id, '${OWN}'))`,
   tenant: 'j.tenant = $',
   state: 'j.state = $',
   fragments: 'NOT EXISTS (SELECT FROM unnest($::text[]) f (part) WHERE strpos(j.spec, f.part) = 0)',
@@ -50,6 +52,7 @@ export function jobsQuery(filter: JobFilter, limit: number, order: JobOrder): [S
   const { tenant, state, text } = filter;
   const fragments = fragmentsOf(filter);
   const prefilter: Prefilter = {
+    own: filter.own ?? false,
     tenant,
     state,
     ...(fragments.length > 0 && { fragments }),

@@ -3,6 +3,7 @@
  * connection, sees only the conditions that are there.
  */
 import type { Actor } from '../../core/audit.ts';
+import { OWN } from '../../core/own-names.ts';
 import { MANAGED_BY } from '../../core/managed.ts';
 import type {
   DeadFilter,
@@ -87,6 +88,7 @@ const OF_RUNS: Conditions<RunFilter> = {
   before: 'r.run_id < $',
 };
 const OF_DEAD: Conditions<Omit<DeadFilter, 'resolved'>> = {
+  own: `($ OR NOT starts_with(r.job_id, '${OWN}'))`,
   tenant: 'r.tenant = $',
   jobId: 'r.job_id = $',
   errorCode: 'r.error_code = $',

@@ -51,6 +51,7 @@ export function addBatch(api: Api, deps: ApiDeps): void {
     async (request) => {
       const { tenant, actor } = request.caller;
       const { jobs, ifExists } = request.body;
+      deps.commandRate.take(request.caller, jobs.length);
       const by = client.actingFor(actor);
       const key = idempotencyKeyOf(request) ?? deps.ids.uuid();
       const results = jobs.map(async (item, index) => {

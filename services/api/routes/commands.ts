@@ -53,6 +53,7 @@ export function addCommands(api: Api, deps: ApiDeps): void {
     },
     async (request) => {
       const { commands, wait } = request.body;
+      deps.commandRate.take(request.caller, commands.length);
       const results = commands.map((command) => answerTo(deps, request.caller, command, wait));
       return { results: await Promise.all(results) };
     },
@@ -108,6 +109,7 @@ function refusal(
     const { code, message } = notPermitted(caller, scopes.join(' or '));
     return { code, message };
   }
+  // Of users alone: what timers send each other is nobody else's to say.
   const parsed = parseCommand(written, spec);
   return 'rejection' in parsed ? parsed.rejection : undefined;
 }

@@ -130,7 +130,9 @@ async function find(
       { pointer: '#', detail: 'needs exactly one of runIds and filter' },
     ]);
   }
-  if (runIds === undefined) return inspect.deadRuns({ ...filter, tenant }, limit);
+  // Deliveries of webhooks are meant where they are named.
+  const own = filter?.jobId !== undefined;
+  if (runIds === undefined) return inspect.deadRuns({ ...filter, tenant, own }, limit);
   const found = await inspect.deadRuns({ tenant, runIds, resolved: true }, runIds.length);
   const known = new Map(found.map((run) => [run.runId, run]));
   return [...new Set(runIds)].map((runId) => {

@@ -3,13 +3,14 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { TERMINAL_STATUSES } from '../../core/model.ts';
 import { outcomeJson } from '../../core/resources.ts';
-import { BelfryError } from '../../core/errors.ts';
+import { isUsable } from '../../core/api-key.ts';
+import { BelfryError, messageOf } from '../../core/errors.ts';
 import { name, record, word } from '../../core/spec/fields.ts';
 import { EVENT, EVENT_ID, JOB_ID } from '../../core/spec/names.ts';
 import { checkPayloadLimits } from '../../core/spec/payload.ts';
 import type { Outcome } from '../../core/records.ts';
 import { ANSWER_MS, answeredInTime, commandIdOf } from '../command.ts';
-import type { Api, ApiDeps } from '../deps.ts';
+import type { Api, ApiDeps, Caller } from '../deps.ts';
 import { OutcomeFeed } from '../outcome-feed.ts';
 import { StreamPlaces } from '../stream-places.ts';
 import { positionText, readPosition, type Position } from '../position.ts';
@@ -19,7 +20,8 @@ import { refuse } from './jobs.ts';
 
 const tags = ['events'];
 const MOST_STREAMS = 200;
-const KEEP_ALIVE_MS = 15_000;
+/** A stream ends after an hour, and its client comes back: so no connection outlives what its server knows for long. */
+const USUAL = { keepAliveMs: 15_000, maxAgeMs: 3_600_000 };
 /** A listener that reads so much too slowly is let go; it comes back with Last-Event-ID. */
 const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 /** Headers of a stream. */
@@ -94,9 +96,12 @@ export function addEvents(api: Api, deps: ApiDeps): void {
       // Whoever loses the stream before the first outcome has a place to come back to.
       raw.writeHead(200, HEAD).write(`retry: 2000\nid: ${positionText(from)}\nevent: position\ndata: {}\n\n`);
       const keepAlive = async (): Promise<void> => {
+        const { keepAliveMs, maxAgeMs } = deps.streams ?? USUAL;
+        const endsAt = deps.clock.now() + maxAgeMs;
         for (;;) {
-          await deps.clock.sleep(KEEP_ALIVE_MS, gone.signal);
+          await deps.clock.sleep(keepAliveMs, gone.signal);
           if (gone.signal.aborted) return;
+          if (deps.clock.now() >= endsAt || !(await mayListen(deps, request.caller))) return void raw.end();
           write(': still here\n\n');
         }
       };
@@ -132,6 +137,18 @@ export function addEvents(api: Api, deps: ApiDeps): void {
       return { eventId, event, outcome: 'accepted', matched: null };
     },
   );
+}
+
+/** Whether the key works on; where that cannot be asked, its stream goes on until it can. */
+async function mayListen({ keys, clock, log }: ApiDeps, { actor }: Caller): Promise<boolean> {
+  if (keys === null || actor.id === null) return true;
+  try {
+    const key = await keys.find(actor.id);
+    return key !== undefined && isUsable(key, clock.now());
+  } catch (error) {
+    log.warn({ reason: messageOf(error) }, 'the key of a stream cannot be looked up');
+    return true;
+  }
 }
 
 function lastEventOf(header: string | string[] | undefined): Position | undefined {

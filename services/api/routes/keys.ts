@@ -31,6 +31,20 @@ export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
   const fresh = () => makeKey(deps.secretBytes(KEY_BYTES));
   const audited = ({ actor }: Caller) => auditedKeys(keys, deps.audit, actor);
 
+  /** How long the caller's key will work, ms; null: until it is revoked. */
+  async function remainingMs({ actor }: Caller): Promise<number | null> {
+    const own = actor.id === null ? undefined : await keys.find(actor.id);
+    return own === undefined || own.expiresAt === null ? null : Math.max(1, own.expiresAt - deps.clock.now());
+  }
+
+  /** A rotated key has the whole life of the former one before it. */
+  async function refuseLongerLife(caller: Caller, former: string): Promise<void> {
+    const leftMs = await remainingMs(caller);
+    const key = leftMs === null ? undefined : await keys.find(former);
+    if (key?.tenant !== caller.tenant) return;
+    withinLife(leftMs, key.expiresAt === null ? Infinity : key.expiresAt - key.createdAt);
+  }
+
   api.get(
     '/api/keys',
     {
@@ -57,7 +71,8 @@ export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
       const { expiresIn, ...fields } = request.body;
       const { text, prefix, hash } = fresh();
       const { tenant } = request.caller;
-      const made = await audited(request.caller).create({ ...fields, tenant, prefix, hash, ttlMs: expiresIn ?? null });
+      const ttlMs = withinLife(await remainingMs(request.caller), expiresIn ?? null);
+      const made = await audited(request.caller).create({ ...fields, tenant, prefix, hash, ttlMs });
       reply.code(201);
       return { key: text, ...keyJson(made) };
     },
@@ -80,6 +95,7 @@ export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
     },
     async (request, reply) => {
       const { text, prefix, hash } = fresh();
+      await refuseLongerLife(request.caller, request.params.prefix);
       const made = await audited(request.caller).rotate(
         request.params.prefix,
         { prefix, hash },
@@ -106,6 +122,16 @@ export function addKeys(api: Api, deps: ApiDeps, keys: ApiKeys): void {
       return keyJson(known(await audited(request.caller).revoke(prefix, request.caller.tenant), prefix));
     },
   );
+}
+
+/**
+ * How long a key may work that another one makes: no longer than that one itself, else whoever has it for a day has it for good.
+ * @throws RequestError `forbidden`
+ */
+function withinLife(leftMs: number | null, wantedMs: number | null): number | null {
+  if (leftMs === null || wantedMs === null) return wantedMs ?? leftMs;
+  if (wantedMs <= leftMs) return wantedMs;
+  throw new RequestError('forbidden', 'The key would work longer than the one that makes it; use one that lasts.');
 }
 
 function known(found: ApiKey | undefined, prefix: string): ApiKey {

@@ -15,7 +15,7 @@ import { addWait, waitForRun, type WaitOption } from '../wait.ts';
 
 const RUNS_SHOWN = 5;
 
-type ListOptions = JsonOption & { tenant?: string; state?: JobState; limit: number };
+type ListOptions = JsonOption & { tenant?: string; state?: JobState; own?: true; limit: number };
 type TriggerFlags = JsonOption & TenantOption & WaitOption & { payload?: { value: unknown }; overlap?: Overlap };
 
 export function addJobs(cli: Cli): void {
@@ -25,6 +25,7 @@ export function addJobs(cli: Cli): void {
   const list = leaf(jobs, 'list', 'List jobs', ['belfry jobs list', 'belfry jobs list --state PAUSED --json']);
   limited(byTenant(list), 50)
     .addOption(oneOf('--state <state>', 'only in this state', JOB_STATES))
+    .option('--own', "Belfry's own, too: those that deliver for webhooks")
     .action(action((options: ListOptions) => listJobs(deps, options)));
 
   const show = leaf(jobs, 'show', 'Show a job, its schedule and its latest runs', ['belfry jobs show report']);
@@ -66,8 +67,8 @@ export function addJobs(cli: Cli): void {
 }
 
 async function listJobs(deps: CliDeps, options: ListOptions): Promise<ExitCode> {
-  const { tenant, state, limit } = options;
-  const found = await deps.inspect().jobs({ tenant, state }, limit + 1);
+  const { tenant, state, own, limit } = options;
+  const found = await deps.inspect().jobs({ tenant, state, own }, limit + 1);
   const isFiltered = tenant !== undefined || state !== undefined;
   return printList(deps, options.json, {
     ...upTo(limit, found),

@@ -22,6 +22,8 @@ export type JobFilter = {
   labels?: Readonly<Record<string, string>>;
   /** Part of the id or the handler; upper and lower case of ASCII letters are one. */
   text?: string;
+  /** Belfry's own, too: those that deliver for webhooks. */
+  own?: boolean;
 };
 
 /** A job as people see it. */
@@ -117,6 +119,8 @@ export type DeadFilter = {
   runIds?: readonly string[];
   /** Also those that somebody discarded or whose replay stands for them. */
   resolved?: boolean;
+  /** false: not those of Belfry's own jobs. */
+  own?: boolean;
 };
 
 /**

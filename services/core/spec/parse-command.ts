@@ -13,7 +13,7 @@ import { invalid, rejectionOf } from './problems.ts';
 
 const DEFAULT_TENANT = 'default';
 
-const head = <T extends CommandType>(type: T) => ({
+const head = <T extends CommandType | 'upstream' | 'retire'>(type: T) => ({
   type: z.literal(type),
   commandId: name(COMMAND_ID),
   tenant: name(TENANT).default(DEFAULT_TENANT),
@@ -76,23 +76,34 @@ export const commandSchemas = {
   backfill: record('a backfill command', { ...head('backfill'), ...backfillFields }),
 };
 
-/** Belfry's own, from one timer to another. Fields that a newer release wrote are let pass. */
-const upstreamCommand = z.looseObject({
-  ...head('trigger'),
-  type: z.literal('upstream'),
-  upstream: name(JOB_ID),
-  runId: name(RUN_ID),
-});
+/** Belfry's own, which no user sends. Fields that a newer release wrote are let pass. */
+const ownCommands = {
+  /** From one timer to another. */
+  upstream: z.looseObject({ ...head('upstream'), upstream: name(JOB_ID), runId: name(RUN_ID) }),
+  /** The webhook of the job is gone. */
+  retire: z.looseObject(head('retire')).transform((command) => ({ ...command, type: 'cancel' as const })),
+};
 
 /**
- * Validates a command and fills in its defaults.
+ * As `parseCommand`, for what stands on job.commands: Belfry's own commands, too.
+ * @returns the command, or why it is refused
+ */
+export function parseRecord(value: unknown, options: SpecOptions): Command | { rejection: Rejection } {
+  const type = isObject(value) ? value.type : undefined;
+  if (type !== 'upstream' && type !== 'retire') return parseCommand(value, options);
+  const written = withoutNulls(value);
+  const { data, error } = ownCommands[type].safeParse(written);
+  return data ?? { rejection: rejectionOf(error, written, 'a command') };
+}
+
+/**
+ * Validates a command of a user, which has one of COMMAND_TYPES, and fills in its defaults.
  * @param value the decoded record; null means absent everywhere but in payloads.
  * @returns the command, or why it is refused.
  */
 export function parseCommand(value: unknown, options: SpecOptions): Command | { rejection: Rejection } {
   if (!isObject(value)) return { rejection: invalid([], 'must be an object') };
   const written = withoutNulls(value) as Record<string, unknown>;
-  if (written.type === 'upstream') return parseUpstream(written);
   const type = COMMAND_TYPES.find((known) => known === written.type);
   if (type === undefined) return { rejection: badType(written.type) };
   // The one null that says something: "run it with null", where an absent payload is "run it with the job's own".
@@ -104,11 +115,6 @@ export function parseCommand(value: unknown, options: SpecOptions): Command | { 
   const command = commandOf(data);
   const rejection = selfRejection(command) ?? payloadRejection(command, options);
   return rejection === undefined ? command : { rejection };
-}
-
-function parseUpstream(written: object): Command | { rejection: Rejection } {
-  const { data, error } = upstreamCommand.safeParse(written);
-  return data ?? { rejection: rejectionOf(error, written, 'a command') };
 }
 
 /**
@@ -169,12 +175,10 @@ function commandOf(written: Validated): Command {
   return written;
 }
 
-/** What would make, or run, a job of Belfry's own. */
-const MAKES_RUNS: readonly CommandType[] = ['schedule', 'trigger', 'emit', 'backfill'];
-
 /** Only here is the job's own id known. */
 function selfRejection(command: Command): Rejection | undefined {
-  if (isOwnName(command.jobId) && MAKES_RUNS.some((type) => type === command.type))
+  // A delivery that failed may be sent again: nobody is silenced by that, and nothing is forged.
+  if (isOwnName(command.jobId) && command.type !== 'replay')
     return invalid([command.type === 'emit' ? 'event' : 'jobId'], "begins with belfry., which is for Belfry's own");
   if (command.type !== 'schedule' || command.job.schedule.kind !== 'after') return undefined;
   const index = command.job.schedule.after.findIndex(({ jobId }) => jobId === command.jobId);

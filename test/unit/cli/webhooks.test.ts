@@ -32,7 +32,7 @@ void test('belfry webhooks: adds one whose secret is shown once and stored seale
   assert.equal(await cli.run('webhooks', 'remove', 'alerts'), 0);
   assert.deepEqual(
     cli.client.sent.map(({ command, jobId }) => [command, jobId]),
-    [['cancel', 'belfry.webhook.alerts']],
+    [['retire', 'belfry.webhook.alerts']],
   );
   assert.equal(await cli.run('webhooks', 'remove', 'alerts'), 4);
   assert.equal(await cli.run('webhooks', 'show', 'alerts'), 4);

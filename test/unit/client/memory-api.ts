@@ -14,6 +14,7 @@ import { MemoryRejections } from '../../../services/adapters/memory/rejections.t
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
 import { MemoryBroker } from '../../../services/adapters/memory/broker.ts';
 import type { Api } from '../../../services/api/deps.ts';
+import { CommandRate } from '../../../services/api/command-rate.ts';
 import { buildServer } from '../../../services/api/server.ts';
 import { BelfryClient } from '../../../services/client/client.ts';
 import { HttpTransport } from '../../../services/client/http/transport.ts';
@@ -131,6 +132,8 @@ export class MemoryApi {
       ...{ secretBytes: (count) => ids.bytes(count), log: NO_LOG, version: '1', requestsPerSecond: 1_000 },
       spec: { allowInlineSecrets: false, topicPrefix: '', allowTopics: null },
       queueDepth: () => [],
+      commandRate: new CommandRate(10_000, clock),
+      streams: { keepAliveMs: 50, maxAgeMs: 3_600_000 },
       answered: (route) => void this.answered.push(route),
       tenants: new MemoryTenants(db),
       ...{ webhooks: new MemoryWebhooks(db), webhookKey: Buffer.alloc(32, 1) },
