@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { jobsQuery, listJobs } from '../../services/adapters/postgres/inspect-jobs.ts';
+import type { Pg } from '../../services/adapters/postgres/pool.ts';
 import { JOB_ORDERS, type JobFilter, type JobOrder } from '../../services/core/ports/inspect.ts';
 import { useSchema, WITHOUT_DATABASE } from './support/schema.ts';
 
@@ -97,5 +98,23 @@ describe('lists of jobs', { skip: WITHOUT_DATABASE }, () => {
         );
       }
     }
+  });
+
+  it('take few statements, whatever payloads look like', async () => {
+    const spec = `'{"type":"CUSTOM","handler":"h","payload":{"type":"HTTP_REQUEST"},"queue":"default","priority":"medium","labels":{}}'`;
+    const text = `INSERT INTO jobs (tenant, job_id, partition, state, version, spec, cancel_gen, anchor_at, run_count, tracked,
+        active, buffered, recent_commands, created_at, updated_at)
+      SELECT 'decoys', 'job-' || i, 0, 'SCHEDULED', 1, ${spec}, 0, 0, 0, false, '[]', '[]', '[]', 0, 0 FROM generate_series(1, 5000) i`;
+    await pg().query({ name: 'fill_decoys', text });
+    let statements = 0;
+    const counting: Pick<Pg, 'query'> = {
+      query: (...asked: Parameters<Pg['query']>) => {
+        statements += 1;
+        return pg().query(...asked);
+      },
+    };
+    const filter = { tenant: 'decoys', type: 'HTTP_REQUEST' } as const;
+    assert.deepEqual(await listJobs(counting as Pg, filter, 2, { by: 'updatedAt', descending: false }), []);
+    assert.ok(statements <= 11, `${statements} statements`);
   });
 });

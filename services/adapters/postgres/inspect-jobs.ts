@@ -22,6 +22,8 @@ const CONDITIONS: Conditions<Prefilter> = {
   text: `strpos(lower(j.job_id || ' ' || ${HANDLER}), lower($)) > 0`,
 };
 
+/** Rows of one statement where some may not match: payloads may be made to look like every field. */
+const MIN_SIFTED = 500;
 const LAST = Number.MAX_SAFE_INTEGER;
 const FIRST = -1;
 const BY_ID: JobOrder = { by: 'jobId', descending: false };
@@ -34,12 +36,13 @@ export async function listJobs(
   order: JobOrder = BY_ID,
 ): Promise<InspectedJob[]> {
   const found: InspectedJob[] = [];
+  const rowLimit = fragmentsOf(filter).length === 0 ? limit : Math.max(limit, MIN_SIFTED);
   for (let { after } = order; ;) {
-    const [statement, values] = jobsQuery(filter, limit, { ...order, ...(after && { after }) });
+    const [statement, values] = jobsQuery(filter, rowLimit, { ...order, ...(after && { after }) });
     const rows = (await pg.query<InspectedRow>(statement, values)).map(inspectedJobOf);
     found.push(...rows.filter(({ spec }) => hasAll(spec, filter)));
     after = rows.at(-1);
-    if (found.length >= limit || rows.length < limit) return found.slice(0, limit);
+    if (found.length >= limit || rows.length < rowLimit) return found.slice(0, limit);
   }
 }
 
