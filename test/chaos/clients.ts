@@ -5,7 +5,6 @@ import type { Producer } from '../../services/core/ports/broker.ts';
 import { jobKey } from '../../services/core/topics.ts';
 import type { SentCommand } from '../checker/history.ts';
 import { understood } from '../checker/observe.ts';
-import type { Codec } from '../../services/core/ports/codec.ts';
 import type { TestDeployment } from '../integration/support/deployment.ts';
 import type { Action } from '../support/life.ts';
 import { SOURCE, type SourceRecord } from '../support/life-sources.ts';
@@ -32,13 +31,14 @@ export class Clients {
   private readonly enqueued: ReadonlySet<string>;
   private readonly http: ReadonlySet<string>;
   private readonly users: Users;
-  private readonly codec: Codec;
+  private readonly cluster: Cluster;
   /** Of each job whose commands are enqueued: they are sent one after the other. */
   private readonly last = new Map<string, Promise<unknown>>();
 
-  constructor({ deployment, codec }: Cluster, users: Users, { seed, enqueued, http }: Plan) {
+  constructor(cluster: Cluster, users: Users, { seed, enqueued, http }: Plan) {
+    const { deployment } = cluster;
     this.deployment = deployment;
-    this.codec = codec;
+    this.cluster = cluster;
     this.users = users;
     this.producer = deployment.broker.producer();
     this.http = new Set(http);
@@ -82,7 +82,9 @@ export class Clients {
   /** In either encoding where both are read. */
   private async produce({ job, command }: Message): Promise<boolean> {
     const place = { topic: this.deployment.topics.commands, partition: partitionOf(job, PARTITIONS) };
-    const value = this.random.chance(0.5) ? this.codec.encodeCommand(command) : Buffer.from(JSON.stringify(command));
+    const value = this.random.chance(0.5)
+      ? this.cluster.codec.encodeCommand(command)
+      : Buffer.from(JSON.stringify(command));
     await (await this.producer).send([{ ...place, key: Buffer.from(job), value, headers: {} }]);
     return true;
   }

@@ -95,7 +95,7 @@ export class Faults {
   private async kill(seat: SeatOfProcess, forMs: number): Promise<void> {
     const at = Date.now();
     this.befell.push({ seat: seat.index, kind: 'kill', from: at, until: at });
-    await seat.end('SIGKILL');
+    await seat.kill('SIGKILL');
     await sleep(forMs);
     await seat.start();
   }
@@ -120,7 +120,7 @@ export class Faults {
       const partitions = await this.partitionsOf(seat);
       const at = Date.now();
       let code: number | null = null;
-      await this.during(seat.index, 'stop', async () => void (code = await seat.end('SIGTERM')));
+      await this.during(seat.index, 'stop', async () => void (code = await seat.kill('SIGTERM')));
       struck.stops.push({ node, at, until: Date.now(), partitions, code });
       await seat.start();
       await seat.current?.service.ready().catch((error: Error) => this.log(error.message));

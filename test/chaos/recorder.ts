@@ -3,14 +3,14 @@ import type pg from 'pg';
 import type { Codec } from '../../services/core/ports/codec.ts';
 import type { RunStatus } from '../../services/core/model.ts';
 import type { ConsumedRecord } from '../../services/core/records.ts';
-import type { Call, Event, Fault, History, RunRow, SentCommand, Sighting } from '../checker/history.ts';
+import type { Call, Event, Fault, FormerOwners, History, RunRow, SentCommand, Sighting } from '../checker/history.ts';
 import { betterAnswer, emitOf, eventOf } from '../checker/observe.ts';
 import type { TestDeployment } from '../integration/support/deployment.ts';
 import { ORDERS } from '../support/life.ts';
 import { SOURCE } from '../support/life-sources.ts';
 import { LIMITED_TENANT } from '../support/lives.ts';
 import type { SeatFault } from './faults.ts';
-import { QUOTAS } from './load.ts';
+import { PARTITIONS, QUOTAS } from './load.ts';
 import type { Incarnation } from './seats.ts';
 import { dayOffset, steadyMs } from './steady-time.ts';
 
@@ -63,6 +63,7 @@ export async function historyOf(sources: Sources): Promise<History> {
     calls: await callsOf(sources),
     writes: writes.map(({ run_id }) => ({ runId: run_id })),
     faults: faultsOf(sources),
+    former: await formerOwners(sources),
     ...{ healedAt, quietAt },
     left: [...left, ...lostCommands(heard.commands, sources.written)],
   };
@@ -177,4 +178,19 @@ function faultsOf({ befell, incarnations }: Sources): Fault[] {
       .filter(({ startedAt, endedAt }) => startedAt <= until && (endedAt ?? Infinity) >= from)
       .map(({ node }) => ({ node, kind, from, until })),
   );
+}
+
+/** What timers of the former release owned: instances are named by host and pid. */
+async function formerOwners({ deployment, incarnations }: Sources): Promise<FormerOwners> {
+  const former = new Set(incarnations.flatMap(({ release, service }) => (release === 'former' ? service.pid : [])));
+  const taken = await deployment.rows<{ partition: number; instance: string; at: number }>(
+    'SELECT partition, instance, at FROM chaos.owned ORDER BY at',
+  );
+  const owned = [...Map.groupBy(taken, ({ partition }) => partition)].flatMap(([partition, takes]) =>
+    takes.flatMap(({ instance, at }, index) => {
+      const isFormer = former.has(Number(instance.split(':')[1]));
+      return isFormer ? { partition, from: at, until: takes[index + 1]?.at ?? null } : [];
+    }),
+  );
+  return { partitions: PARTITIONS, owned };
 }

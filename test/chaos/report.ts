@@ -1,7 +1,7 @@
 /** What a chaos run tells people. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { INVARIANTS, type History } from '../checker/history.ts';
+import { INVARIANTS, type History, type Violation } from '../checker/history.ts';
 import { percentile, type Gap } from './failover.ts';
 import type { ChaosResult } from './run.ts';
 
@@ -9,23 +9,27 @@ const MOST_VIOLATIONS = 20;
 const MOST_MESSAGE = 600;
 
 /** @returns whether all promises were kept */
-export function tell({ plan, history, violations, gaps, late, unclean }: ChaosResult): boolean {
+export function tell({ plan, history, violations, former, gaps, late, unclean }: ChaosResult): boolean {
   console.log(`\nseed ${plan.seed}, ${plan.durationMs / 60_000} minutes`);
   for (const line of countsOf(history)) console.log(`  ${line}`);
   console.log('\nfaults, and how long they held up what should have gone on (ms)');
   console.log(`  ${'kind'.padEnd(20)} count    p50    max  bound (of those that struck alone)`);
   for (const [kind, same] of [...Map.groupBy(gaps, (gap) => gap.kind)].sort()) console.log(`  ${rowOf(kind, same)}`);
+  if (former.length > 0) console.log('\ndone by processes of the former release, which does not promise otherwise');
+  for (const line of former.slice(0, MOST_VIOLATIONS).map(lineOf)) console.log(line);
   const broken = [...late, ...unclean];
   if (violations.length + broken.length === 0) {
     console.log('\nall promises were kept');
     return true;
   }
   console.log(`\n${violations.length + broken.length} violations`);
-  for (const { invariant, about, message } of violations.slice(0, MOST_VIOLATIONS)) {
-    console.log(`  ${invariant} (${INVARIANTS[invariant]})\n     ${about}: ${message.slice(0, MOST_MESSAGE)}`);
-  }
+  for (const line of violations.slice(0, MOST_VIOLATIONS).map(lineOf)) console.log(line);
   for (const message of broken) console.log(`  fail-over: ${message}`);
   return false;
+}
+
+function lineOf({ invariant, about, message }: Violation): string {
+  return `  ${invariant} (${INVARIANTS[invariant]})\n     ${about}: ${message.slice(0, MOST_MESSAGE)}`;
 }
 
 function rowOf(kind: string, gaps: readonly Gap[]): string {

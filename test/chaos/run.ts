@@ -1,6 +1,6 @@
 /** One chaos run, from beginning to end. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check } from '../checker/check.ts';
+import { check, checkFormer } from '../checker/check.ts';
 import type { History, Sighting, Violation } from '../checker/history.ts';
 import { CHAOS_OPTIONS } from '../checker/options.ts';
 import { Clients } from './clients.ts';
@@ -13,6 +13,7 @@ import { historyOf, sight, TimeOfDay } from './recorder.ts';
 import type { Releases } from './releases.ts';
 import type { Incarnation } from './seats.ts';
 import { Users } from './users.ts';
+import { keepOpen } from '../support/opened.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** What is quiet must stay so. */
@@ -38,6 +39,8 @@ export type ChaosResult = {
   plan: Plan;
   history: History;
   violations: Violation[];
+  /** What a process of the former release did, which does not promise what this one does. */
+  former: Violation[];
   struck: readonly Struck[];
   gaps: readonly Gap[];
   /** Bounds on time that were not kept, in words. */
@@ -49,63 +52,64 @@ export type ChaosResult = {
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, durationMs, log } = options;
-  const cluster = await Cluster.start(options);
-  try {
-    const time = new TimeOfDay();
-    const { deployment, sink, codec } = cluster;
-    const users = await Users.open(cluster, seed);
-    const quiet = await Quiet.open(deployment, users.listeners);
-    const epochMs = Date.now() + BEGIN_IN_MS;
-    const planned = planOf(seed, durationMs, epochMs);
-    const own = options.faults ?? planned.faults;
-    const plan = { ...planned, faults: options.releases === null ? own : [MIGRATION, ...own] };
-    const clients = new Clients(cluster, users, plan);
-    const faults = new Faults(cluster, (line) => log(`${String(Date.now() - epochMs).padStart(7)} ms: ${line}`));
-    const sightings = new Sightings(cluster);
-    const isPossible = ({ kind }: PlannedFault): boolean => kind !== 'clock' || options.fakeTime !== null;
-    const sends = plan.actions.map((action) => at(epochMs + action.at, () => clients.send(action)));
-    const records = plan.records.map((record) => at(epochMs + record.at, () => clients.write(record)));
-    const strikes = plan.faults.filter(isPossible).map((fault) => at(epochMs + fault.at, () => faults.strike(fault)));
-    await Promise.all([...strikes, ...sends, ...records, at(epochMs + durationMs, async () => undefined)]);
-    await Promise.all(cluster.seats.map((seat) => seat.start()));
-    const healedAt = Date.now();
-    log('all is healed');
-    const { quietAt, left } = await untilQuiet(quiet, healedAt + CHAOS_OPTIONS.quietWithinMs);
-    await sightings.stop();
-    time.end();
-    await users.close();
-    const { incarnations } = cluster;
-    const surprises = cluster.seats.flatMap((seat) => seat.surprises);
-    const history = await historyOf({
-      ...{ deployment, sink, codec, incarnations, time, healedAt, quietAt },
-      ...{ sent: clients.sent, written: clients.written },
-      befell: faults.befell,
-      sightings: sightings.all,
-      users: users.seen,
-      left: [...left, ...surprises],
-    });
-    await clients.close();
-    const gaps = gapsOf(history, faults.struck, plan.beats);
-    const { struck } = faults;
-    const violations = check(history, CHAOS_OPTIONS);
-    return {
-      plan,
-      history,
-      violations,
-      struck,
-      gaps,
-      late: brokenBounds(gaps),
-      unclean: uncleanStops(struck),
-      incarnations,
-    };
-  } finally {
-    await cluster.stop();
-  }
+  await using opened = new AsyncDisposableStack();
+  const cluster = await keepOpen(opened, Cluster.start(options), (made) => made.stop());
+  const time = new TimeOfDay();
+  const { deployment, sink } = cluster;
+  const users = await keepOpen(opened, Users.open(cluster, seed), (made) => made.close());
+  const quiet = await Quiet.open(deployment, users.listeners);
+  const epochMs = Date.now() + BEGIN_IN_MS;
+  const plan = planFor(options, epochMs);
+  const clients = new Clients(cluster, users, plan);
+  opened.defer(() => clients.close());
+  const faults = new Faults(cluster, (line) => log(`${String(Date.now() - epochMs).padStart(7)} ms: ${line}`));
+  const sightings = new Sightings(cluster);
+  opened.defer(() => sightings.stop());
+  const ending = new AbortController();
+  opened.defer(() => ending.abort());
+  const at = async (atMs: number, act: () => Promise<void>): Promise<void> => {
+    await sleep(Math.max(0, epochMs + atMs - Date.now()), undefined, { signal: ending.signal });
+    await act();
+  };
+  await Promise.all([
+    ...plan.faults.map((fault) => at(fault.at, () => faults.strike(fault))),
+    ...plan.actions.map((action) => at(action.at, () => clients.send(action))),
+    ...plan.records.map((record) => at(record.at, () => clients.write(record))),
+    at(durationMs, async () => undefined),
+  ]);
+  await Promise.all(cluster.seats.map((seat) => seat.start()));
+  const healedAt = Date.now();
+  log('all is healed');
+  const { quietAt, left } = await untilQuiet(quiet, healedAt + CHAOS_OPTIONS.quietWithinMs);
+  await sightings.stop();
+  time.end();
+  await users.close();
+  const { incarnations } = cluster;
+  const surprises = cluster.seats.flatMap((seat) => seat.surprises);
+  const history = await historyOf({
+    ...{ deployment, sink, codec: cluster.codec, incarnations, time, healedAt, quietAt },
+    ...{ sent: clients.sent, written: clients.written },
+    befell: faults.befell,
+    sightings: sightings.all,
+    users: users.seen,
+    left: [...left, ...surprises],
+  });
+  const { struck } = faults;
+  const gaps = gapsOf(history, struck, plan.beats);
+  return {
+    ...{ plan, history, struck, gaps, incarnations },
+    violations: check(history, CHAOS_OPTIONS),
+    former: checkFormer(history, CHAOS_OPTIONS),
+    late: brokenBounds(gaps),
+    unclean: uncleanStops(struck),
+  };
 }
 
-async function at(timeMs: number, act: () => Promise<void>): Promise<void> {
-  await sleep(Math.max(0, timeMs - Date.now()));
-  await act();
+/** That of the seed, with the faults that the options name instead of its own, without those that this machine has no means for. */
+function planFor({ seed, durationMs, faults, releases, fakeTime }: ChaosOptions, epochMs: number): Plan {
+  const planned = planOf(seed, durationMs, epochMs);
+  const own = (faults ?? planned.faults).filter(({ kind }) => kind !== 'clock' || fakeTime !== null);
+  return { ...planned, faults: releases === null ? own : [MIGRATION, ...own] };
 }
 
 async function untilQuiet(quiet: Quiet, endAt: number): Promise<{ quietAt: number | null; left: string[] }> {

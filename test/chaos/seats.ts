@@ -115,8 +115,8 @@ export class SeatOfProcess {
     });
   }
 
-  /** @returns its exit code, null where the signal ended it */
-  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+  /** @returns the exit code of its process, null where the signal ended it */
+  async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
     const { current } = this;
     this.isAwaited = true;
     try {
@@ -132,10 +132,14 @@ export class SeatOfProcess {
     writeFileSync(this.clockFile, `${byMs < 0 ? '-' : '+'}${Math.abs(byMs) / 1_000}\n`);
   }
 
-  /** Ends it for good. */
-  async close(): Promise<void> {
+  /** Nobody takes it any more. */
+  async end(): Promise<void> {
     this.isEnding = true;
-    await this.end('SIGKILL');
+    await this.kill('SIGKILL');
+  }
+
+  /** Closes its ways to the servers. */
+  async close(): Promise<void> {
     await Promise.all([...this.kafka, this.database, this.front].map((proxy) => proxy.close()));
   }
 

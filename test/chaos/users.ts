@@ -29,6 +29,7 @@ export class Users {
   private readonly listings: NonNullable<History['listings']>[number][] = [];
   private readonly webhooks: KnownWebhook[] = [];
   private readonly ending = new AbortController();
+  private closed: Promise<void> | undefined;
   private listing: Promise<unknown> = Promise.resolve();
 
   private constructor(door: HttpDoor, receiver: Receiver) {
@@ -41,9 +42,12 @@ export class Users {
   static async open({ seats, keys }: Cluster, seed: number): Promise<Users> {
     const fronts = seats.filter(({ seat }) => seat.kind === 'api').map(({ front }) => front);
     const door = new HttpDoor(fronts, keys, new Random(`users ${seed}`));
+    await using opened = new AsyncDisposableStack();
     const users = new Users(door, await Receiver.open(seed));
+    opened.defer(() => users.close());
     await Promise.all([...users.listeners.map(({ begun }) => begun), ...WEBHOOKS.map((each) => users.hook(each))]);
     users.listing = Promise.all([...TENANTS, LIMITED_TENANT].map((tenant) => users.keepListing(tenant)));
+    opened.move();
     return users;
   }
 
@@ -60,7 +64,12 @@ export class Users {
     return { requests, listings, webhooks, streams, received: this.receiver.received };
   }
 
-  async close(): Promise<void> {
+  /** May be called again. */
+  close(): Promise<void> {
+    return (this.closed ??= this.end());
+  }
+
+  private async end(): Promise<void> {
     this.ending.abort();
     await Promise.all([this.listing, ...this.listeners.map((listener) => listener.close())]);
     await this.receiver.close();
@@ -100,7 +109,8 @@ export class Users {
     for (;;) {
       try {
         return await this.door.ask(tenant, asked);
-      } catch {
+      } catch (error) {
+        if (this.ending.signal.aborted) throw error;
         await sleep(AGAIN_AFTER_MS);
       }
     }

@@ -19,6 +19,15 @@ import { checkWebhooks } from './webhooks.ts';
 
 /** @returns every broken promise; none when all were kept */
 export function check(history: History, options: CheckOptions = SIMULATION_OPTIONS): Violation[] {
+  return checkAll(history, options).filter(({ isOfFormer }) => isOfFormer !== true);
+}
+
+/** @returns what processes of the former release did that only this release promises not to do */
+export function checkFormer(history: History, options: CheckOptions = SIMULATION_OPTIONS): Violation[] {
+  return checkAll(history, options).filter(({ isOfFormer }) => isOfFormer === true);
+}
+
+function checkAll(history: History, options: CheckOptions): Violation[] {
   return [
     ...checkOccurrences(history, options),
     ...checkOutcomes(history),

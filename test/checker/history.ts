@@ -142,6 +142,12 @@ export type Event = {
  */
 export type Fault = { node: string; kind: 'kill' | 'freeze' | 'stop' | 'cut' | 'slow'; from: number; until: number };
 
+/** `until`: null to the end. */
+export type FormerOwners = {
+  partitions: number;
+  owned: readonly { partition: number; from: number; until: number | null }[];
+};
+
 export type History = {
   commands: readonly SentCommand[];
   /** Every acknowledgement that stood on its topic, `text` being all of it. */
@@ -180,6 +186,8 @@ export type History = {
   /** Ids of the events that a listener to the API's stream heard of, who came before all else and always came back. */
   streams?: readonly { tenant: string; events: readonly string[] }[];
   faults: readonly Fault[];
+  /** What timers of the former release owned, and when; absent: there were none. */
+  former?: FormerOwners;
   /** Records of runs that lack what a newer release wrote into earlier ones; absent: nobody looked. */
   dropped?: readonly { runId: string; topic: string }[];
   /** In the order of time; absent: nobody has any. */
@@ -220,6 +228,8 @@ export type Violation = {
   invariant: Invariant;
   message: string;
   /** What it is about: a run id or a job. */ about: string;
+  /** Whether a process of the former release did it, which does not promise this. */
+  isOfFormer?: boolean;
 };
 
 /** @returns a short form of a time, for people */

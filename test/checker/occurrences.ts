@@ -7,6 +7,7 @@
  * not known, and in a pause that goes on nothing is decided: there a fail-over's time is left.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { wasOfFormer } from './former.ts';
 import type { CheckOptions } from './options.ts';
 import {
   clockTime,
@@ -29,6 +30,8 @@ type Reign = {
   sentAt: number;
   from: number;
   to: number;
+  /** As far as the former release decides what passed, where one of its timers may have applied the change that ended it. */
+  formerTo?: number;
   /** No later command touched it. */
   undisturbed: boolean;
 };
@@ -92,8 +95,12 @@ function* checkJob(
       message: `acknowledged at version ${Math.max(...versions)}, stored at ${stored?.version ?? 'none'}`,
     };
   for (const reign of reignsOf(commands, history, options)) {
-    for (const problem of missing(job, reign, view, history, options))
-      yield { invariant: 'I1', about: job, message: problem };
+    const problems = [...missing(job, reign, view, history, options)];
+    const { formerTo } = reign;
+    // The former release's timers do not decide what passed before they apply a change.
+    const isOfFormer =
+      formerTo !== undefined && [...missing(job, { ...reign, to: formerTo }, view, history, options)].length === 0;
+    for (const message of problems) yield { invariant: 'I1', about: job, message, ...(isOfFormer && { isOfFormer }) };
   }
 }
 
@@ -102,12 +109,14 @@ function reignsOf(commands: readonly SentCommand[], history: History, options: C
   const { failoverMs, toleranceMs } = options;
   const reigns: Reign[] = [];
   let current: { reign: Reign; pausedAt: number | null; resumed: { pausedAt: number; at: number } | null } | undefined;
-  /** @param decides whether what passed is surely decided then */
-  const end = (at: number, decides: boolean): void => {
+  /** @param decidedBy when its answer came, if what passed is surely decided then */
+  const end = (at: number, decidedBy: number | null): void => {
     if (current === undefined) return;
     const { reign, pausedAt } = current;
-    const to = decides ? at - CLOCK_MS - toleranceMs - jitterOf(reign.spec) : Math.min(at, pausedAt ?? at) - failoverMs;
-    reigns.push({ ...reign, to, undisturbed: false });
+    const undecided = Math.min(at, pausedAt ?? at) - failoverMs;
+    const to = decidedBy === null ? undecided : at - CLOCK_MS - toleranceMs - jitterOf(reign.spec);
+    const isOfFormer = decidedBy !== null && wasOfFormer(commands[0]!.job, [at, decidedBy], history.former);
+    reigns.push({ ...reign, to, ...(isOfFormer && { formerTo: undecided }), undisturbed: false });
     current = undefined;
   };
   for (const { type, answer, spec, sentAt } of commands) {
@@ -118,7 +127,7 @@ function reignsOf(commands: readonly SentCommand[], history: History, options: C
     if (answer !== null && answer.outcome !== 'applied') continue;
     const changes = spec === null || !isDeepStrictEqual(spec.schedule, current?.reign.spec.schedule);
     const decides = changes || current?.pausedAt === null;
-    if (answer === null || type === 'cancel' || type === 'schedule') end(sentAt, answer !== null && decides);
+    if (answer === null || type === 'cancel' || type === 'schedule') end(sentAt, decides ? (answer?.at ?? null) : null);
     if (answer === null) continue;
     if (type === 'schedule' && spec !== null) {
       const reign = { spec, answer, sentAt, from: answer.at, to: Infinity, undisturbed: true };
@@ -133,7 +142,7 @@ function reignsOf(commands: readonly SentCommand[], history: History, options: C
     }
   }
   if (current === undefined) return reigns;
-  if (current.pausedAt !== null) end(current.pausedAt, false);
+  if (current.pausedAt !== null) end(current.pausedAt, null);
   else reigns.push({ ...current.reign, to: (history.quietAt ?? history.healedAt) - failoverMs });
   return reigns;
 }

@@ -3,6 +3,7 @@
  * as their timer may know; it is refused only if as many may have been open.
  */
 import { parseJobKey } from '../../services/core/topics.ts';
+import { wasOfFormer } from './former.ts';
 import type { CheckOptions } from './options.ts';
 import { clockTime, type History, type SentCommand, type Violation } from './history.ts';
 
@@ -18,12 +19,14 @@ export function checkRefusals(history: History, options: CheckOptions): Violatio
   return [...checkRejected(history), ...checkPatience(history, options), ...checkQuotas(history, options)];
 }
 
-/** Jobs that a job runs after are waited for before it is refused for one that is not there. */
-function* checkPatience({ commands }: History, { toleranceMs }: CheckOptions): Iterable<Violation> {
-  for (const { commandId, spec, sentAt, answer } of commands) {
+/** Jobs that a job runs after are waited for before it is refused for one that is not there. The former release refuses it at once. */
+function* checkPatience({ commands, former }: History, { toleranceMs }: CheckOptions): Iterable<Violation> {
+  for (const { commandId, job, spec, sentAt, answer } of commands) {
     if (spec?.schedule.kind !== 'after' || answer?.code !== 'unknown_job') continue;
     const waitedMs = answer.at - sentAt;
-    if (waitedMs < PATIENCE_MS - toleranceMs) yield violation(commandId, `refused after ${waitedMs} ms`);
+    if (waitedMs >= PATIENCE_MS - toleranceMs) continue;
+    const isOfFormer = wasOfFormer(job, [sentAt, answer.at], former);
+    yield { ...violation(commandId, `refused after ${waitedMs} ms`), ...(isOfFormer && { isOfFormer }) };
   }
 }
 

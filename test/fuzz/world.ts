@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { webhookJobId } from '../../services/core/own-names.ts';
 import { TestDeployment } from '../integration/support/deployment.ts';
+import { allEnded, keepOpen } from '../support/opened.ts';
 import { HttpApi } from '../integration/support/http-api.ts';
 import type { Service } from '../integration/support/service.ts';
 import type { Known } from './values.ts';
@@ -27,7 +28,7 @@ export class World {
     api: HttpApi;
     secret: string;
     known: Known;
-    services: Service[];
+    services: readonly Service[];
     before: string;
   }) {
     ({ belfry: this.belfry, api: this.api, secret: this.secret, known: this.known } = parts);
@@ -35,20 +36,23 @@ export class World {
   }
 
   static async create(): Promise<World> {
-    const belfry = await TestDeployment.create({
+    await using opened = new AsyncDisposableStack();
+    const created = TestDeployment.create({
       ...{ partitions: PARTITIONS, env: { BELFRY_WEBHOOK_KEY: Buffer.alloc(32).toString('base64') } },
     });
+    const belfry = await keepOpen(opened, created, (made) => made.destroy());
     const key = await belfry.key(['admin'], 'acme');
     const quiet = { isQuiet: true };
-    const services = await Promise.all([
+    const services = await allEnded([
       belfry.api({ ...quiet, env: { BELFRY_API_RATE: '1000000' } }),
       belfry.timer(quiet),
       belfry.executor(quiet),
-    ]);
+    ] as const);
     const secret = `secret-${randomBytes(8).toString('hex')}`;
     const known = await populate(belfry, secret);
     const api = await HttpApi.at(await services[0].port, key);
     const before = await victimState(belfry);
+    opened.move();
     return new World({ belfry, api, secret, known, services, before });
   }
 

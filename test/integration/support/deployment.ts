@@ -13,6 +13,7 @@ import { PostgresApiKeys } from '../../../services/adapters/postgres/api-keys.ts
 import { openPool, type Pg } from '../../../services/adapters/postgres/pool.ts';
 import { Belfry } from '../../../services/client/main.ts';
 import { KEY_BYTES, makeKey } from '../../../services/core/api-key.ts';
+import { closeInTurn } from '../../../services/core/close-all.ts';
 import { messageOf } from '../../../services/core/errors.ts';
 import type { Scope } from '../../../services/core/ports/api-keys.ts';
 import type { Log } from '../../../services/core/ports/log.ts';
@@ -95,9 +96,12 @@ export class TestDeployment {
     const first = { ...env, BELFRY_PARTITIONS: String(options.partitions ?? 12) };
     const { queues = [], encoding = 'json' } = options;
     await (options.migrate?.(first) ?? migrate(readConfig(first), SILENT, { queues, encoding }));
+    await using opened = new AsyncDisposableStack();
     const deployment = new TestDeployment(env);
+    opened.defer(() => deployment.destroy());
     await deployment.pool.query(SINK_TABLE);
     await deployment.listen();
+    opened.move();
     return deployment;
   }
 
@@ -211,12 +215,14 @@ export class TestDeployment {
 
   /** Stops every process and drops what the deployment made. */
   async destroy(): Promise<void> {
-    await Promise.all(this.services.map((service) => service.kill('SIGKILL')));
-    await this.client.close();
-    await this.broker.close();
-    await this.pool.query(`DROP SCHEMA IF EXISTS ${this.schema} CASCADE`);
-    await this.pool.end();
-    await this.pg.close();
+    await closeInTurn([
+      () => Promise.all(this.services.map((service) => service.kill('SIGKILL'))),
+      () => this.client.close(),
+      () => this.broker.close(),
+      () => this.pool.query(`DROP SCHEMA IF EXISTS ${this.schema} CASCADE`),
+      () => this.pool.end(),
+      () => this.pg.close(),
+    ]);
   }
 
   async start(args: readonly string[], options: ServiceOptions): Promise<Service> {

@@ -15,8 +15,11 @@ type SchemaOptions = { /** Connections. */ max?: number; partitions?: number };
 /** Makes a schema, migrated. @returns a pool on it */
 export async function openSchema(name: string, { max = 2, partitions = 1 }: SchemaOptions = {}): Promise<Pg> {
   const schema = `${name}_${randomUUID().slice(0, 8)}`;
+  await using opened = new AsyncDisposableStack();
   const pg = openPool({ databaseUrl: databaseUrl!, schema, max, applicationName: 'test', log: SILENT });
+  opened.defer(() => pg.close());
   await migrateDatabase(pg, { partitions, encoding: 'json', topicPrefix: '' });
+  opened.move();
   return pg;
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { IN_TRANSACTION, type Fault, type History, type RunRow, type SentCommand } from '../../checker/history.ts';
+import { checkFormer } from '../../checker/check.ts';
 import { broken, call, command, EVERY_10_S, JOB, kept, run, scheduled, T0, told } from './histories.ts';
 
 const without = (history: History, runId: string): History => {
@@ -74,6 +75,17 @@ describe('the checker', () => {
       ];
       const found = later.map((last) => broken({ ...only, jobs: over, commands: [...paused, last] }));
       assert.deepEqual(found, [['I1'], ['I1'], []], 'the same schedule again decides nothing');
+      // A timer of the former release decides nothing of it, either: that is told apart, and told.
+      const former = { partitions: 1, owned: [{ partition: 0, from: T0, until: null }] };
+      const cancelled = { ...only, jobs: over, commands: [...paused, later[0]!], former };
+      assert.deepEqual(broken(cancelled), []);
+      assert.deepEqual(
+        checkFormer(cancelled).map(({ invariant, about }) => [invariant, about]),
+        [['I1', JOB]],
+      );
+      const commands = [scheduled(), command('pause', 35_000), command('cancel', 45_000)];
+      const before = without(kept({ jobs: over, commands, former }), 'run-1');
+      assert.deepEqual(broken(before), ['I1'], 'what came long before the pause it does decide');
     });
     it('takes FINISHED for an answer where the job ran before, and only there', () => {
       const answer = { ...scheduled().answer!, state: 'FINISHED', at: T0 + 50_020, nextFireAt: null };

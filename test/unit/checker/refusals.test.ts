@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Answer, History, SentCommand } from '../../checker/history.ts';
+import { partitionOf } from '../../../services/core/murmur2.ts';
+import { checkFormer } from '../../checker/check.ts';
+import type { Answer, FormerOwners, History, SentCommand } from '../../checker/history.ts';
 import { broken, command, JOB, kept, scheduled, T0 } from './histories.ts';
 
 const NONE = { concurrentRuns: null, runsPerSecond: null, handlerRuns: null, jobs: null };
@@ -41,13 +43,23 @@ describe('the checker, I14, what is refused', () => {
   it('catches a job that was refused before the jobs that it runs after were waited for', () => {
     const schedule = { kind: 'after', after: [{ jobId: 'a', when: 'success' }], timezone: 'UTC' } as never;
     const spec = { ...scheduled().spec!, schedule };
-    const refusedAfter = (ms: number): History => {
+    const refusedAfter = (ms: number, owned?: FormerOwners['owned']): History => {
       const answer = { ...REFUSED, at: T0 + 1_000 + ms, code: 'unknown_job' };
       const chain = command('schedule', 1_000, { job: 'acme/chain', spec, answer });
-      return kept({ commands: [scheduled(), chain] });
+      return kept({ commands: [scheduled(), chain], ...(owned && { former: { partitions: 6, owned } }) });
     };
     assert.deepEqual(broken(refusedAfter(9_000)), ['I14']);
     assert.deepEqual(broken(refusedAfter(10_020)), []);
+    // A timer of the former release refuses at once: that is told apart, and told.
+    const partition = partitionOf('acme/chain', 6);
+    const before = { partition, from: T0, until: T0 + 900 };
+    const meanwhile = { partition, from: T0 + 1_500, until: null };
+    const elsewhere = { ...meanwhile, partition: (partition + 1) % 6 };
+    assert.deepEqual(broken(refusedAfter(9_000, [before, elsewhere])), ['I14']);
+    assert.deepEqual(checkFormer(refusedAfter(9_000, [before, elsewhere])), []);
+    assert.deepEqual(broken(refusedAfter(9_000, [before, meanwhile])), []);
+    const [told] = checkFormer(refusedAfter(9_000, [before, meanwhile]));
+    assert.deepEqual([told?.invariant, told?.about], ['I14', 'c-1000']);
   });
   it('catches a refusal that does not stand among the rejected, and the contrary', () => {
     const acks = [...kept().acks, { commandId: 'c-2', outcome: 'rejected', text: '' }];
