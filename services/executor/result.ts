@@ -1,6 +1,8 @@
 /** What handlers return and throw, made fit to be stored: pure, and safe against anything that they may come up with. */
 import { BelfryError, messageOf } from '../core/errors.ts';
+import { isDeeperThan, MAX_RESULT_DEPTH } from '../core/internal/values.ts';
 import type { RunError } from '../core/records.ts';
+import { MAX_DURATION_MS } from '../core/spec/duration.ts';
 
 const MAX_RESULT_BYTES = 64 * 1024;
 const MAX_MESSAGE_CHARS = 4 * 1024;
@@ -29,8 +31,8 @@ export type Failed = {
 export type Completed = { kind: 'completed'; result: unknown; truncated: boolean };
 
 /**
- * A handler's return value as JSON knows it; past 64 KiB the beginning of its JSON text. What JSON cannot hold is
- * `result_invalid`, without retry: the work itself is done.
+ * A handler's return value as JSON knows it; past 64 KiB the beginning of its JSON text. What JSON cannot hold, and what is
+ * nested deeper than 1,000 levels, is `result_invalid`, without retry: the work itself is done.
  */
 export function completed(value: unknown): Completed | Failed {
   let text: string | undefined;
@@ -40,20 +42,28 @@ export function completed(value: unknown): Completed | Failed {
     return failed('result_invalid', `the handler's result is not JSON: ${describe(error)}`, { retryable: false });
   }
   if (text === undefined) return { kind: 'completed', result: null, truncated: false };
-  if (Buffer.byteLength(text) <= MAX_RESULT_BYTES)
-    return { kind: 'completed', result: JSON.parse(text) as unknown, truncated: false };
-  return { kind: 'completed', result: cut(text), truncated: true };
+  if (Buffer.byteLength(text) > MAX_RESULT_BYTES) return { kind: 'completed', result: cut(text), truncated: true };
+  const result: unknown = JSON.parse(text);
+  if (isDeeperThan(MAX_RESULT_DEPTH, result)) {
+    const message = `the handler's result is nested deeper than ${MAX_RESULT_DEPTH} levels`;
+    return failed('result_invalid', message, { retryable: false });
+  }
+  return { kind: 'completed', result, truncated: false };
 }
 
 /** Whatever a handler threw, as a failed attempt. */
 export function thrown(value: unknown): Failed {
   const code = value instanceof BelfryError && OWN_CODES.has(value.code) ? value.code : 'handler_error';
-  const retryAfterMs = field(value, 'retryAfterMs');
   return failed(code, describe(value), {
     retryable: field(value, 'retryable') !== false,
-    retryAfterMs:
-      typeof retryAfterMs === 'number' && retryAfterMs > 0 && Number.isFinite(retryAfterMs) ? retryAfterMs : 0,
+    retryAfterMs: waitOf(field(value, 'retryAfterMs')),
   });
+}
+
+/** Whole ms, as times are, and no longer than the longest duration: what lies beyond all calendars would never come. */
+function waitOf(retryAfterMs: unknown): number {
+  if (typeof retryAfterMs !== 'number' || Number.isNaN(retryAfterMs)) return 0;
+  return Math.ceil(Math.min(Math.max(retryAfterMs, 0), MAX_DURATION_MS));
 }
 
 export function failed(

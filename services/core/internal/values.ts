@@ -9,8 +9,10 @@ export const MAX_INT4 = 2 ** 31 - 1;
 /** What `timestamptz` begins with, and what `Date` ends with: times between can be stored, shown and computed with. */
 const FIRST_TIME_MS = -210_866_803_200_000;
 const LAST_TIME_MS = 8_640_000_000_000_000;
-/** Payloads have 100 levels at most and results 1,000; deeper JSON exhausts the stack of whoever writes it again. */
-export const MAX_RECORD_DEPTH = 1_100;
+/** Levels of what a handler returned. */
+export const MAX_RESULT_DEPTH = 1_000;
+/** Room for a result, and the levels of the record around it; deeper JSON exhausts the stack of whoever writes it again. */
+export const MAX_RECORD_DEPTH = MAX_RESULT_DEPTH + 100;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** A word of a closed set, be it one that this release does not know. */

@@ -73,8 +73,8 @@ export type Handler = {
   /** Runs of this handler at once in one executor, at most. */
   concurrency?: number;
   /**
-   * Does the work. Its value (JSON, ≤ 64 KiB) is the run's result. What it throws fails the attempt; on the thrown value,
-   * `retryable: false` ends the run at once, and `retryAfterMs` is the least time that the next attempt waits.
+   * Does the work. Its value (JSON, ≤ 64 KiB, ≤ 1,000 levels) is the run's result. What it throws fails the attempt; on the thrown value,
+   * `retryable: false` ends the run at once, and `retryAfterMs` is the least time that the next attempt waits (36,525 days at most).
    */
   run(ctx: HandlerContext): unknown;
 };

@@ -154,6 +154,11 @@ describe('a run', () => {
       { code: 'result_invalid', message: /circular/i, retried: false },
     ],
     [
+      'returns what is nested too deeply',
+      () => JSON.parse(`${'['.repeat(1_001)}${']'.repeat(1_001)}`) as unknown,
+      { code: 'result_invalid', message: /deeper than 1000 levels/, retried: false },
+    ],
+    [
       'has a payload that it refuses',
       { validate: async () => ({ ok: false, message: 'payload.invoice is missing' }), run: () => 1 },
       { code: 'payload_invalid', message: /invoice is missing/, retried: false },
