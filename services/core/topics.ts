@@ -56,10 +56,23 @@ export async function queueExists(
   return (await broker.partitions(topics.due(queue, 'medium'))) !== undefined;
 }
 
+const OWN = String.raw`job\.(commands|retry|completed|dlq|due)`;
+
 /** Whether a topic is one of Belfry's own: never the target of a KAFKA_MESSAGE. */
 export function isOwnTopic(prefix: string, topic: string): boolean {
   const rest = topic.startsWith(prefix) ? topic.slice(prefix.length) : topic;
-  return /^job\.(commands|retry|completed|dlq|due)(\.|$)/.test(rest);
+  return new RegExp(String.raw`^${OWN}(\.|$)`).test(rest);
+}
+
+/**
+ * Whether a topic belongs to some program, by its name: the schema registry's and others that begin with `_`, and those of other
+ * deployments of Belfry, whatever their prefix.
+ */
+export function isReservedTopic(topic: string): boolean {
+  return (
+    topic.startsWith('_') ||
+    new RegExp(String.raw`${OWN}(\.(acks|rejected)|(\.[a-z0-9-]+)?\.(high|medium|low))?$`).test(topic)
+  );
 }
 
 /** Key of every record that concerns a job. */

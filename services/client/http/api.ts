@@ -78,6 +78,7 @@ export class HttpApi {
   async open(path: string, { query = {}, headers = {}, signal }: Request): Promise<Response> {
     try {
       const response = await fetch(this.urlOf(path, query), {
+        redirect: 'error',
         headers: { ...this.headers(), ...headers },
         signal: AbortSignal.any([this.closed.signal, ...(signal ? [signal] : [])]),
       });
@@ -99,6 +100,7 @@ export class HttpApi {
     const cancel = this.deps.clock.after(leftMs, () => late.abort());
     try {
       const response = await fetch(this.urlOf(path, query), {
+        redirect: 'error',
         method,
         headers: { ...this.headers(), ...(body && { 'content-type': 'application/json' }), ...headers },
         ...(body && { body: JSON.stringify(body) }),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Rejection } from '../records.ts';
 import { mapOf, name, record, text } from './fields.ts';
 import { KAFKA_TOPIC } from './names.ts';
+import { isOwnTopic, isReservedTopic } from '../topics.ts';
 import type { SpecOptions } from './options.ts';
 import { invalid, listed, rejectionOf, type Path } from './problems.ts';
 
@@ -41,18 +42,12 @@ export function parseKafkaPayload(
 
 function topicProblem(topic: string, { topicPrefix, allowTopics }: SpecOptions): string | undefined {
   if (topic.startsWith('__')) return `names a topic of Kafka itself (${topic})`;
-  if (isOwnTopic(topic, topicPrefix)) return `names one of Belfry's own topics (${topic})`;
+  if (isOwnTopic(topicPrefix, topic)) return `names one of Belfry's own topics (${topic})`;
+  if (isReservedTopic(topic) && allowTopics?.includes(topic) !== true)
+    return `names a topic that looks like another program's own (${topic}); BELFRY_KAFKA_ALLOW_TOPICS allows it by its full name alone`;
   if (allowTopics === null || allowTopics.some((entry) => matches(topic, entry))) return undefined;
   const allowed = allowTopics.length === 0 ? 'none is' : `allowed: ${listed(allowTopics, 'and')}`;
   return `names a topic that is not allowed here (${topic}); ${allowed}`;
-}
-
-const OWN_TOPICS = ['commands', 'retry', 'completed', 'dlq', 'commands.acks', 'commands.rejected'];
-
-function isOwnTopic(topic: string, prefix: string): boolean {
-  if (!topic.startsWith(`${prefix}job.`)) return false;
-  const rest = topic.slice(prefix.length + 'job.'.length);
-  return rest.startsWith('due.') || OWN_TOPICS.includes(rest);
 }
 
 function matches(topic: string, entry: string): boolean {

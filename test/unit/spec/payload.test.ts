@@ -118,7 +118,8 @@ describe('a Kafka payload', () => {
     { value: null },
     { key: null, valueBase64: 'AAEC/w==' },
     { topic: 'a.b_c-D' },
-    { topic: 'job.commands' },
+    { topic: 'job.applications' },
+    { topic: 'jobs.completed.daily' },
   ]) {
     it(`may be ${JSON.stringify(payload)}`, () => {
       assert.deepEqual(specOf(kafkaJobWith(payload)).payload, { topic: 'orders', ...payload });
@@ -134,6 +135,15 @@ describe('a Kafka payload', () => {
     ...['commands', 'retry', 'completed', 'dlq', 'commands.acks', 'commands.rejected', 'due.high', 'due.slow.low'].map(
       (own) => [{ topic: `test.job.${own}` }, 'topic', /Belfry's own topics/] as const,
     ),
+    [{ topic: 'job.commands' }, 'topic', /Belfry's own topics/],
+    ...[
+      '_schemas',
+      '_confluent-metrics',
+      'other.job.commands',
+      'otherjob.due.low',
+      'x-job.due.slow.high',
+      'o.job.commands.acks',
+    ].map((topic) => [{ topic }, 'topic', /another program's own/] as const),
     [{ key: 5 }, 'key', /must be text, not 5/],
     [{ value: 'a', valueBase64: 'AA==' }, 'valueBase64', /does not go with value/],
     [{ valueBase64: 'nonsense!' }, 'valueBase64', /must be base64/],
@@ -157,6 +167,11 @@ describe('a Kafka payload', () => {
       );
     }
     assert.match(refused(parseKafkaPayload({ topic: 'test.job.retry' }, options)).message, /own topics/);
+    const named = { ...options, allowTopics: ['_mine', 'other.job.dlq', '*'] };
+    for (const topic of ['_mine', 'other.job.dlq']) accepted(parseKafkaPayload({ topic }, named));
+    for (const topic of ['_schemas', 'other.job.retry']) {
+      assert.match(refused(parseKafkaPayload({ topic }, named)).message, /another program's own/);
+    }
     assert.match(refused(parseKafkaPayload({ topic: 'orders' }, { ...options, allowTopics: [] })).message, /none is/);
   });
 });

@@ -3,29 +3,45 @@
  * address would hand out its secrets. The check is made on the resolved address, at the moment of connecting, so that a
  * name which resolves to something else the second time gains nothing.
  */
-import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
 import { BelfryError } from '../../../core/errors.ts';
+import { Gate } from './gate.ts';
+import { NameResolver } from './name-resolver.ts';
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
+/**
+ * Where clouds tell programs of their machine, keys included. Only an entry that is at least as narrow allows them, so that a wide
+ * network for the sake of others does not.
+ */
+const METADATA: readonly Range[] = [
+  '169.254.0.0/16',
+  '100.100.100.200/32',
+  '168.63.129.16/32',
+  '192.0.0.192/32',
+  'fd00:ec2::/32',
+].map((network) => ipaddr.parseCIDR(network));
+/** The system is asked for names by so many at once; there are four threads. */
+const SYSTEM_LOOKUPS = 2;
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
 
 export class AddressGuard {
   private readonly hosts = new Set<string>();
   private readonly ranges: Range[] = [];
+  private readonly names: NameResolver;
 
   /**
    * @param allow host names, addresses and CIDRs that may be reached although they are private (`BELFRY_HTTP_ALLOW`)
-   * @throws BelfryError `config_invalid` for an entry that is none of these
+   * @throws BelfryError `config_invalid` for an entry that is none of these, or could never match
    */
-  constructor(allow: readonly string[]) {
+  constructor(allow: readonly string[], names = new NameResolver(new Gate(SYSTEM_LOOKUPS))) {
+    this.names = names;
     for (const entry of allow) {
       const bare = entry.toLowerCase().replace(/^\[(.*)\]$/, '$1');
       if (bare.includes('/') || isIP(bare) !== 0) this.ranges.push(rangeOf(bare, entry));
-      else if (HOST_NAME.test(bare)) this.hosts.add(bare);
+      else if (isHostName(bare)) this.hosts.add(bare);
       else throw notAllowable(entry);
     }
   }
@@ -34,32 +50,47 @@ export class AddressGuard {
   allows(host: string, address: string): boolean {
     if (this.hosts.has(host.toLowerCase().replace(/\.$/, ''))) return true;
     const parsed = ipaddr.process(address); // an IPv4 address in IPv6 clothes is judged as the former
-    if (this.ranges.some(([base, bits]) => parsed.kind() === base.kind() && parsed.match(base, bits))) return true;
-    return isPublic(parsed);
+    const metadata = METADATA.find((range) => isIn(parsed, range));
+    if (metadata !== undefined) return this.ranges.some((range) => isIn(parsed, range) && range[1] >= metadata[1]);
+    return this.ranges.some((range) => isIn(parsed, range)) || isPublic(parsed);
   }
 
-  /** Makes undici's connections: each one passes here, whichever way its host is written. */
+  /** Makes undici's connections, of one tenant: each one passes here, whichever way its host is written. */
   connector(): buildConnector.connector {
-    const connect = buildConnector({ lookup: this.lookup });
+    const connect = buildConnector({ lookup: this.lookup() });
     return (options, callback) => {
       const host = options.hostname;
       // Sockets look up names only; an address is connected to as it is.
-      if (isIP(host) !== 0 && !this.allows(host, host)) callback(denied(host, host), null);
+      if (isIP(host) !== 0 && !this.allows(host, host)) callback(denied(host), null);
       else connect(options, callback);
     };
   }
 
-  /** For sockets: resolves a name and keeps only the addresses that may be reached. */
-  readonly lookup: LookupFunction = (host, options, callback) => {
-    lookup(host, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) return void callback(error, '', 0);
-      const allowed = addresses.filter(({ address }) => this.allows(host, address));
-      const first = allowed[0];
-      if (first === undefined) return void callback(denied(host, addresses[0]?.address ?? 'nothing'), '', 0);
-      if (options.all === true) callback(null, allowed);
-      else callback(null, first.address, first.family);
-    });
-  };
+  /** For sockets: resolves names and keeps only the addresses that may be reached. */
+  lookup(): LookupFunction {
+    const own = new Gate(1);
+    return (host, options, callback) => {
+      const found = this.names.resolve(host, own).then((addresses) => {
+        const allowed = addresses.filter(({ address }) => this.allows(host, address));
+        if (allowed.length === 0) throw denied(host);
+        return allowed;
+      });
+      found.then(
+        (allowed) =>
+          options.all === true ? callback(null, allowed) : callback(null, allowed[0]!.address, allowed[0]!.family),
+        (error: NodeJS.ErrnoException) => callback(error, '', 0),
+      );
+    };
+  }
+}
+
+function isIn(address: ipaddr.IPv4 | ipaddr.IPv6, [base, bits]: Range): boolean {
+  return address.kind() === base.kind() && address.match(base, bits);
+}
+
+/** As the host of a URL comes out: anything else, such as 127.1, would never match. */
+function isHostName(text: string): boolean {
+  return HOST_NAME.test(text) && URL.parse(`http://${text}`)?.hostname === text;
 }
 
 /** The only part of IPv6 that is given out: the rest has forms that reach IPv4 hosts, such as ::127.0.0.1. */
@@ -70,11 +101,9 @@ function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   return address instanceof ipaddr.IPv4 || address.match(GLOBAL_IPV6);
 }
 
-function denied(host: string, address: string): BelfryError {
-  const what =
-    host === address
-      ? `${host} is not a public address`
-      : `${host} resolves to ${address}, which is not a public address`;
+/** What a name resolves to is not told: it says where things are in a network that is not the tenant's. */
+function denied(host: string): BelfryError {
+  const what = isIP(host) === 0 ? `${host} does not lead to a public address` : `${host} is not a public address`;
   return new BelfryError(
     'address_denied',
     `${what}. To allow it, add the host or a CIDR to BELFRY_HTTP_ALLOW on the executors.`,
@@ -83,7 +112,12 @@ function denied(host: string, address: string): BelfryError {
 
 function rangeOf(text: string, entry: string): Range {
   try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
+    if (text.includes('/')) {
+      const [base, bits] = ipaddr.parseCIDR(text);
+      // Addresses in IPv6 clothes are judged as IPv4.
+      if (base instanceof ipaddr.IPv6 && base.isIPv4MappedAddress()) throw new Error('write it as IPv4');
+      return [base, bits];
+    }
     const address = ipaddr.process(text);
     return [address, address.kind() === 'ipv4' ? 32 : 128];
   } catch (cause) {

@@ -96,12 +96,19 @@ export function statusError({ result, retryAfter }: Exchange, retryable: boolean
   return Object.assign(error, { retryAfterMs: retryAfterMs(retryAfter, now) });
 }
 
+/** Of a failed connection without its address: that is what a name resolved to, and not for tenants. */
+function reasonOf(cause: unknown): string {
+  const [error] = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause];
+  const { address, syscall, code } = (error ?? {}) as NodeJS.ErrnoException & { address?: unknown };
+  return address === undefined ? messageOf(error) : `${syscall} ${code}`;
+}
+
 /** A refusal of ours (`address_denied`, the signal's reason) as it is; all else may be better next time. */
 function networkError(cause: unknown, secrets: readonly string[]): BelfryError {
   for (let inner: unknown = cause; inner instanceof Error; inner = inner.cause) {
     if (inner instanceof BelfryError) return inner;
   }
-  return new BelfryError('http_error', `The request failed: ${withoutSecrets(messageOf(cause), secrets)}`, {
+  return new BelfryError('http_error', `The request failed: ${withoutSecrets(reasonOf(cause), secrets)}`, {
     retryable: true,
     cause,
   });
