@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { lockDataDir } from './data-dir-lock.ts';
@@ -45,7 +45,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const wantsRegistry = options.registry === true && !registryUrl;
   if (kafkaBrokers && databaseUrl && !wantsRegistry) return given(kafkaBrokers, databaseUrl, registryUrl);
 
-  await mkdir(dataDir, { recursive: true });
+  await closeFolder(dataDir, ['kafka', ...(wantsRegistry ? ['registry'] : [])]);
   const unlock = await lockDataDir(dataDir);
   const portsFile = join(dataDir, 'stack.json');
   const last = await readPorts(portsFile);
@@ -83,6 +83,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Data of servers without passwords of their own: nobody else's. For root, PostgreSQL runs as another account, which must pass. */
+async function closeFolder(dataDir: string, parts: readonly string[]): Promise<void> {
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot) process.umask(0o077);
+  await mkdir(dataDir, { recursive: true });
+  await chmod(dataDir, isRoot ? 0o711 : 0o700);
+  for (const name of parts) {
+    await mkdir(join(dataDir, name), { recursive: true });
+    await chmod(join(dataDir, name), 0o700);
   }
 }
 

@@ -125,7 +125,7 @@ type Served = OpsOptions & { host: string | undefined; clock: Clock; api: () => 
 
 /** One server for users and operators, or two where operators have a port of their own. */
 async function serve(
-  { port = DEFAULT_PORT, opsPort, shutdownTimeoutMs }: Config,
+  { port = DEFAULT_PORT, opsPort, opsHost, shutdownTimeoutMs }: Config,
   { host, clock, registry, ready, api }: Served,
 ): Promise<{ ports: { port: number; opsPort?: number }; close(): Promise<void> }> {
   const grace = (signal: AbortSignal): Promise<void> => clock.sleep(shutdownTimeoutMs, signal);
@@ -142,7 +142,13 @@ async function serve(
   }
   const users = await startHttpServer({ host, port, grace }, others);
   try {
-    const ops = await startOpsServer({ host, port: opsPort, variable: 'BELFRY_OPS_PORT', registry, ready });
+    const ops = await startOpsServer({
+      host: opsHost ?? host,
+      port: opsPort,
+      variable: 'BELFRY_OPS_PORT',
+      registry,
+      ready,
+    });
     const close = (): Promise<void> => closeInTurn([() => users.close(), () => ops.close()]);
     return { ports: { port: users.port, opsPort: ops.port }, close };
   } catch (error) {

@@ -49,6 +49,8 @@ export type Config = Readonly<{
   port: number | undefined;
   /** Of /healthz, /readyz and /metrics; undefined: they are served at `port`. */
   opsPort: number | undefined;
+  /** Where /healthz, /readyz and /metrics are served; undefined: everywhere, or where the API listens. */
+  opsHost: string | undefined;
   /** Where the API listens; undefined: everywhere. */
   host: string | undefined;
   /** off: no keys, on this machine alone. */
@@ -122,6 +124,7 @@ const variables = z.object({
   SCHEMA_REGISTRY_PASSWORD: z.string().optional(),
   PORT: count(0, 65535).optional(),
   BELFRY_OPS_PORT: count(0, 65535).optional(),
+  BELFRY_OPS_HOST: z.string().optional(),
   BELFRY_API_HOST: z.string().optional(),
   BELFRY_AUTH: z.enum(['keys', 'off']).default('keys'),
   BELFRY_API_RATE: count(1, 1_000_000).default(1_000),
@@ -190,6 +193,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     webhookKey: v.BELFRY_WEBHOOK_KEY === undefined ? undefined : readKey('BELFRY_WEBHOOK_KEY', v.BELFRY_WEBHOOK_KEY),
     port: v.PORT,
     opsPort: v.BELFRY_OPS_PORT,
+    opsHost: v.BELFRY_OPS_HOST,
     host: v.BELFRY_API_HOST,
     auth: v.BELFRY_AUTH,
     apiRate: v.BELFRY_API_RATE,

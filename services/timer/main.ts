@@ -48,6 +48,7 @@ export async function startTimerService(
   const readiness = new ServiceReadiness();
   // Up before the servers are: a process that waits for Kafka is alive, and says what it waits for.
   const ops = await startOpsServer({
+    host: config.opsHost,
     port: config.opsPort ?? config.port ?? DEFAULT_PORT,
     registry: metrics.registry,
     ready: () => readiness.of(service.timer?.ready()),

@@ -37,6 +37,32 @@ const DEADLOCK_TRIES = 5;
  */
 const LAST_IN_MIGRATIONS = 21;
 
+/**
+ * PostgreSQL lets everybody execute a new function. Roles that services work as, which are those that may write the tables, keep
+ * what they had; others need a grant, as for `enqueue`.
+ */
+const CLOSE_FUNCTIONS = `DO $$
+DECLARE
+  own oid[] := ARRAY(SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND pg_has_role(proowner, 'USAGE'));
+  routine regprocedure;
+  service_role name;
+BEGIN
+  FOR routine IN
+    SELECT oid FROM pg_proc
+    WHERE oid = ANY (own) AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', routine);
+  END LOOP;
+  FOR routine, service_role IN
+    SELECT p.oid, r.rolname FROM pg_proc p, pg_roles r
+    WHERE p.oid = ANY (own) AND NOT has_function_privilege(r.oid, p.oid, 'EXECUTE')
+      AND r.oid IN (SELECT a.grantee FROM pg_class c, aclexplode(c.relacl) AS a
+                    WHERE c.oid = 'jobs'::regclass AND a.privilege_type = 'INSERT')
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine, service_role);
+  END LOOP;
+END $$`;
+
 const META_FIELDS = `partitions, encoding, topic_prefix AS "topicPrefix", deployment_id AS "deploymentId"`;
 const READ_META = {
   name: 'read_meta',
@@ -74,6 +100,7 @@ async function migrateOnce(pool: Pg, options: MigrationOptions): Promise<Meta> {
     await client.query(`SET LOCAL statement_timeout = ${MIGRATION_TIMEOUT_MS}`);
     await patiently(client, `SELECT pg_advisory_xact_lock(hashtextextended('belfry migrate ${pool.schema}', 0))`);
     await applyFiles(client, pool.schema);
+    await client.query(CLOSE_FUNCTIONS);
     await client.query(
       'INSERT INTO meta (partitions, encoding, topic_prefix) VALUES ($1, $2, $3) ON CONFLICT (one) DO NOTHING',
       [options.partitions, options.encoding, options.topicPrefix],

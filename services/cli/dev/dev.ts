@@ -11,6 +11,7 @@ import { demoHandlers, scheduleDemo } from './demo.ts';
 
 export type DevFlags = { demo?: true; handlers?: string };
 
+const LOOPBACK = '127.0.0.1';
 const TIMER_PORT = 9401;
 const EXECUTOR_PORT = 9402;
 const API_PORT = 8080;
@@ -64,7 +65,8 @@ async function startParts(
     ...serversOf(stack),
     ...(own.webhookKey !== undefined && { BELFRY_WEBHOOK_KEY: own.webhookKey }),
   });
-  const config = { ...read, opsPort: undefined }; // one process: each service has a port, and these alone
+  // One process, for whoever sits at this machine: each service has a port, and these alone.
+  const config = { ...read, opsPort: undefined, opsHost: read.opsHost ?? LOOPBACK, host: read.host ?? LOOPBACK };
   await deps.migrate(config, log, {});
 
   const apiKey = config.auth === 'off' ? null : await devKey(deps);
@@ -78,7 +80,7 @@ async function startParts(
   const started = await Promise.allSettled([
     begin(deps.startTimer({ ...config, port: timerPort }, log, fail)),
     begin(deps.startExecutor({ ...config, port: executorPort }, log, fail, handlersOf(flags, say))),
-    begin(deps.startApi({ ...config, host: config.host ?? '127.0.0.1', port: apiPort }, log, fail)),
+    begin(deps.startApi({ ...config, port: apiPort }, log, fail)),
   ]);
   const [timer, executor, api] = started.map((result) => {
     if (result.status === 'rejected') throw result.reason;
