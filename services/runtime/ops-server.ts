@@ -32,8 +32,17 @@ export function startOpsServer(options: HttpServerOptions & OpsOptions): Promise
   return startHttpServer(options, opsListener(options));
 }
 
-/** Whoever sends slowly holds a connection, and what the API keeps for its body: no longer than an honest client needs. */
-const LIMITS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000 };
+/**
+ * Whoever sends slowly holds a connection, and what the API keeps for its body: no longer than an honest client needs. One that nobody uses stays
+ * longer than balancers and clients keep it (usually a minute): else these send a request into a connection that is being closed
+ * here, and it is lost.
+ */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 5_000,
+  keepAliveTimeout: 75_000,
+};
 /** Beyond, connections are closed at once: each costs a file of the process. */
 const MAX_CONNECTIONS = 10_000;
 

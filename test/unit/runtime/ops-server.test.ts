@@ -67,3 +67,9 @@ test('a port of their own has nothing but these, and a port that is taken is nam
   const options = { port: server.port, registry: metrics.registry, ready: () => ({ ok: true, reasons: [] }) };
   await assert.rejects(startOpsServer({ ...options, variable: 'BELFRY_OPS_PORT' }), /BELFRY_OPS_PORT/);
 });
+
+test('a connection that nobody uses stays open longer than the minute of balancers and clients', async (t) => {
+  const response = await get(await serve(t), '/healthz');
+  const seconds = Number(/timeout=(\d+)/.exec(response.headers.get('keep-alive') ?? '')?.[1]);
+  assert.ok(seconds > 60, String(seconds));
+});
