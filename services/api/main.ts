@@ -39,6 +39,8 @@ const DEFAULT_PORT = 8080;
 const COMMANDS_PER_REQUEST = 10;
 const POLL_MS = 5_000;
 const KAFKA_ASKED_MS = 2_000;
+const PLAIN_HTTP =
+  'api: keys travel as plain HTTP beyond this machine; put a proxy that speaks TLS before it and set BELFRY_BEHIND_PROXY=1, or BELFRY_API_HOST=127.0.0.1';
 const LOOPBACK = '127.0.0.1';
 
 /**
@@ -64,6 +66,7 @@ export async function startApiService(
     return readiness.of(service.api && { ok: reasons.length === 0, reasons });
   };
   const server = await serve(config, { host, clock, registry: metrics.registry, ready, api: () => service.api });
+  if (!config.behindProxy && !isLoopback(host)) log.warn({ host: host ?? 'all addresses' }, PLAIN_HTTP);
   log.info({ ...server.ports }, 'api: /api, /docs, /healthz, /readyz and /metrics are served');
   const deployment = await connect(config, log, 'api', metrics, { clock, readiness });
   const { broker, pg, topics, ids } = deployment;
@@ -161,11 +164,15 @@ async function serve(
 function hostOf({ auth, host }: Config): string | undefined {
   if (auth === 'keys') return host;
   if (host === undefined) return LOOPBACK;
-  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) return host;
+  if (isLoopback(host)) return host;
   throw new BelfryError(
     'config_invalid',
     `BELFRY_AUTH=off goes with a loopback address only, not with BELFRY_API_HOST=${host}: create a key with "belfry keys create" instead.`,
   );
+}
+
+function isLoopback(host: string | undefined): boolean {
+  return host === 'localhost' || host === '::1' || (host !== undefined && isIP(host) === 4 && host.startsWith('127.'));
 }
 
 async function requireKey(keys: PostgresApiKeys): Promise<void> {

@@ -59,6 +59,8 @@ export type Config = Readonly<{
   apiRate: number;
   /** Proxies whose `X-Forwarded-For` the API believes: how many stand before it, or their addresses and networks. */
   trustProxy: number | readonly string[];
+  /** What stands before the API speaks TLS. */
+  behindProxy: boolean;
   logLevel: string;
 }>;
 
@@ -129,6 +131,7 @@ const variables = z.object({
   BELFRY_AUTH: z.enum(['keys', 'off']).default('keys'),
   BELFRY_API_RATE: count(1, 1_000_000).default(1_000),
   BELFRY_TRUST_PROXY: proxies.default([]),
+  BELFRY_BEHIND_PROXY: flag.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   BELFRY_TOPIC_PREFIX: z
     .string()
@@ -198,6 +201,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     auth: v.BELFRY_AUTH,
     apiRate: v.BELFRY_API_RATE,
     trustProxy: v.BELFRY_TRUST_PROXY,
+    behindProxy: v.BELFRY_BEHIND_PROXY,
     logLevel: v.LOG_LEVEL,
   });
 }

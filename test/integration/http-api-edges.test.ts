@@ -156,6 +156,9 @@ describe('the start and the stop of the HTTP API', { timeout: 60_000 }, () => {
     const url = `http://127.0.0.1:${await service.port}/api/jobs`;
     assert.equal((await fetch(url)).status, 200);
     assert.equal((await fetch(url, { headers: { 'sec-fetch-site': 'cross-site' } })).status, 403);
+    assert.equal((await fetch(url, { headers: { origin: 'https://evil.example' } })).status, 403);
+    assert.equal((await fetch(url, { headers: { origin: 'null' } })).status, 403);
+    assert.equal((await fetch(url, { headers: { origin: new URL(url).origin } })).status, 200);
     const elsewhere = await belfry.api({ env: { ...env, BELFRY_API_HOST: '0.0.0.0' }, waitReady: false });
     await elsewhere.ended();
     assert.match(elsewhere.lines.join('\n'), /loopback/);

@@ -1,4 +1,5 @@
 import type { Schedule } from '../model.ts';
+import { MAX_DURATION_MS } from '../spec/duration.ts';
 import { formatWall } from '../spec/instant.ts';
 import { dstEffectAt } from './cron.ts';
 import { isExcluded, nextOccurrence } from './schedule.ts';
@@ -15,7 +16,7 @@ export type PreviewedOccurrence = {
 };
 
 /**
- * The occurrences of a schedule from a moment on, without jitter. Of a fixed delay only the first one is known beforehand.
+ * The occurrences of a schedule from a moment on, for 100 years, without jitter. Of a fixed delay only the first one is known beforehand.
  * @param options.from included
  * @param options.count how many at the most
  * @param options.anchorAt as `anchorOf` gives it
@@ -26,7 +27,8 @@ export function previewOccurrences(
 ): PreviewedOccurrence[] {
   const occurrences: PreviewedOccurrence[] = [];
   let at = nextOccurrence(schedule, anchorAt, from - 1);
-  while (at !== null && occurrences.length < count) {
+  const until = from + MAX_DURATION_MS;
+  while (at !== null && at <= until && occurrences.length < count) {
     occurrences.push(previewed(schedule, at));
     at = nextOccurrence(schedule, anchorAt, at);
   }

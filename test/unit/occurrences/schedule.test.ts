@@ -64,6 +64,12 @@ describe('the first occurrence', () => {
 });
 
 describe('later and earlier occurrences', () => {
+  it('are previewed for 100 years', () => {
+    const schedule = every(36_500 * 86_400_000);
+    const found = previewOccurrences(schedule, { from: 0, count: 1_000, anchorAt: 0 });
+    assert.equal(found.length, 1);
+  });
+
   it('of `every` are calculated, however far away', () => {
     const schedule = every(1000, { startAt: 0 });
     assert.equal(nextOccurrence(schedule, 0, 3e12 + 1), 3e12 + 1000);

@@ -30,6 +30,7 @@ const VARIABLES: [
   ['PORT', (c) => c.port, undefined, ['0', 0], '70000'],
   ['BELFRY_OPS_PORT', (c) => c.opsPort, undefined, ['9400', 9400], '-1'],
   ['BELFRY_OPS_HOST', (c) => c.opsHost, undefined, ['127.0.0.1', '127.0.0.1']],
+  ['BELFRY_BEHIND_PROXY', (c) => c.behindProxy, false, ['1', true], 'maybe'],
   ['BELFRY_TRUST_PROXY', (c) => c.trustProxy, [], ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']], '10.0.0.0/33'],
   ['LOG_LEVEL', (c) => c.logLevel, 'info', ['debug', 'debug'], 'loud'],
   ['BELFRY_TOPIC_PREFIX', (c) => c.topicPrefix, '', ['shop.', 'shop.'], 'a/b'],
