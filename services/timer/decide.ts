@@ -22,7 +22,7 @@ import { applyDelivery } from './apply-delivery.ts';
 import { applyNotice } from './apply-notice.ts';
 import { applyCompletion, type Completion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
-import { dueTopicOf } from './due-record.ts';
+import { retryTimer } from './due-record.ts';
 import { isMereStart, noEffects, type DecideContext } from './effects.ts';
 import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
 import { failTimer } from './fail-timer.ts';
@@ -30,6 +30,7 @@ import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
 import { subscriberKey, type Knowledge } from './gather.ts';
 import type { Gathered } from './gathered.ts';
 import { inputNames } from './input-names.ts';
+import type { Listeners } from './listeners.ts';
 import type { ReadItem } from './intake-queue.ts';
 import { Plan, type PlaceOf, type PlannedStep } from './plan.ts';
 import type { TenantQuotas } from './quotas.ts';
@@ -47,6 +48,7 @@ export type DecideOptions = {
   records: Records;
   metrics: TimerMetrics;
   quotas?: TenantQuotas | undefined;
+  listeners: Listeners;
   /** By run, what webhooks are to be sent of runs that were published in the exact lane. */
   published?: ReadonlyMap<string, readonly NotifyCommand[]>;
   /** Told what the event loop is at. */
@@ -275,11 +277,14 @@ class Decision {
   }
 
   private command(record: ConsumedRecord, sent: JobCommand): void {
-    const { quotas, now } = this.options;
+    const { quotas, listeners, now } = this.options;
     const command = quotas?.routed(sent) ?? sent;
     const before = this.plan.job(command);
     const applied = applyCommand(before, command, this.commandContext(record, command));
-    const refused = applied.outcome === 'applied' ? quotas?.refuse(before, command, now) : undefined;
+    const refused =
+      applied.outcome === 'applied'
+        ? (listeners.refuse(before, command) ?? quotas?.refuse(before, command, now))
+        : undefined;
     if (refused !== undefined) return this.reject(record, refused, command);
     if (applied.outcome === 'rejected') return this.reject(record, applied.rejection, command);
     if (applied.outcome === 'applied') {
@@ -326,20 +331,10 @@ class Decision {
 
   /** A retry waits for its time, or for nothing when it or its job was cancelled meanwhile. */
   private retry(due: DueRecord): void {
-    const { tenant, jobId, runId } = due;
     const ofJob = (this.plan.job(due)?.cancelGen ?? 0) > due.cancelGen;
-    const cancelled = ofJob || this.knowledge.cancelledRuns.has(runId);
+    const cancelled = ofJob || this.knowledge.cancelledRuns.has(due.runId);
     const dueAt = cancelled ? Math.min(due.dueAt, this.options.now) : due.dueAt;
-    this.plan.addTimer({
-      partition: this.gathered.owned.partition,
-      fireAt: dueAt,
-      runId,
-      kind: 'retry',
-      tenant,
-      jobId,
-      topic: dueTopicOf(this.options.records.topics, due),
-      due: JSON.stringify({ ...due, dueAt }),
-    });
+    this.plan.addTimer(retryTimer(due, dueAt, this.gathered.owned.partition, this.options.records.topics));
   }
 
   private fireAll(): void {

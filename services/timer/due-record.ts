@@ -1,6 +1,7 @@
 /** From a job and one of its runs to the due record that an executor gets. */
 import { scheduledRunId } from '../core/occurrences/of-job.ts';
 import { tracksRuns, type BufferedRun, type Job, type JobSpec } from '../core/model.ts';
+import type { TimerRow } from '../core/ports/timer-store.ts';
 import type { DueRecord } from '../core/records.ts';
 import { formatInstant } from '../core/spec/instant.ts';
 import type { Topics } from '../core/topics.ts';
@@ -69,4 +70,20 @@ export function dueTopicOf(
 export function emissionOf(topics: Topics, due: DueRecord): Emission {
   const { tenant, jobId, runId } = due;
   return { topic: dueTopicOf(topics, due), tenant, jobId, runId, due: JSON.stringify(due) };
+}
+
+/** The timer of the next attempt of a run. @param dueAt ms */
+export function retryTimer(due: DueRecord, dueAt: number, partition: number, topics: Topics): TimerRow {
+  const { tenant, jobId, runId } = due;
+  const topic = dueTopicOf(topics, due);
+  return {
+    partition,
+    fireAt: dueAt,
+    runId,
+    kind: 'retry',
+    tenant,
+    jobId,
+    topic,
+    due: JSON.stringify({ ...due, dueAt }),
+  };
 }

@@ -22,6 +22,7 @@ import { PoisonGuard } from './poison-guard.ts';
 import type { Relay } from './relay.ts';
 import { Steps } from './steps.ts';
 import { Sweep } from './sweep.ts';
+import { Listeners } from './listeners.ts';
 import { TopicCache } from './topic-cache.ts';
 import { Waited } from './waited.ts';
 import { Wake } from './wake.ts';
@@ -119,6 +120,7 @@ export class Timer {
       topicCache,
       notices,
       quotas: deps.tenants && new TenantQuotas(deps.tenants, clock),
+      listeners: new Listeners(deps),
       wake,
       waited: new Waited({ store: deps.store, codec, spec, partitions, clock }),
       enqueued: this.enqueued,

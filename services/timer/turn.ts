@@ -68,7 +68,7 @@ export class Turn {
       try {
         pairs.push({ gathered, planned: decide(gathered, loaded.knowledge, { ...this.options, ...loaded, now }) });
       } catch (cause) {
-        this.options.quotas?.countAnew();
+        this.countAnew();
         failed.push({ phase: 'decide', cause, gathered, isShared: false });
       }
     }
@@ -76,20 +76,22 @@ export class Turn {
   }
 
   private async load(all: readonly Gathered[], now: number): Promise<Loaded> {
-    const { store, topicCache, records, notices, quotas } = this.options;
+    const { store, topicCache, records, notices, quotas, listeners } = this.options;
     const inputs = all.flatMap(inputsOf);
+    const commands = inputs.flatMap(commandOf);
     const outcomes = all.flatMap(({ news }) => news.publishedRuns.map(({ outcome }) => outcome));
     const [knowledge, published] = await Promise.all([
       learn(all, inputs, { now, store, topicCache, topics: records.topics }),
       notices?.ofPublished(outcomes) ?? new Map<string, readonly NotifyCommand[]>(),
-      quotas?.learn(inputs.flatMap(commandOf)),
+      quotas?.learn(commands),
+      listeners.learn(inputs.flatMap((input) => (input.kind === 'command' ? input.command : []))),
     ]);
     return { knowledge, published };
   }
 
   private async store(pairs: readonly Pair[]): Promise<FailedTurn[]> {
     if (pairs.length === 0) return [];
-    const { store, clock, metrics, ownership, quotas } = this.options;
+    const { store, clock, metrics, ownership } = this.options;
     const all = pairs.map(({ gathered }) => gathered);
     const begun = clock.now();
     // A rebalance while the step is on its way leaves them in doubt again.
@@ -98,7 +100,7 @@ export class Turn {
     try {
       accepted = await store.step(pairs.map(({ planned }) => planned.step));
     } catch (cause) {
-      quotas?.countAnew();
+      this.countAnew();
       for (const { owned } of all) owned.isCertain = false;
       // Decided once more without the commands to blame.
       if (cause instanceof EdgesRefused && rejectEdges(all, cause.refused, clock.now())) return [];
@@ -108,12 +110,17 @@ export class Turn {
     for (const pair of pairs) {
       if (accepted.has(pair.gathered.owned.partition)) this.remember(pair);
       else {
-        quotas?.countAnew();
+        this.countAnew();
         metrics.refusedStep();
         ownership.stepRefused(pair.gathered.owned);
       }
     }
     return [];
+  }
+
+  private countAnew(): void {
+    this.options.quotas?.countAnew();
+    this.options.listeners.countAnew();
   }
 
   /** The store holds it: memory follows, and the records go out. */

@@ -32,6 +32,17 @@ export function timerStoreSubscriptionsConformance(harness: () => TimerStoreHarn
       });
     });
 
+    test('are counted by event, up to a bound, in the order of the questions', async () => {
+      const me = await Owner.take(harness().store, 0);
+      const [event, other] = [newEvent(), newEvent()];
+      await me.step({ subscriptions: [1, 2, 3].map(() => listens(newJobId(), event)) });
+      await me.step({ subscriptions: [listens(newJobId(), other)] });
+      const asked = [other, 'of nobody', event].map((name) => ({ tenant: 'default', event: name }));
+      assert.deepEqual(await harness().store.countListeners(asked, 100), [1, 0, 3]);
+      assert.deepEqual(await harness().store.countListeners(asked, 2), [1, 0, 2]);
+      assert.deepEqual(await harness().store.countListeners([{ tenant: 'another', event }], 100), [0]);
+    });
+
     test('come so many at a time, and say whether there are more', async () => {
       const me = await Owner.take(harness().store, 0);
       const event = newEvent();

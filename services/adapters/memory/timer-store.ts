@@ -149,6 +149,14 @@ export class MemoryTimerStore implements TimerStore {
     return found.map(({ arrivedAt: _, ...arrival }) => arrival);
   }
 
+  async countListeners(events: readonly { tenant: string; event: string }[], most: number): Promise<number[]> {
+    for (const { tenant, event } of events) assertText(tenant, event);
+    const all = [...this.db.subscriptions.values()];
+    return events.map(({ tenant, event }) =>
+      Math.min(most, all.filter((each) => each.tenant === tenant && each.event === event).length),
+    );
+  }
+
   async subscribers(
     events: readonly { tenant: string; event: string; after: string }[],
     limit: number,

@@ -160,6 +160,13 @@ const ENQUEUED = {
          WHERE e.before < $3 ORDER BY e.partition, e.id`,
 };
 
+const LISTENERS = {
+  name: 'timer_listeners',
+  text: `SELECT (SELECT count(*) FROM (
+             SELECT FROM subscriptions s WHERE s.tenant = e.tenant AND s.event = e.event LIMIT $3::int) x) AS count
+         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS e (tenant, event, place) ORDER BY e.place`,
+};
+
 // Counts stop at 1,000 a partition: a gauge must not read an index of millions every few seconds. Beyond that all timers are
 // what the last (auto)vacuum estimated. The time is asked once: a volatile function in a condition keeps it from the index.
 const STATS = {
@@ -278,6 +285,12 @@ export class PostgresTimerStore implements TimerStore {
       textArray(ended.map(({ jobId }) => jobId)),
       uuidArray(ended.map(({ runId }) => runId)),
     ]);
+  }
+
+  async countListeners(events: readonly { tenant: string; event: string }[], most: number): Promise<number[]> {
+    const keys = [textArray(events.map(({ tenant }) => tenant)), textArray(events.map(({ event }) => event))];
+    const rows = await this.pool.query<{ count: number }>(LISTENERS, [...keys, most]);
+    return rows.map(({ count }) => count);
   }
 
   async subscribers(

@@ -248,6 +248,8 @@ export interface TimerStore {
     events: readonly { tenant: string; event: string; after: string }[],
     limit: number,
   ): Promise<Subscribers[]>;
+  /** How many jobs listen to each of these events, `most` at the most; in the order of the questions. */
+  countListeners(events: readonly { tenant: string; event: string }[], most: number): Promise<number[]>;
   /** Runs by id, for replay and for what runs after them. */
   runs(runIds: readonly string[]): Promise<ReadonlyMap<string, StoredRun>>;
   /** Active runs of the partition's jobs, older than `before`, that have ended; `limit` at the most. */
