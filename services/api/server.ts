@@ -58,6 +58,9 @@ export async function buildServer(deps: ApiDeps): Promise<Api> {
     const route = request.routeOptions.url;
     if (told.status >= 500 && !isRefused(error)) deps.log.error({ err: error, route }, 'a request failed');
     if (error instanceof BelfryError && error.retryable) reply.header('retry-after', '1');
+    // Whoever still sends a body would find the connection gone before the answer: the rest is read and dropped, within the time
+    // that a request may take.
+    if (told.status === 413) reply.removeHeader('connection');
     return answerProblem(reply, told);
   });
   const methodsAt = rememberMethods(api);
