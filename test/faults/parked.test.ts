@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { TestDeployment } from './support/deployment.ts';
-import { custom, NOW } from './support/jobs.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { custom, NOW } from '../integration/support/jobs.ts';
 
 /** Side by side, each in a deployment of its own: one of them waits for half a minute. */
 describe('a run that no offset holds', { timeout: 120_000, concurrency: true }, () => {
@@ -30,7 +30,7 @@ describe('a run that no offset holds', { timeout: 120_000, concurrency: true }, 
 
   it('since its executor has no handler for it goes to one that has', async (t) => {
     const belfry = await deploymentOf(t);
-    const other = new URL('./support/other-handlers.ts', import.meta.url).pathname;
+    const other = new URL('../integration/support/other-handlers.ts', import.meta.url).pathname;
     await belfry.start(['executor', '--handlers', other], {});
     await belfry.client.schedule('elsewhere', custom('record', NOW));
     await belfry.untilRow('it is handed over', `SELECT 1 FROM parked WHERE handler = 'record'`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { TestDeployment } from './support/deployment.ts';
-import { custom, NOW } from './support/jobs.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { custom, NOW } from '../integration/support/jobs.ts';
 
 describe('when an executor dies or freezes', { timeout: 120_000 }, () => {
   let belfry: TestDeployment;

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { text } from 'node:stream/consumers';
-import { TestDeployment } from './support/deployment.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
 
 const main = new URL('../../services/cli/main.ts', import.meta.url).pathname;
 

@@ -6,11 +6,11 @@ import type { BelfryError } from '../../services/client/main.ts';
 import { Belfry } from '../../services/client/main.ts';
 import { partitionOf } from '../../services/core/murmur2.ts';
 import { readConfig } from '../../services/runtime/config.ts';
-import { SILENT, TestDeployment } from './support/deployment.ts';
-import { custom, NOW } from './support/jobs.ts';
-import type { Service } from './support/service.ts';
+import { SILENT, TestDeployment } from '../integration/support/deployment.ts';
+import { custom, NOW } from '../integration/support/jobs.ts';
+import type { Service } from '../integration/support/service.ts';
 
-const FAULTY = new URL('./support/faulty-timer.ts', import.meta.url).pathname;
+const FAULTY = new URL('../integration/support/faulty-timer.ts', import.meta.url).pathname;
 
 describe('commands in a transaction of the user', { timeout: 180_000 }, () => {
   let belfry: TestDeployment;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { TestDeployment } from './support/deployment.ts';
-import { custom, inMs } from './support/jobs.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { custom, inMs } from '../integration/support/jobs.ts';
 
-const FAULTY = new URL('./support/faulty-timer.ts', import.meta.url).pathname;
+const FAULTY = new URL('../integration/support/faulty-timer.ts', import.meta.url).pathname;
 
 describe('when a timer dies or freezes', { timeout: 180_000 }, () => {
   let belfry: TestDeployment;

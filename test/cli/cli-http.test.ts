@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { TestDeployment } from './support/deployment.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
 
 const main = join(import.meta.dirname, '../../services/cli/main.ts');
 const JOBS = `

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startStack, type Stack } from '../../infra/embedded/stack.ts';
-import { TestDeployment } from './support/deployment.ts';
-import { custom } from './support/jobs.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { custom } from '../integration/support/jobs.ts';
 
 /** These tests restart servers, so they have servers of their own. */
 describe('when a server restarts', { timeout: 180_000 }, () => {

@@ -12,9 +12,9 @@ import { KafkaBroker } from '../../services/adapters/kafka/broker.ts';
 import { Kafka, logLevel } from '../../services/adapters/kafka/kafkajs.ts';
 import type { BelfryError } from '../../services/core/errors.ts';
 import { record, until } from '../conformance/broker-support.ts';
-import { SILENT, TestDeployment } from './support/deployment.ts';
-import { custom, NOW } from './support/jobs.ts';
-import type { Service } from './support/service.ts';
+import { SILENT, TestDeployment } from '../integration/support/deployment.ts';
+import { custom, NOW } from '../integration/support/jobs.ts';
+import type { Service } from '../integration/support/service.ts';
 
 /** Kafka's numbers. */
 const RESOURCES = { topic: 2, group: 3, cluster: 4, transactionalId: 5 } as const;

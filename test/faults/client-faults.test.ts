@@ -16,9 +16,9 @@ import { startKafka, type EmbeddedKafka } from '../../infra/embedded/kafka.ts';
 import { sharedTestStack } from '../../infra/embedded/testing.ts';
 import { Belfry, type BelfryError } from '../../services/client/main.ts';
 import { Proxy } from '../chaos/proxy.ts';
-import { SILENT, TestDeployment } from './support/deployment.ts';
-import { custom } from './support/jobs.ts';
-import type { Service } from './support/service.ts';
+import { SILENT, TestDeployment } from '../integration/support/deployment.ts';
+import { custom } from '../integration/support/jobs.ts';
+import type { Service } from '../integration/support/service.ts';
 
 const LATER = { in: '30d' };
 /** What a command may take beyond its deadline on a busy machine, ms. */

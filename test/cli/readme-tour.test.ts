@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { requireJdk } from '../../infra/embedded/jdk.ts';
 import { defaultCacheDir, resolveKafkaJars } from '../../infra/embedded/maven.ts';
-import { TestDeployment } from './support/deployment.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
 
 const root = join(import.meta.dirname, '../..');
 const HANDLERS = 'export const handlers = { greet: ({ payload }) => ({ greeting: `Hello, ${payload.name}!` }) };\n';
