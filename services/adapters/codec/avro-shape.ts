@@ -5,10 +5,9 @@ import { invalid, type Path } from '../../core/spec/problems.ts';
 
 /**
  * What users write again: JSON text is parsed where our schema has free JSON (`payload`, `job.payload`).
- * @param decoded with the writer's schema, which may be anything
+ * @param command read with the writer's schema, which may be anything; plain objects, which are changed
  */
-export function fromAvro(decoded: unknown): { value: unknown } | { rejection: Rejection } {
-  const command = plain(decoded);
+export function fromAvro(command: unknown): { value: unknown } | { rejection: Rejection } {
   if (!isRecord(command)) return { value: command };
   const rejection =
     unpackPayload(command, ['payload']) ??

@@ -2,7 +2,7 @@
 import { BelfryError, messageOf } from '../../core/errors.ts';
 import type { Ack, Outcome, Rejection } from '../../core/records.ts';
 import { MAX_COMMAND_BYTES, decodeJsonCommand } from '../../core/spec/decode-command.ts';
-import { fromAvro, plain } from './avro-shape.ts';
+import { fromAvro, isRecord, plain } from './avro-shape.ts';
 import type { AvroType, Registry } from './registry.ts';
 import { ackFromWire, asIs, asText, outcomeFromWire } from './wire.ts';
 
@@ -71,11 +71,30 @@ async function decodeAvroCommand(bytes: Buffer, registry: Registry | undefined):
     }
     throw error;
   }
-  let decoded: unknown;
   try {
-    decoded = type.fromBuffer(bytes.subarray(HEADER_BYTES));
+    const value = plain(type.fromBuffer(bytes.subarray(HEADER_BYTES)));
+    if (hasForeignText(value, bytes)) return unreadable('the record has text that is not UTF-8');
+    return fromAvro(value);
   } catch (error) {
+    // Also of values nested so deep that nobody can go through them.
     return unreadable(`the record does not fit its schema ${id}: ${messageOf(error).slice(0, 200)}`);
   }
-  return fromAvro(decoded);
+}
+
+const REPLACEMENT = '\uFFFD';
+const REPLACEMENT_BYTES = Buffer.from(REPLACEMENT);
+
+/** Whether the reader put U+FFFD for bytes that are not UTF-8: then there are more of them than were sent. */
+function hasForeignText(value: unknown, bytes: Buffer): boolean {
+  const read = countIn(value);
+  if (read === 0) return false;
+  let sent = 0;
+  for (let at = bytes.indexOf(REPLACEMENT_BYTES); at >= 0; at = bytes.indexOf(REPLACEMENT_BYTES, at + 1)) sent++;
+  return read > sent;
+}
+
+function countIn(value: unknown): number {
+  if (typeof value === 'string') return value.split(REPLACEMENT).length - 1;
+  if (Array.isArray(value)) return value.reduce((sum: number, each) => sum + countIn(each), 0);
+  return isRecord(value) ? countIn(Object.entries(value).flat()) : 0;
 }

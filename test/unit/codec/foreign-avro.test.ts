@@ -98,3 +98,23 @@ void test('tombstones and text that is no JSON are unreadable', async () => {
     assert.equal(decoded.rejection.code, 'unreadable');
   }
 });
+
+void test('text that is not UTF-8 is unreadable, and U+FFFD that was sent is text like any other', async () => {
+  const schema = { type: 'record', name: 'Theirs', fields: cancelFields };
+  const codec = jsonCodec(memoryRegistry([schema]));
+  const written = avsc.Type.forSchema(schema).toBuffer({ ...cancel, jobId: 'a?b\uFFFD' });
+  assert.deepEqual(await codec.decodeCommand(framed(FOREIGN, written)), { value: { ...cancel, jobId: 'a?b\uFFFD' } });
+  written[written.indexOf('?')] = 0xff;
+  const { code, message } = await rejectionOf(framed(FOREIGN, written), memoryRegistry([schema]));
+  assert.deepEqual([code, message], ['unreadable', 'the record has text that is not UTF-8']);
+});
+
+void test('what is nested deeper than anybody can go is unreadable', async () => {
+  const schema = { type: 'record', name: 'Nested', fields: [{ name: 'next', type: ['null', 'Nested'] }] };
+  for (const levels of [1_000, 3_000, 5_000, 8_000, 400_000]) {
+    const bytes = Buffer.concat([Buffer.alloc(levels, 2), Buffer.from([0])]);
+    const decoded = await jsonCodec(memoryRegistry([schema])).decodeCommand(framed(FOREIGN, bytes));
+    if ('rejection' in decoded) assert.equal(decoded.rejection.code, 'unreadable');
+    else assert.ok('rejection' in parseCommand(decoded.value, OPTIONS));
+  }
+});
