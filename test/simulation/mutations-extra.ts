@@ -112,6 +112,15 @@ export const EXTRA_MUTATIONS: readonly Mutation[] = [
       }),
   },
   {
+    name: 'waiting',
+    what: 'a new owner does not know which commands wait for jobs',
+    breaks: 'I6',
+    timerStore: (store) =>
+      override(store, {
+        take: async (partition, instance) => ({ ...(await store.take(partition, instance)), waiting: [] }),
+      }),
+  },
+  {
     name: 'webhooks-known',
     what: 'who hears of outcomes is read as it was 6 s ago',
     breaks: 'I13',
