@@ -3,7 +3,7 @@
 /** Who may do what over HTTP: tenants, keys, quotas, webhooks. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Json } from '../support/http-api.ts';
+import type { Json } from '../../integration/support/http-api.ts';
 import { greet, LATER, type ApiStage } from './stage.ts';
 
 export function accessOverHttp(stage: ApiStage): void {

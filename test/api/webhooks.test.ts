@@ -6,13 +6,13 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { serve, type TestServer } from '../unit/handlers/http-server.ts';
-import { TestDeployment } from './support/deployment.ts';
-import { HttpApi, type Json } from './support/http-api.ts';
-import { custom, inMs, NO_RETRY } from './support/jobs.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { HttpApi, type Json } from '../integration/support/http-api.ts';
+import { custom, inMs, NO_RETRY } from '../integration/support/jobs.ts';
 
 /** A webhook hears of what ends so long after it was made. */
 const HEARS_AFTER_MS = 3_000;
-const FAULTY = new URL('./support/faulty-timer.ts', import.meta.url).pathname;
+const FAULTY = new URL('../integration/support/faulty-timer.ts', import.meta.url).pathname;
 
 type Delivery = { id: string; body: Json; headers: IncomingHttpHeaders; text: string };
 

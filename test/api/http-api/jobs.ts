@@ -3,7 +3,7 @@
 /** Jobs over HTTP: made, replaced, steered, listed, one by one and many at once. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Json } from '../support/http-api.ts';
+import type { Json } from '../../integration/support/http-api.ts';
 import { greet, LATER, type ApiStage } from './stage.ts';
 
 export function jobsOverHttp(stage: ApiStage): void {

@@ -3,7 +3,7 @@
 /** Runs over HTTP: those that failed, those of events, their outcomes as they come, and commands as they stand. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Json } from '../support/http-api.ts';
+import type { Json } from '../../integration/support/http-api.ts';
 import { greet, LATER, type ApiStage } from './stage.ts';
 
 export function runsOverHttp(stage: ApiStage): void {

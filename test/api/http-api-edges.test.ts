@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { TestDeployment } from './support/deployment.ts';
-import { HttpApi } from './support/http-api.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { HttpApi } from '../integration/support/http-api.ts';
 
 /** The id that a job without one gets from the Idempotency-Key `last`. */
 const JOB_OF_LAST = `job-${createHash('sha256').update('last').digest('hex').slice(0, 32)}`;

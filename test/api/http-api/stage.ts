@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { TestDeployment } from '../support/deployment.ts';
-import { HttpApi, type Answer, type Asked, type Json } from '../support/http-api.ts';
-import type { Service } from '../support/service.ts';
+import { TestDeployment } from '../../integration/support/deployment.ts';
+import { HttpApi, type Answer, type Asked, type Json } from '../../integration/support/http-api.ts';
+import type { Service } from '../../integration/support/service.ts';
 
 export const greet = (schedule: object, more: object = {}) => ({ type: 'CUSTOM', handler: 'noop', schedule, ...more });
 export const LATER = { every: '1h' };

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { TestDeployment } from './support/deployment.ts';
-import { HttpApi, type Json } from './support/http-api.ts';
-import { custom, NO_RETRY, NOW } from './support/jobs.ts';
-import type { Service } from './support/service.ts';
+import { TestDeployment } from '../integration/support/deployment.ts';
+import { HttpApi, type Json } from '../integration/support/http-api.ts';
+import { custom, NO_RETRY, NOW } from '../integration/support/jobs.ts';
+import type { Service } from '../integration/support/service.ts';
 
 const main = join(import.meta.dirname, '../../services/cli/main.ts');
 /** Of NOW. */
