@@ -62,7 +62,8 @@ export class Plan {
   private readonly seen = new Map<string, JobRef & { commandId: string }>();
   private readonly replays: { original: string; replay: string }[] = [];
   private readonly plain: OutgoingRecord[] = [];
-  private readonly exact: Emission[] = [];
+  /** By run. */
+  private readonly exact = new Map<string, Emission>();
   private readonly audited: AuditEntry[] = [];
   private readonly left: TimerRow[] = [];
   private readonly rejected: RejectedRecord[] = [];
@@ -213,8 +214,8 @@ export class Plan {
       batches.push({ partition, seq: outboxSeq + batches.length, lane, body, records, runs });
     };
     batch('plain', this.plain);
-    batch('exact', encodeExact(this.exact, this.now));
-    const exactRunIds = this.exact.map(({ runId }) => runId);
+    batch('exact', encodeExact([...this.exact.values()], this.now));
+    const exactRunIds = [...this.exact.keys()];
     const step: PartitionStep = {
       ...this.fence,
       nextOffsets: this.nextOffsets,
@@ -292,9 +293,13 @@ export class Plan {
   }
 
   private emit(emission: Emission): void {
-    const { topic, tenant, jobId, due } = emission;
-    if (topic === '') this.exact.push(emission);
-    else this.plain.push(this.records.due(topic, tenant, jobId, due, this.placeOf(tenant, topic)));
+    const { topic, tenant, jobId, runId, due } = emission;
+    // Of one step, two commands may each bring the run of one occurrence: executors claim it once, but readers would see two messages.
+    if (topic !== '') {
+      this.plain.push(this.records.due(topic, tenant, jobId, due, this.placeOf(tenant, topic)));
+    } else if (!this.exact.has(runId)) {
+      this.exact.set(runId, emission);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** An occurrence that had its run, or its reason, gets no other: found by simulation, with jobs that went back to a schedule. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BelfryError } from '../../../services/core/errors.ts';
 import { Cluster } from './harness.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -76,4 +77,25 @@ test('a retry fires although its one-shot comes back in the same step', async ()
     cluster.dues.map(({ attempt }) => attempt),
     [1, 2],
   );
+});
+
+test('a message whose time passed while two commands waited, one away from it and one back, reaches readers once', async () => {
+  const cluster = await Cluster.up();
+  const message = { type: 'KAFKA_MESSAGE', handler: undefined, payload: { topic: 'orders', value: 'v' } };
+  const at = { ...message, schedule: { at: iso(cluster.clock.now() + 2_000) } };
+  await cluster.put(at);
+  let isAway = true;
+  cluster.storeFault = (_node, method) => {
+    if (isAway && ['read', 'step', 'databaseNow'].includes(method))
+      throw new BelfryError('store_unavailable', 'away', { retryable: true });
+  };
+  await cluster.schedule({ ...message, schedule: { at: iso(cluster.clock.now() - 60_000) } });
+  const last = await cluster.schedule({ ...at, labels: { again: 'yes' } });
+  await cluster.clock.advance(4_000);
+  isAway = false;
+  await cluster.answer(last);
+  await cluster.clock.advance(5_000);
+  const runIds = cluster.messages.map(({ headers }) => headers.belfry_run_id);
+  assert.deepEqual([runIds.length, new Set(runIds).size], [2, 2]);
+  assert.equal(cluster.job().state, 'FINISHED');
 });
