@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { until } from '../conformance/broker-support.ts';
 import { TestDeployment } from '../integration/support/deployment.ts';
 import { custom, NO_RETRY, NOW } from '../integration/support/jobs.ts';
 
@@ -47,7 +48,7 @@ describe('a tenant whose HTTP jobs never end', { timeout: 120_000 }, () => {
       'the hog holds all slots',
       `SELECT 1 FROM runs WHERE status = 'RUNNING' HAVING count(*) = ${SLOTS}`,
     );
-    assert.ok(open > 0);
+    await until('its requests are on their way', () => open > 0);
     for (let n = 0; n < 5; n++) {
       const at = new Date(Date.now() + 1_000).toISOString();
       await belfry.client.schedule(`honest-${n}`, custom('stamp', { at }), { tenant: 'honest' });
