@@ -33,19 +33,16 @@ export function withCondemned(gathered: Gathered, verdicts: Verdicts): Gathered 
     else gathered.owned.lookAhead.remove(timer);
     return false;
   });
-  const enqueued = gathered.enqueued.map((item) => {
-    const verdict = verdicts.get(inputNames.enqueued(item.id));
-    return verdict === undefined ? item : { ...item, input: degraded(item.input, verdict) ?? PASSED };
-  });
-  const waited = gathered.waited.map((item) => {
-    const verdict = verdicts.get(inputNames.waiting(item.waiting.seq));
-    return verdict === undefined ? item : { ...item, input: degraded(item.input, verdict) ?? PASSED };
-  });
+  const sentAside = <Item extends { input: Input }>(items: readonly Item[], name: (item: Item) => string): Item[] =>
+    items.map((item) => {
+      const verdict = verdicts.get(name(item));
+      return verdict === undefined ? item : { ...item, input: degraded(item.input, verdict) ?? PASSED };
+    });
   return {
     ...gathered,
     due,
-    waited,
-    enqueued,
+    waited: sentAside(gathered.waited, ({ waiting }) => inputNames.waiting(waiting.seq)),
+    enqueued: sentAside(gathered.enqueued, ({ id }) => inputNames.enqueued(id)),
     quarantined,
     condemned: new Map([...(gathered.condemned ?? []), ...verdicts]),
   };

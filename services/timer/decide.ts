@@ -23,9 +23,7 @@ import { applyNotice } from './apply-notice.ts';
 import { applyCompletion, type Completion } from './completion.ts';
 import type { TimerMetrics } from './deps.ts';
 import { retryTimer } from './due-record.ts';
-import { isMereStart, noEffects, type DecideContext } from './effects.ts';
-import { finishedOnce, fireOccurrence, fireReady } from './fire.ts';
-import { failTimer } from './fail-timer.ts';
+import type { DecideContext } from './effects.ts';
 import { fanOut, FanOutBudget, type Emit } from './fan-out.ts';
 import { subscriberKey, type Knowledge } from './gather.ts';
 import type { Gathered } from './gathered.ts';
@@ -35,9 +33,9 @@ import type { ReadItem } from './intake-queue.ts';
 import { Plan, type PlaceOf, type PlannedStep } from './plan.ts';
 import type { TenantQuotas } from './quotas.ts';
 import { seenRefOf } from './seen.ts';
+import { StepQueue, type Held } from './step-queue.ts';
+import { StepTimers } from './step-timers.ts';
 import type { WaitedItem } from './waited.ts';
-import { WAIT_MS } from './waiting.ts';
-import { fireWaiting } from './waiting-run.ts';
 
 export type DecideOptions = {
   /** Whether the deployment has jobs of several tenants. */
@@ -56,11 +54,7 @@ export type DecideOptions = {
 };
 
 export function decide(gathered: Gathered, knowledge: Knowledge, options: DecideOptions): PlannedStep {
-  try {
-    return new Decision(gathered, knowledge, options).make();
-  } finally {
-    options.marks?.clear();
-  }
+  return new Decision(gathered, knowledge, options).make();
 }
 
 class Decision {
@@ -70,7 +64,8 @@ class Decision {
   private readonly plan: Plan;
   private readonly existing: ReadonlySet<string>;
   private readonly budget = new FanOutBudget();
-  private readonly startedWaiting = new Set<string>();
+  private readonly queue: StepQueue;
+  private readonly marks: PositionMarks;
 
   constructor(gathered: Gathered, knowledge: Knowledge, options: DecideOptions) {
     this.gathered = gathered;
@@ -80,11 +75,21 @@ class Decision {
     const { records, now } = options;
     const placeOf: PlaceOf = (tenant, topic) => surplus.place(tenant, topic, now, options.isShared());
     this.plan = new Plan(fence, { ...knowledge, jobs: knowledge.known.jobs }, records, now, placeOf);
+    this.queue = new StepQueue(gathered.owned, this.plan, now);
+    this.marks = options.marks ?? NO_MARKS;
     this.existing =
       knowledge.existing.size + exactPending.size === 0 ? knowledge.existing : knowledge.existing.union(exactPending);
   }
 
   make(): PlannedStep {
+    try {
+      return this.decideAll();
+    } finally {
+      this.marks.clear();
+    }
+  }
+
+  private decideAll(): PlannedStep {
     const { items, waited, enqueued, news, quarantined = [] } = this.gathered;
     for (const run of news.publishedRuns) {
       if (this.isCondemned(inputNames.published(run))) continue;
@@ -111,7 +116,13 @@ class Decision {
       this.mark(inputNames.enqueued(id), record.key?.toString());
       if (input.kind !== 'forward') this.applyItem(record, input);
     }
-    this.fireAll();
+    new StepTimers({
+      ...this.options,
+      gathered: this.gathered,
+      plan: this.plan,
+      marks: this.marks,
+      contextOf: (job) => this.context(job),
+    }).fire();
     return this.plan.finishPlan(
       news.producedSeqs,
       enqueued.map(({ id }) => id),
@@ -120,7 +131,7 @@ class Decision {
   }
 
   private mark(input: string, job = ''): void {
-    this.options.marks?.input(this.gathered.owned.partition, input, job);
+    this.marks.input(this.gathered.owned.partition, input, job);
   }
 
   private isCondemned(name: string): boolean {
@@ -128,11 +139,10 @@ class Decision {
   }
 
   private applyItems(intake: Intake, items: readonly ReadItem[]): void {
-    const { marks = NO_MARKS } = this.options;
     const { partition } = this.gathered.owned;
     for (const { record, input } of items) {
       if (record === null) continue;
-      marks.record(partition, intake, record.offset, record.key);
+      this.marks.record(partition, intake, record.offset, record.key);
       this.applyItem(record, input);
     }
     const last = items.at(-1);
@@ -142,10 +152,9 @@ class Decision {
   private applyItem(record: ConsumedRecord, input: Exclude<ReadItem['input'], null>): void {
     switch (input.kind) {
       case 'command':
-        if (input.command.type === 'emit') return this.emit(record, input.command);
-        return this.isQueued(input.command) ? this.queue(record, input.command) : this.command(record, input.command);
+        return input.command.type === 'emit' ? this.emit(record, input.command) : this.orHold(record, input.command);
       case 'waits':
-        return this.isQueued(input.command) ? this.queue(record, input.command) : this.wait(record, input);
+        return this.hold(record, this.queue.before(input.command) ?? input);
       case 'internal':
         if (input.command.type === 'fanOut') return this.spread(record, input.command, input.command);
         return input.command.type === 'notify'
@@ -165,41 +174,26 @@ class Decision {
 
   /** It has waited; what stood before it may wait on. */
   private applyWaited({ waiting, input }: WaitedItem): void {
-    const { record, seq, until } = waiting;
+    const { record, seq } = waiting;
     this.mark(inputNames.waiting(seq), jobKey(waiting.tenant, waiting.jobId));
     this.plan.waited(seq);
     if (input.kind === 'command' && input.command.type !== 'emit') {
       if (this.plan.awaits(input.command)) return this.plan.wait({ ...waiting, missing: [] });
       return this.command(record, input.command);
     }
-    if (input.kind === 'waits')
-      return this.plan.wait({ ...waiting, missing: input.missing, until: input.until ?? until });
+    if (input.kind === 'waits') return this.plan.wait({ ...waiting, missing: input.missing });
     if (input.kind !== 'forward') this.applyItem(record, input);
   }
 
-  /** Whether commands of the same job wait that are not decided in this step. */
-  private isQueued({ type, tenant, jobId }: JobCommand): boolean {
-    if (type === 'upstream') return false;
-    const { owned, waited } = this.gathered;
-    const waiting = owned.waiting.of({ tenant, jobId });
-    const ended = waiting.filter(({ seq }) => waited.some((item) => item.waiting.seq === seq));
-    return ended.length < waiting.length || this.plan.awaits({ tenant, jobId });
+  private orHold(record: ConsumedRecord, command: JobCommand): void {
+    const held = this.queue.before(command);
+    if (held === undefined) this.command(record, command);
+    else this.hold(record, held);
   }
 
-  private queue(record: ConsumedRecord, command: JobCommand): void {
-    const message =
-      'commands of this job wait for the jobs that it runs after, and no more of them may wait: send it later';
-    this.wait(record, { command, missing: [], rejection: { code: 'quota', message } });
-  }
-
-  private wait(
-    record: ConsumedRecord,
-    { command, missing, rejection }: { command: JobCommand; missing: readonly string[]; rejection: Rejection },
-  ): void {
-    const { tenant, jobId } = command;
-    const { partition, waiting } = this.gathered.owned;
-    if (!waiting.hasRoom({ tenant, record }, this.plan.waiting)) return this.reject(record, rejection, command);
-    this.plan.wait({ partition, seq: 0, tenant, jobId, until: this.options.now + WAIT_MS, missing, record });
+  private hold(record: ConsumedRecord, held: Held): void {
+    const refused = this.queue.add(record, held);
+    if (refused !== undefined) this.reject(record, refused, held.command);
   }
 
   private emit(record: ConsumedRecord, command: EmitCommand): void {
@@ -335,55 +329,6 @@ class Decision {
     const cancelled = ofJob || this.knowledge.cancelledRuns.has(due.runId);
     const dueAt = cancelled ? Math.min(due.dueAt, this.options.now) : due.dueAt;
     this.plan.addTimer(retryTimer(due, dueAt, this.gathered.owned.partition, this.options.records.topics));
-  }
-
-  private fireAll(): void {
-    const stored = this.gathered.due.filter((timer) => !this.plan.isRemoved(timer));
-    const added = this.plan.addedDue();
-    for (const timer of added.length === 0 ? stored : [...stored, ...added].sort((a, b) => a.fireAt - b.fireAt)) {
-      this.fire(timer);
-    }
-  }
-
-  private fire(timer: TimerRow): void {
-    this.mark(inputNames.timer(timer), jobKey(timer.tenant, timer.jobId));
-    // What is decided a little ahead is decided as of its time.
-    const now = Math.max(this.options.now, timer.fireAt);
-    const verdict = this.gathered.condemned?.get(inputNames.timer(timer));
-    if (verdict !== undefined) return this.fail(timer, verdict.reason, now);
-    if (timer.kind === 'occurrence') return this.fireOccurrence(timer, now);
-    this.strike(timer, now);
-    const job = this.plan.job(timer);
-    if (timer.kind === 'run') {
-      if (job === undefined || this.startedWaiting.has(timer.runId)) return;
-      this.startedWaiting.add(timer.runId);
-      this.plan.merge(fireWaiting(job, timer, this.context(job)));
-      return;
-    }
-    this.plan.merge(fireReady(timer, job, this.context(job)));
-    if (timer.kind !== 'once') return;
-    if (job === undefined) this.plan.finish(timer);
-    else this.plan.setJob(finishedOnce(job, now));
-  }
-
-  private fail(timer: TimerRow, reason: string, now: number): void {
-    this.strike(timer, now);
-    const job = this.plan.job(timer);
-    this.plan.merge(failTimer(timer, job, reason, this.context(job)));
-    if (timer.kind === 'once') this.plan.finish(timer);
-  }
-
-  private fireOccurrence(timer: TimerRow, now: number): void {
-    const job = this.plan.job(timer);
-    const effects = job === undefined ? noEffects() : fireOccurrence(job, { ...this.context(job), now });
-    if (job !== undefined && now > this.options.now && !isMereStart(job, effects)) return this.plan.leave(timer);
-    this.strike(timer, now);
-    this.plan.merge(effects);
-  }
-
-  private strike(timer: TimerRow, now: number): void {
-    this.plan.strike(timer);
-    this.options.metrics.fired(now - timer.fireAt);
   }
 
   private context(job: Job | undefined): DecideContext {

@@ -21,14 +21,8 @@ export type Input =
   | { kind: 'completion'; completion: Completion | null; notices: readonly NotifyCommand[] }
   /** The record belongs to another partition of its topic. */
   | { kind: 'forward'; partition: number }
-  /** Jobs that it runs after are missing: it waits for them, or is rejected where there is no room. `until`: it waited before (ms). */
-  | {
-      kind: 'waits';
-      command: ScheduleCommand;
-      missing: readonly string[];
-      rejection: Rejection;
-      until?: number | undefined;
-    }
+  /** Jobs that it runs after are missing: it waits for them, or is rejected where there is no room. */
+  | { kind: 'waits'; command: ScheduleCommand; missing: readonly string[]; rejection: Rejection }
   | { kind: 'rejected'; rejection: Rejection; head: CommandHead };
 
 export type ReadOptions = { codec: Codec; spec: SpecOptions; partitions: number };

@@ -69,7 +69,7 @@ export class Plan {
   private readonly rejected: RejectedRecord[] = [];
   /** Commands that wait from this step on. */
   readonly waiting: WaitingCommand[] = [];
-  private readonly ended: number[] = [];
+  private readonly ended = new Set<number>();
   private readonly cancelled = new Set<string>();
 
   /** @param placeOf tells floods from usual load */
@@ -231,7 +231,7 @@ export class Plan {
       producedSeqs,
       enqueued,
       waits: this.waiting.map((command, index) => ({ ...command, seq: nextWaitSeq + index })),
-      waited: this.ended,
+      waited: [...this.ended],
       edges: this.changedEdges(),
       arrivals: [...this.arrived.values()],
       subscriptions: this.subscriptions(),
@@ -249,7 +249,12 @@ export class Plan {
 
   /** A command that waited is decided. */
   waited(seq: number): void {
-    this.ended.push(seq);
+    this.ended.add(seq);
+  }
+
+  /** Whether a command that waited is decided. */
+  hasEnded(seq: number): boolean {
+    return this.ended.has(seq);
   }
 
   /** Whether commands of the job wait from this step on. */

@@ -27,7 +27,7 @@ export function rejectEdges(all: readonly Gathered[], refused: readonly RefusedE
     isAny = true;
     const { command, until } = blamed;
     if (missing.length > 0 && (until === undefined || until > now)) {
-      blamed.become({ kind: 'waits', command, missing, rejection, until });
+      blamed.become({ kind: 'waits', command, missing, rejection });
       continue;
     }
     const at = cycle.indexOf(command.jobId);
