@@ -1,8 +1,7 @@
 /**
  * Quotas of tenants, as far as commands are concerned: how many jobs, how large payloads, how short intervals, which queue.
  *
- * What the timer knows is up to KNOWN_MS old. The count of jobs is the store's, plus what this process has accepted since: so a
- * tenant may exceed its jobs by what other timer processes accept in KNOWN_MS, and never by what one accepts alone.
+ * What the timer knows is up to KNOWN_MS old.
  */
 import type { Command } from '../core/command.ts';
 import type { NotifyCommand } from '../core/internal-command.ts';
@@ -12,8 +11,8 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Tenant, Tenants } from '../core/ports/tenants.ts';
 import type { Rejection } from '../core/records.ts';
 import { formatDuration } from '../core/spec/duration.ts';
+import { KNOWN_MS, RecentCounts } from './recent-counts.ts';
 
-const KNOWN_MS = 2_000;
 /** Gaps between so many occurrences of a cron are looked at. */
 const OCCURRENCES = 50;
 
@@ -22,11 +21,12 @@ export class TenantQuotas {
   private readonly clock: Clock;
   private known = new Map<string, Tenant>();
   private readAt = -Infinity;
-  private readonly counts = new Map<string, { jobs: number; at: number }>();
+  private readonly counts: RecentCounts;
 
   constructor(tenants: Tenants, clock: Clock) {
     this.tenants = tenants;
     this.clock = clock;
+    this.counts = new RecentCounts(clock);
   }
 
   /** Reads what is needed to decide these commands; costs nothing where there are none. */
@@ -41,10 +41,10 @@ export class TenantQuotas {
     const counted = commands.filter(
       ({ type, tenant }) => type === 'schedule' && typeof this.known.get(tenant)?.jobs === 'number',
     );
-    const stale = new Set(counted.map(({ tenant }) => tenant).filter((tenant) => this.isStale(tenant, now)));
+    const stale = new Set(counted.map(({ tenant }) => tenant).filter((tenant) => this.counts.isStale(tenant)));
     if (stale.size === 0) return;
     const counts = await this.tenants.countJobs([...stale]);
-    for (const tenant of stale) this.counts.set(tenant, { jobs: counts.get(tenant) ?? 0, at: now });
+    for (const tenant of stale) this.counts.set(tenant, counts.get(tenant) ?? 0);
   }
 
   /** A step was not stored: what was counted for it is not there, or the store counts it. */
@@ -82,15 +82,11 @@ export class TenantQuotas {
   }
 
   private tooManyJobs({ tenant, jobs: most }: Tenant, before: Job | undefined): Rejection | undefined {
-    const count = this.counts.get(tenant);
+    const count = this.counts.of(tenant);
     if (most === null || count === undefined || isOpen(before)) return undefined;
-    if (count.jobs >= most) return quota(tenant, 'jobs', String(most), `it has ${count.jobs}`, 'jobId');
-    count.jobs++;
+    if (count >= most) return quota(tenant, 'jobs', String(most), `it has ${count}`, 'jobId');
+    this.counts.add(tenant);
     return undefined;
-  }
-
-  private isStale(tenant: string, now: number): boolean {
-    return now - (this.counts.get(tenant)?.at ?? -Infinity) >= KNOWN_MS;
   }
 }
 
