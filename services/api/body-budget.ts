@@ -13,7 +13,6 @@ import type { Api } from './deps.ts';
 const HEAP_PER_BODY_BYTE = 16;
 /** The largest body that any route takes. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
-const RETRY_AFTER_S = '1';
 
 /** The budget of a process, bytes. */
 export function bodyBudget(heapBytes = getHeapStatistics().heap_size_limit): number {
@@ -29,7 +28,6 @@ export function addBodyBudget(api: Api, bytes = bodyBudget()): void {
     const key = request.caller.actor.id ?? '';
     const release = shares.take(key, length);
     if (release !== undefined) return void reply.raw.once('close', release);
-    reply.header('retry-after', RETRY_AFTER_S);
     if (shares.isHeldBy(key))
       throw new BelfryError(
         'rate_limited',

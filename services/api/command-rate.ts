@@ -20,7 +20,7 @@ export class CommandRate {
     this.clock = clock;
   }
 
-  /** Counts commands, which are sent then. @throws RequestError `rate_limited`: none may be sent yet */
+  /** Counts commands, which are sent then. @throws BelfryError `rate_limited` (retryable): none may be sent yet */
   take({ actor }: Caller, commands: number): void {
     const key = actor.id ?? '';
     const now = this.clock.now();

@@ -57,11 +57,13 @@ export async function queueExists(
 }
 
 const OWN = String.raw`job\.(commands|retry|completed|dlq|due)`;
+const OWN_TOPIC = new RegExp(String.raw`^${OWN}(\.|$)`);
+const OTHERS_TOPIC = new RegExp(String.raw`${OWN}(\.(acks|rejected)|(\.[a-z0-9-]+)?\.(high|medium|low))?$`);
 
 /** Whether a topic is one of Belfry's own: never the target of a KAFKA_MESSAGE. */
 export function isOwnTopic(prefix: string, topic: string): boolean {
   const rest = topic.startsWith(prefix) ? topic.slice(prefix.length) : topic;
-  return new RegExp(String.raw`^${OWN}(\.|$)`).test(rest);
+  return OWN_TOPIC.test(rest);
 }
 
 /**
@@ -69,10 +71,7 @@ export function isOwnTopic(prefix: string, topic: string): boolean {
  * deployments of Belfry, whatever their prefix.
  */
 export function isReservedTopic(topic: string): boolean {
-  return (
-    topic.startsWith('_') ||
-    new RegExp(String.raw`${OWN}(\.(acks|rejected)|(\.[a-z0-9-]+)?\.(high|medium|low))?$`).test(topic)
-  );
+  return topic.startsWith('_') || OTHERS_TOPIC.test(topic);
 }
 
 /** Key of every record that concerns a job. */

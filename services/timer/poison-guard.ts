@@ -5,13 +5,11 @@
  * rejected unread (`condemned.ts`), and what stands behind it goes on.
  */
 import type { Log } from '../core/ports/log.ts';
-import type { StalledInput, Stalls } from '../core/ports/stalls.ts';
+import { OWNERS_TO_SET_ASIDE, type StalledInput, type Stalls } from '../core/ports/stalls.ts';
 import type { Offsets } from '../core/ports/timer-store.ts';
 import { INTAKES } from '../core/topics.ts';
 import type { TimerMetrics } from './deps.ts';
 import type { Condemned } from './failure-policy.ts';
-
-const OWNERS_TO_SET_ASIDE = 2;
 
 export type PoisonGuardOptions = {
   /** Without it nothing is known of lost owners. */

@@ -1,5 +1,6 @@
 /** What the database tells of a deployment's health. Pure: from the state to findings. */
 import type { SystemState } from '../../core/ports/inspect.ts';
+import { OWNERS_TO_SET_ASIDE } from '../../core/ports/stalls.ts';
 import { relative } from '../output.ts';
 import { ok, problem, warning, type Finding } from './finding.ts';
 import { releaseFinding, schemaFinding } from './release-checks.ts';
@@ -54,9 +55,6 @@ function outboxFinding({ owners }: SystemState): Finding {
   if (depth < DEEP_OUTBOX) return ok('outbox', `${depth} unproduced`);
   return warning('outbox', `${depth} unproduced`, 'Kafka may be slow or away: look at the log of the timer services');
 }
-
-/** Two owners lost at an input, and the third one sets it aside. */
-const OWNERS_TO_SET_ASIDE = 2;
 
 function stallFindings({ stalls }: SystemState, now: number): Finding[] {
   return stalls.map(({ service, partition, input, job, count, lastAt }) => {

@@ -4,6 +4,10 @@
  *
  * Errors: BelfryError `store_unavailable` (retryable), `not_migrated`.
  */
+
+/** So many owners of a partition lost at an input, and the next one sets it aside. */
+export const OWNERS_TO_SET_ASIDE = 2;
+
 export type Stall = {
   /** timer, executor, api */
   service: string;
