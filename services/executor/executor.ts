@@ -4,20 +4,13 @@
  * Invariant: a run moves through the stages in this order only, and its task is known to the backlog until the end, so
  * that no two of its attempts overlap here and nothing that was read is forgotten.
  */
-import type { Records } from '../core/events.ts';
-import type { Broker } from '../core/ports/broker.ts';
-import type { Clock, Ids } from '../core/ports/clock.ts';
-import type { LeaseKeeper } from '../core/ports/lease-keeper.ts';
-import type { Log } from '../core/ports/log.ts';
-import type { PositionMarks } from '../core/ports/position-marks.ts';
-import type { Rejections } from '../core/ports/rejections.ts';
-import type { RunStore, Settled } from '../core/ports/run-store.ts';
-import type { Tenants } from '../core/ports/tenants.ts';
+import type { Settled } from '../core/ports/run-store.ts';
 import type { ConsumedRecord, DueRecord } from '../core/records.ts';
 import { Backlog } from './backlog.ts';
 import { Claimer } from './claim.ts';
 import { Undertaker } from './dead-leases.ts';
-import type { Handler, HandlerRegistry } from './handlers/handler.ts';
+import type { ExecutorDeps, ExecutorStats } from './deps.ts';
+import type { Handler } from './handlers/handler.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { InHand } from './in-hand.ts';
 import { Incarnations } from './incarnation.ts';
@@ -27,7 +20,7 @@ import { recordsOf, recordsOfRefused, recordsOfRow, settlementOf } from './outco
 import { Parking } from './parked.ts';
 import { Partitions } from './partitions.ts';
 import { Places } from './places.ts';
-import { DEFAULT_PACES, type Paces } from './paces.ts';
+import { DEFAULT_PACES } from './paces.ts';
 import { policyOf, type RunPolicy } from './policy.ts';
 import { Publisher } from './publish.ts';
 import { Rejects } from './rejects.ts';
@@ -46,55 +39,6 @@ const THOROUGH_EVERY = 25;
 const SWEEP_EVERY_MS = 2_000;
 /** How long each step of a stop waits at most for servers that may be away. */
 const PATIENCE_AT_STOP_MS = 3_000;
-
-export type ExecutorDeps = {
-  broker: Broker;
-  store: RunStore;
-  records: Records;
-  keeper: LeaseKeeper;
-  clock: Clock;
-  ids: Ids;
-  log: Log;
-  handlers: HandlerRegistry;
-  /** Limits of tenants; without them nobody has any. */
-  tenants?: Tenants;
-  /** The index of rejected records; without it their topic alone has them. */
-  rejections?: Rejections;
-  /** Which due topics it reads. */
-  queue: string;
-  /** What people see: `host:pid`. */
-  worker: string;
-  /** Before every group and transactional id: BELFRY_TOPIC_PREFIX. */
-  prefix: string;
-  /** Runs at once. */
-  slots: number;
-  /** The longest timeout of an attempt, whatever its job says; default: any. */
-  maxTimeoutMs?: number;
-  /** Default: DEFAULT_PACES. */
-  paces?: Paces;
-  metrics?: ExecutorMetrics;
-  /** Told what the event loop is at. */
-  marks?: PositionMarks;
-  /** The executor cannot go on: the process must end with an error. */
-  onFatal: (error: Error) => void;
-};
-
-export type ExecutorStats = {
-  executor: string | null;
-  /** Until the lease runs out; 0 without one. */
-  leaseRemainingMs: number;
-  running: number;
-  /** Handlers that go on although their run ended without them. */
-  abandoned: number;
-  free: number;
-  waiting: number;
-  /** Bytes of their records. */
-  waitingBytes: number;
-  starting: number;
-  settling: number;
-  publishing: number;
-  partitions: number;
-};
 
 export class Executor {
   private readonly deps: ExecutorDeps;

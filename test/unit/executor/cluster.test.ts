@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { partitionOf } from '../../../services/core/murmur2.ts';
 import type { DueRecord } from '../../../services/core/records.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
-import { Cluster, forever } from './harness.ts';
+import { Cluster, eachWithCluster, forever } from './harness.ts';
 
 describe('executors', () => {
   let cluster: Cluster;
-  beforeEach(() => {
-    cluster = new Cluster();
-  });
-  afterEach(async () => {
-    await cluster.stop();
-    for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
-  });
+  eachWithCluster((fresh) => (cluster = fresh));
 
   describe('when one of them dies', () => {
     it('take its runs over within 20 s, and publish one outcome', async () => {

@@ -1,4 +1,6 @@
 /** A cluster in memory on a virtual clock: executors, a broker, a store, a timer that only brings retries back. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach } from 'node:test';
 import { jsonCodec } from '../../../services/adapters/codec/json-codec.ts';
 import { MemoryBroker, type BrokerFaults } from '../../../services/adapters/memory/broker.ts';
 import type { MemoryBrokerClient } from '../../../services/adapters/memory/broker-client.ts';
@@ -255,6 +257,16 @@ const silent: Log = {
   error: (fields, message) => void (process.env.TEST_LOG && console.error(message, fields)),
   child: () => silent,
 };
+
+/** Gives each test a cluster of its own; afterwards it is stopped, and no executor may have given up. */
+export function eachWithCluster(give: (cluster: Cluster) => void): void {
+  let cluster: Cluster;
+  beforeEach(() => give((cluster = new Cluster())));
+  afterEach(async () => {
+    await cluster.stop();
+    for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
+  });
+}
 
 function countingIds(node: number): Ids {
   let last = 0;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { BelfryError } from '../../../services/core/errors.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
-import { Cluster, forever, type Handlers } from './harness.ts';
+import type { Cluster } from './harness.ts';
+import { eachWithCluster, forever, type Handlers } from './harness.ts';
 
 /** Throws anything, as handlers may. */
 function fling(what: unknown): never {
@@ -11,13 +12,7 @@ function fling(what: unknown): never {
 
 describe('a run', () => {
   let cluster: Cluster;
-  beforeEach(() => {
-    cluster = new Cluster();
-  });
-  afterEach(async () => {
-    await cluster.stop();
-    for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
-  });
+  eachWithCluster((fresh) => (cluster = fresh));
 
   /** Fires one run of this handler and answers its outcome. */
   const outcomeOf = async (work: Handlers[string], changes = {}) => {

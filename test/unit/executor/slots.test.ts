@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, it } from 'node:test';
-import { Cluster, forever, type Node } from './harness.ts';
+import { describe, it } from 'node:test';
+import type { Cluster } from './harness.ts';
+import { eachWithCluster, forever, type Node } from './harness.ts';
 import { Slots } from '../../../services/executor/slots.ts';
 
 describe('slots shared among tenants', () => {
   let cluster: Cluster;
-  beforeEach(() => {
-    cluster = new Cluster();
-  });
-  afterEach(async () => {
-    await cluster.stop();
-    for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
-  });
+  eachWithCluster((fresh) => (cluster = fresh));
 
   const runningOf = (node: Node): number => node.executor.stats().running;
   const dues = (tenant: string, count: number, handler = 'forever') =>

@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { MemoryTenants } from '../../../services/adapters/memory/tenants.ts';
-import { Cluster, unavailable } from './harness.ts';
+import type { Cluster } from './harness.ts';
+import { eachWithCluster, unavailable } from './harness.ts';
 
 describe('limits of tenants', () => {
   let cluster: Cluster;
-  beforeEach(() => {
-    cluster = new Cluster();
-  });
-  afterEach(async () => {
-    await cluster.stop();
-    for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
-  });
+  eachWithCluster((fresh) => (cluster = fresh));
 
   it('hold from the first run of an executor on, though the store did not tell them when it began', async () => {
     const stored = new MemoryTenants(cluster.db);

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { BelfryError } from '../../../services/core/errors.ts';
 import type { HandlerContext } from '../../../services/executor/handlers/handler.ts';
-import { Cluster, forever, unavailable } from './harness.ts';
+import { Cluster, eachWithCluster, forever, unavailable } from './harness.ts';
 
 describe('executors in trouble', () => {
   let cluster: Cluster;
-  beforeEach(() => {
-    cluster = new Cluster();
-  });
-  afterEach(async () => {
-    await cluster.stop();
-    for (const node of cluster.nodes) assert.deepEqual(node.fatal, []);
-  });
+  eachWithCluster((fresh) => (cluster = fresh));
 
   describe('at shutdown', () => {
     it('let their runs finish, and give their partitions to others meanwhile', async () => {
